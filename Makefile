@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+#
+# Layers -> sources -> ELF -> ISO. Stage N is kernel/ with labs/00-* ... labs/N-*
+# laid over it: for each C file name, the last layer that has it wins. A patch
+# (VARIANT or PATCH) is one more layer, made of the files it changes.
+# `make help` lists the targets; `make print-NAME` prints a variable.
+
+LAB      ?=
+LOG      ?= info
+MEM      ?= 64M
+FIRMWARE ?= bios
+ACCEL    ?= tcg
+TEST     ?=
+OPTIONS  ?=
+VARIANT  ?=
+PATCH    ?= $(if $(VARIANT),$(wildcard $(lab_dir)/variants/$(VARIANT).patch))
+CMDLINE  ?= $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+
+# ---- tools: looked for when first used, so that `make setup grade` finds what setup installed
+
+find_tool = $(or $(shell for t in $1; do command -v $$t && break; done),$(error none of these is installed: $1. Try: make setup))
+once      = $(eval $1 := $2)$($1)
+
+CROSS_COMPILE = $(call once,CROSS_COMPILE,$(patsubst %gcc,%,$(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
+CC     = $(CROSS_COMPILE)gcc
+NM     = $(CROSS_COMPILE)nm
+PYTHON = $(call once,PYTHON,$(or $(shell boot/find-python),$(error no Python 3.11 or later with rich and pyelftools. Try: make setup)))
+GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
+
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wframe-larger-than=1024 -Wno-unused-but-set-parameter \
+	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
+	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables \
+	-fstack-protector-strong -mstack-protector-guard=global \
+	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
+	-ffile-prefix-map=$(CURDIR)/= -Ikernel -MMD -MP
+LDFLAGS := -nostdlib -static -no-pie -Wl,-T,build/kernel.ld -Wl,-z,max-page-size=4096 \
+	-Wl,-z,noexecstack -Wl,--build-id=none -Wl,--fatal-warnings
+
+# ---- layers
+
+labs      := $(sort $(wildcard labs/[0-9][0-9]-*))
+number_of  = $(patsubst 0%,%,$(firstword $(subst -, ,$(notdir $1))))
+numbers   := $(foreach lab,$(labs),$(call number_of,$(lab)))
+dir_of     = $(foreach lab,$(labs),$(if $(filter $1,$(call number_of,$(lab))),$(lab)))
+up_to      = $(if $2,$(firstword $2) $(if $(filter $1,$(firstword $2)),,$(call up_to,$1,$(wordlist 2,99,$2))))
+layers_of  = kernel $(call up_to,$(call dir_of,$1),$(labs))
+last_wins  = $(foreach name,$(sort $(notdir $(wildcard $(1:=/*.c)))),$(lastword $(wildcard $(1:=/$(name)))))
+
+lab_dir    = $(call dir_of,$(LAB))
+variants   = $(patsubst $(lab_dir)/variants/%.patch,%,$(wildcard $(lab_dir)/variants/*.patch))
+
+ifneq ($(LAB),)
+ifeq ($(filter $(LAB),$(numbers)),)
+$(error there is no lab "$(LAB)"; there are: $(numbers))
+endif
+endif
+ifneq ($(VARIANT),)
+ifeq ($(LAB),)
+$(error VARIANT=$(VARIANT) is a variant of which lab? Say LAB=N as well)
+endif
+ifeq ($(PATCH),)
+$(error lab $(LAB) has no variant "$(VARIANT)"; there are: $(or $(variants),none))
+endif
+endif
+
+# A patch becomes a layer of its own: the files that it names, changed.
+ifneq ($(PATCH),)
+stage_name  := $(LAB)-$(basename $(notdir $(PATCH)))
+patch_layer := build/patched/$(stage_name)
+patch_error := $(shell boot/patch-layer $(PATCH) $(patch_layer) 2>&1)
+ifneq ($(patch_error),)
+$(error $(PATCH): $(patch_error))
+endif
+else
+stage_name := $(LAB)
+endif
+
+# ---- sources -> ELF
+
+boot_objects := build/obj/boot/start.S.o build/obj/kernel/entry.S.o
+objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call last_wins,$(call layers_of,$1) $2))
+
+# $1 the stage's directory in build/, $2 its number, $3 an extra layer
+define stage
+build/$1/kernel.elf: $(call objects_of,$2,$3) build/kernel.ld
+	@mkdir -p $$(@D)
+	$$(CC) $(LDFLAGS) -o $$@.unnamed $$(filter %.o,$$^)
+	$$(NM) -n $$@.unnamed | awk -f boot/symbols.awk > build/$1/symbols.S
+	$$(CC) -c -o build/$1/symbols.o build/$1/symbols.S
+	$$(CC) $(LDFLAGS) -o $$@.new $$(filter %.o,$$^) build/$1/symbols.o
+	@rm $$@.unnamed && mv $$@.new $$@
+endef
+
+$(foreach n,$(numbers),$(eval $(call stage,stage-$n,$n)))
+ifneq ($(PATCH),)
+$(eval $(call stage,stage-$(stage_name),$(LAB),$(patch_layer)))
+endif
+
+build/obj/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+build/obj/%.S.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(CC) -g -Ikernel -MMD -MP -c -o $@ $<
+
+build/kernel.ld: boot/kernel.ld.in kernel/layout.h Makefile
+	@mkdir -p $(@D)
+	$(CC) -E -P -undef -x c -Ikernel -o $@ $<
+
+# String functions must not be compiled into calls of themselves.
+build/obj/kernel/string.c.o: CFLAGS += -fno-tree-loop-distribute-patterns
+
+-include $(shell find build/obj -name '*.d' 2>/dev/null)
+
+# ---- ELF -> ISO
+
+ELF       = build/stage-$(stage_name)/kernel.elf
+ISO      ?= build/stage-$(stage_name)/ouroboros.iso
+INITRAMFS = build/initramfs.cpio
+
+build/initramfs.cpio: boot/mkinitramfs
+	@mkdir -p $(@D)
+	boot/mkinitramfs $@
+
+need_lab = $(if $(LAB),,$(error which lab? Say LAB=N; there are: $(numbers)))
+
+.PHONY: all elf iso run debug grade test files diff setup doctor clean help FORCE
+
+all: $(foreach n,$(numbers),build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
+
+elf: $(if $(LAB),$(ELF))
+	$(need_lab)
+
+iso: $(if $(LAB),$(ELF)) $(INITRAMFS)
+	$(need_lab)
+	@GRUB_MKRESCUE="$(GRUB_MKRESCUE)" boot/mkiso $(ISO) $(ELF) $(INITRAMFS) $(FIRMWARE) '$(CMDLINE)'
+
+# ---- what people do with it
+
+machine = $(PYTHON) grader/machine.py $1 --iso $(ISO) --elf $(ELF) --mem $(MEM) --accel $(ACCEL) --firmware $(FIRMWARE)
+
+run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
+	@$(call machine,run)
+
+debug: iso ## the same, stopped at the first instruction, with GDB attached
+	@$(call machine,debug)
+
+grade: | $(filter setup,$(MAKECMDGOALS)) ## grade all labs, or LAB=N
+	@$(PYTHON) grader/grade.py $(if $(LAB),--lab $(LAB)) $(if $(PATCH),--patch $(PATCH))
+
+test: all | $(filter setup,$(MAKECMDGOALS)) ## the project's own tests
+	@$(PYTHON) -m pytest -q grader/tests
+
+files: ## the files that stage LAB=N is made of, each from its layer
+	$(need_lab)
+	@printf '%s\n' $(call last_wins,$(call layers_of,$(LAB)) $(patch_layer))
+
+diff: ## what stage TO=M changes in the files of stage FROM=N
+	@boot/diff-stages "$(FROM)" "$(TO)"
+
+setup: ## install the tools that are missing
+	@grader/setup.sh
+
+doctor: all ## check the tools by using them
+	@$(PYTHON) grader/doctor.py
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+print-%:
+	@echo '$($*)'

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.h: the serial console, COM1 at 115200 8N1.
+ *
+ * Output goes straight to the port, waits for it, and sends CR before LF.
+ * Source: PC16550D data sheet, section 8 "Registers".
+ *
+ * Locks: none. Allocates: nothing. Output is callable from anywhere, an NMI
+ * handler included: in the worst case the lines of two writers interleave.
+ */
+#ifndef CONSOLE_H
+#define CONSOLE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "format.h"
+
+void console_init(void);
+
+void console_write(const char *text, size_t nr_bytes);
+void console_printf(const char *template, ...) __attribute__((format(printf, 1, 2)));
+void console_vprintf(const char *template, va_list arguments);
+
+/* The console as a sink for format(). */
+extern struct sink console_sink;
+
+/* From now on, output also goes to `buffer` (NULL: no longer). For tests. */
+void console_copy_to(struct buffer_sink *buffer);
+
+/* Lets received bytes raise an interrupt that keeps them for console_read(). */
+void console_enable_input(void);
+
+/* Waits for one byte, with the CPU halted and the watchdog off. Not for interrupt handlers. */
+char console_read(void);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpu.h: instructions that C has no words for, and what the kernel knows of its CPU.
+ *
+ * Source: Intel SDM volume 2 "Instruction set reference".
+ */
+#ifndef CPU_H
+#define CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spinlock;
+struct place;
+
+/* There is one CPU. What it is doing is kept here for the lockup report and for GDB. */
+struct cpu {
+	uint32_t id;                                    /* 0 */
+	struct spinlock *volatile waits_for;            /* the lock it spins on, or NULL */
+	const struct place *volatile waits_at;          /* where it asked for that lock */
+};
+
+extern struct cpu this_cpu;
+
+#define RFLAGS_IF (1ull << 9)
+
+static inline void outb(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+/* Writes nr_bytes to one port, one after the other (REP OUTSB). */
+static inline void outsb(uint16_t port, const void *bytes, uint64_t nr_bytes)
+{
+	__asm__ volatile("rep outsb" : "+S"(bytes), "+c"(nr_bytes) : "d"(port) : "memory");
+}
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+static inline uint64_t read_cr2(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("movq %%cr2, %0" : "=r"(value));
+	return value;
+}
+
+static inline uint64_t read_cr3(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("movq %%cr3, %0" : "=r"(value));
+	return value;
+}
+
+static inline void write_cr3(uint64_t value)
+{
+	__asm__ volatile("movq %0, %%cr3" : : "r"(value) : "memory");
+}
+
+/* Masks interrupts. Return: RFLAGS as they were, for irq_restore(). */
+static inline uint64_t irq_save(void)
+{
+	uint64_t flags;
+
+	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+	return flags;
+}
+
+static inline void irq_restore(uint64_t flags)
+{
+	if (flags & RFLAGS_IF)
+		__asm__ volatile("sti" : : : "memory");
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+/* Stops for good with interrupts masked; a debugger finds the machine as it was. */
+static inline _Noreturn void cpu_stop(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * heap.h: the heap's contract. Lab 2 implements it.
+ *
+ * Small sizes come from slabs, one size class each; large ones are runs of
+ * pages. The heap starts with a reserve of HEAP_RESERVE_PAGES and grows only
+ * when heap_rescue() gives it more.
+ *
+ * Locks: every entry point takes heap_lock, but those that end in _locked. No
+ * entry point returns or panics… with it held, except to a caller that held it.
+ * Callable from: anywhere but an NMI handler, without heap_lock.
+ */
+#ifndef HEAP_H
+#define HEAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spinlock.h"
+
+#define HEAP_ALIGN_BYTES    16
+#define HEAP_RESERVE_ORDER  6           /* the first reserve: one block of frames */
+#define HEAP_RESERVE_PAGES  (1ul << HEAP_RESERVE_ORDER)
+
+extern struct spinlock heap_lock;
+
+/* Takes the reserve from frame_alloc(HEAP_RESERVE_ORDER) and starts the heap on it. */
+void heap_init(void);
+
+/*
+ * Mechanism of growth: makes nr_pages pages of the direct map at `base` the
+ * heap's. Called with heap_lock held. The heap never gives them back.
+ */
+void heap_add_locked(void *base, size_t nr_pages);
+
+/*
+ * Allocates `bytes` of memory, 16-byte aligned, contents undefined; distinct
+ * from every other live object also if bytes is 0.
+ *
+ * When a slab needs a page, or a large object a run, and the heap has none, it
+ * calls heap_rescue() once, with heap_lock held, and tries once more.
+ *
+ * Return: NULL when that did not help, or `bytes` is absurd.
+ */
+void *kmalloc(size_t bytes);
+
+/* kmalloc(count * bytes), zeroed. Return: NULL also if the product overflows. */
+void *kzalloc(size_t count, size_t bytes);
+
+/*
+ * Changes an object's size; it may move. krealloc(NULL, n) is kmalloc(n).
+ * Return: NULL when exhausted, and then the old object is as it was.
+ */
+void *krealloc(void *object, size_t bytes);
+
+/*
+ * Gives an object back. kfree(NULL) does nothing. A slab whose last object goes
+ * gives its pages back, except that a size class may keep one empty slab.
+ *
+ * A caller's mistake is a panic whose message starts with "kfree: " (or
+ * "krealloc: "), names the pointer, and says one of: "already free", "not the
+ * start of an object", "not from the heap", "overrun" (a byte behind the object
+ * was written to).
+ */
+void kfree(void *object);
+
+struct heap_stats {
+	size_t nr_calls;        /* calls of kmalloc, kzalloc, krealloc and kfree, ever */
+	size_t nr_live;         /* objects allocated and not freed */
+	size_t live_bytes;      /* bytes their callers asked for */
+	size_t nr_pages;        /* owned */
+	size_t nr_free_pages;   /* of these, in no slab and no object */
+	size_t nr_rescues;      /* calls of heap_rescue */
+};
+
+void heap_stats(struct heap_stats *stats);
+
+/* Walks every slab and run and panics on the first contradiction. For tests and the monitor. */
+void heap_check(void);
+
+#endif

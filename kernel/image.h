@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.h: the boundaries that boot/kernel.ld gives names to.
+ *
+ * Declared as arrays, so that the symbol's address is the value. Every section
+ * starts and ends on a page boundary, as each has permissions of its own.
+ */
+#ifndef IMAGE_H
+#define IMAGE_H
+
+extern const char image_start[], image_end[];
+extern const char text_start[], text_end[];
+extern const char rodata_start[], rodata_end[];
+extern const char data_start[], data_end[];     /* .data, .bss and the stacks */
+extern const char bss_start[], bss_end[];
+
+/* One guard page lies directly below each stack; the stack ends at its _top. */
+extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
+extern char fault_stack_guard[], fault_stack[], fault_stack_top[];
+extern char nmi_stack_guard[], nmi_stack[], nmi_stack_top[];
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ktest.c: runs the tests registered with KTEST() and reports them as KTAP.
+ *
+ * A test ends by returning, by ktest_fail() or ktest_skip(), or by a panic that
+ * ktest_intercept() turns into one of these; all but the first jump back here
+ * with __builtin_longjmp. Locks left held on the way are released.
+ *
+ * Locks: none of its own. Allocates: nothing. Callable from: kmain, and the tests.
+ */
+#include "ktest.h"
+
+#include "clock.h"
+#include "console.h"
+#include "cpu.h"
+#include "machine.h"
+#include "options.h"
+#include "panic.h"
+#include "string.h"
+#include "watchdog.h"
+
+extern const struct ktest ktests_start[], ktests_end[];
+
+struct random ktest_random;
+
+enum outcome { PASSED, FAILED, SKIPPED, UNFINISHED };
+
+static struct {
+	const struct ktest *test;       /* that is running, or NULL */
+	void *context[5];               /* where run_one() waits for it */
+	enum outcome outcome;
+	char directive[80];             /* what follows the '#' of the result line, or "" */
+	struct ktest_catch *catch;      /* the panic it expects, or NULL */
+	bool caught;
+} current;
+
+static void release_locks(void)
+{
+	struct spinlock *lock = NULL;
+
+	while ((lock = spinlock_next_held(lock)) != NULL)
+		__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+}
+
+static _Noreturn void end_test(enum outcome outcome)
+{
+	current.outcome = outcome;
+	current.catch = NULL;
+	console_copy_to(NULL);
+	__builtin_longjmp(current.context, 1);
+}
+
+void ktest_progress(void)
+{
+	watchdog_pet();
+}
+
+void ktest_note(const char *message, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, message);
+	console_printf("# ");
+	console_vprintf(message, arguments);
+	console_printf("\n");
+	va_end(arguments);
+}
+
+_Noreturn void ktest_fail(const struct place *place, const char *condition, const char *message, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, message);
+	console_copy_to(NULL);
+	console_printf("# %s:%u: expected %s: ", place->file, place->line, condition);
+	console_vprintf(message, arguments);
+	console_printf("\n");
+	va_end(arguments);
+	end_test(FAILED);
+}
+
+_Noreturn void ktest_skip(const char *reason)
+{
+	format_string(current.directive, sizeof(current.directive), "SKIP %s", reason);
+	end_test(SKIPPED);
+}
+
+void ktest_catch_begin(struct ktest_catch *catch, const char *reason)
+{
+	catch->reason = reason;
+	catch->flags = irq_save();
+	irq_restore(catch->flags);
+	current.caught = false;
+	current.catch = catch;
+}
+
+_Noreturn void ktest_catch_missed(const struct place *place, const char *statement)
+{
+	ktest_fail(place, "a panic", "%s went through, should have said \"%s\"", statement,
+		   current.catch->reason);
+}
+
+void ktest_catch_end(const struct place *place, const char *statement)
+{
+	struct ktest_catch *catch = current.catch;
+
+	current.catch = NULL;
+	release_locks();
+	irq_restore(catch->flags);
+	if (strstr(panic_record.message, catch->reason) == NULL)
+		ktest_fail(place, "another panic", "%s said \"%s\", should have said \"%s\"",
+			   statement, panic_record.message, catch->reason);
+}
+
+void ktest_intercept(uint32_t kind, const char *message)
+{
+	if (current.test == NULL)
+		return;
+	if (kind == PANIC_BUG && current.catch != NULL && !current.caught) {
+		current.caught = true;
+		__builtin_longjmp(current.catch->context, 1);
+	}
+	if (kind == PANIC_TODO) {
+		format_string(current.directive, sizeof(current.directive), "%s", message);
+		end_test(FAILED);
+	}
+}
+
+/* Runs one test; comes back however it ends. */
+static void run_one(const struct ktest *test)
+{
+	uint64_t flags = irq_save();
+
+	irq_restore(flags);
+	current.test = test;
+	current.outcome = UNFINISHED;
+	current.directive[0] = '\0';
+	ktest_random.state = options.seed;
+	watchdog_pet();
+	if (__builtin_setjmp(current.context) == 0) {
+		test->run();
+		current.outcome = PASSED;
+	}
+	current.test = NULL;
+	irq_restore(flags);
+}
+
+static void check_locks(void)
+{
+	struct spinlock *lock = spinlock_next_held(NULL);
+
+	if (lock == NULL)
+		return;
+	if (current.outcome == PASSED) {
+		ktest_note("%s is still held, taken in %s (%s:%u)", lock->name,
+			   lock->taken_at->function, lock->taken_at->file, lock->taken_at->line);
+		current.outcome = FAILED;
+	}
+	release_locks();
+}
+
+/* Is `name` one that the comma-separated patterns in options.ktest match? */
+static bool is_wanted(const char *name)
+{
+	const char *pattern = options.ktest;
+	char single[sizeof(options.ktest)];
+
+	while (*pattern != '\0') {
+		const char *comma = strchr(pattern, ',');
+		size_t nr_bytes = comma == NULL ? strlen(pattern) : (size_t)(comma - pattern);
+
+		memcpy(single, pattern, nr_bytes);
+		single[nr_bytes] = '\0';
+		if (glob_matches(single, name))
+			return true;
+		pattern += nr_bytes + (comma != NULL);
+	}
+	return false;
+}
+
+void ktest_run(void)
+{
+	unsigned nr_tests = 0, nr_run = 0, nr_failed = 0;
+
+	if (options.ktest[0] == '\0')
+		return;
+	for (const struct ktest *test = ktests_start; test < ktests_end; test++)
+		nr_tests += is_wanted(test->name);
+	console_printf("KTAP version 1\n1..%u\n# seed %lu\n", nr_tests, options.seed);
+	for (const struct ktest *test = ktests_start; test < ktests_end; test++) {
+		if (!is_wanted(test->name))
+			continue;
+		run_one(test);
+		check_locks();
+		nr_failed += current.outcome == FAILED;
+		console_printf("%s %u %s%s%s\n", current.outcome == FAILED ? "not ok" : "ok",
+			       ++nr_run, test->name, current.directive[0] ? " # " : "",
+			       current.directive);
+	}
+	if (nr_tests == 0)
+		ktest_note("no test is named %s", options.ktest);
+	machine_exit(nr_failed || nr_tests == 0 ? MACHINE_TESTS_FAILED : MACHINE_TESTS_PASSED);
+}

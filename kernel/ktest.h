@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ktest.h: tests that run inside the kernel.
+ *
+ *     KTEST(frame, alignment)
+ *     {
+ *             CHECK(base % PAGE_BYTES == 0, "base %#lx", base);
+ *             EXPECT_PANIC("already free", frame_free(base, 0));
+ *     }
+ *
+ * registers frame.alignment. The kernel runs the tests that ktest=GLOB names, in
+ * link order, and reports them as KTAP version 1 on the console. A failed CHECK
+ * ends its test at once. An unexpected panic ends the kernel. A test that ends
+ * with a lock held has failed. Every test starts with the same random seed.
+ *
+ * Source of the format: Linux, Documentation/dev-tools/ktap.rst.
+ */
+#ifndef KTEST_H
+#define KTEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "random.h"
+#include "spinlock.h"
+
+struct ktest {
+	const char *name;               /* suite.test */
+	void (*run)(void);
+};
+
+#define KTEST(suite, test)                                                              \
+	static void ktest_##suite##_##test(void);                                       \
+	__attribute__((section(".ktests"), used))                                       \
+	static const struct ktest ktest_entry_##suite##_##test = {                      \
+		.name = #suite "." #test, .run = ktest_##suite##_##test,                \
+	};                                                                              \
+	static void ktest_##suite##_##test(void)
+
+/* Fails the test unless `condition` holds. The message, a format, says what was found. */
+#define CHECK(condition, ...)                                                           \
+	do {                                                                            \
+		if (!(condition))                                                       \
+			ktest_fail(PLACE(), #condition, __VA_ARGS__);                   \
+	} while (0)
+
+/*
+ * Runs `statement` and fails the test unless it panics with a message that has
+ * `reason` in it. Locks that the panic left held are released.
+ */
+#define EXPECT_PANIC(reason, statement)                                                 \
+	do {                                                                            \
+		struct ktest_catch catch_;                                              \
+		ktest_catch_begin(&catch_, reason);                                     \
+		if (__builtin_setjmp(catch_.context) == 0) {                            \
+			statement;                                                      \
+			ktest_catch_missed(PLACE(), #statement);                        \
+		}                                                                       \
+		ktest_catch_end(PLACE(), #statement);                                   \
+	} while (0)
+
+/* Ends the test as skipped. */
+#define SKIP(reason) ktest_skip(reason)
+
+/* The tests' random numbers, seeded anew for each test from seed= on the command line. */
+extern struct random ktest_random;
+
+/* Says that the test is getting on: pets the watchdog. Once in a million instructions will do. */
+void ktest_progress(void);
+
+/* Prints a "# …" line. */
+void ktest_note(const char *message, ...) __attribute__((format(printf, 1, 2)));
+
+/* Runs the tests that options.ktest names and powers off; returns if it names none. */
+void ktest_run(void);
+
+/* The rest serves the macros and panic(). */
+struct ktest_catch {
+	void *context[5];               /* for __builtin_longjmp */
+	const char *reason;             /* the text that the message must contain */
+	uint64_t flags;                 /* RFLAGS to go back to */
+};
+
+_Noreturn void ktest_fail(const struct place *place, const char *condition,
+			  const char *message, ...) __attribute__((format(printf, 3, 4)));
+_Noreturn void ktest_skip(const char *reason);
+void ktest_catch_begin(struct ktest_catch *catch, const char *reason);
+_Noreturn void ktest_catch_missed(const struct place *place, const char *statement);
+void ktest_catch_end(const struct place *place, const char *statement);
+
+/*
+ * Called by panic_stop() before it reports. Does not return if a test waits for
+ * a panic (PANIC_BUG), or if an exercise is missing (PANIC_TODO): that fails the
+ * test alone, as code that is not there has broken nothing.
+ */
+void ktest_intercept(uint32_t kind, const char *message);
+
+#endif

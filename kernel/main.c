@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c: the kernel's table of contents. Read the modules in this order.
+ *
+ * Every stage runs this same kmain(); what a stage can do is decided by which
+ * files stand behind frame.h, heap.h, rescue.h and log.h.
+ */
+#include "bootinfo.h"
+#include "clock.h"
+#include "console.h"
+#include "frame.h"
+#include "heap.h"
+#include "initramfs.h"
+#include "ktest.h"
+#include "memmap.h"
+#include "monitor.h"
+#include "options.h"
+#include "paging.h"
+#include "trap.h"
+#include "watchdog.h"
+
+_Noreturn void kmain(uint32_t magic, paddr_t information);
+
+_Noreturn void kmain(uint32_t magic, paddr_t information)
+{
+	console_init();                         /* a serial port to speak through */
+	console_printf("\nOuroboros, a kernel that eats its own tail\n");
+	trap_init();                            /* from here on a fault gets a report */
+	watchdog_pet();                         /* and so does a hang */
+	bootinfo_init(magic, information);      /* what the boot loader tells us */
+	options_init();                         /* what the user wants */
+	memmap_init();                          /* who owns which memory */
+	paging_init();                          /* the final address space */
+	clock_init();                           /* time stamps for the log */
+	frame_init();                           /* lab 1: physical memory */
+	heap_init();                            /* lab 2: memory by the byte */
+	initramfs_init();                       /* unpack the first files: labs 3 and 4 */
+	console_enable_input();
+	ktest_run();                            /* if asked to; then it powers off */
+	monitor_run();                          /* talk to whoever is at the console */
+}

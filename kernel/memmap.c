@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memmap.c: the owners of physical memory, as a sorted array of ranges.
+ *
+ * Memory changes hands once: assign() takes it from MEM_FREE, which cuts a range
+ * in up to three pieces. Where the boot loader's ranges overlap, the word of one
+ * that is not available counts.
+ * Limit: MAX_RANGES pieces.
+ *
+ * Locks: none; before there is anything concurrent. Allocates: from its own map.
+ * Callable from: the boot path.
+ */
+#include "memmap.h"
+
+#include <stdbool.h>
+
+#include "bootinfo.h"
+#include "image.h"
+#include "options.h"
+#include "panic.h"
+#include "string.h"
+
+#define MAX_RANGES 256
+
+static struct memmap_range ranges[MAX_RANGES];
+static size_t nr_ranges;
+static paddr_t top;
+
+static const char *const owner_names[] = {
+	[MEM_FREE] = "free", [MEM_LOW] = "low", [MEM_KERNEL] = "kernel",
+	[MEM_BOOTINFO] = "bootinfo", [MEM_MODULE] = "module", [MEM_EARLY] = "early",
+	[MEM_HIDDEN] = "hidden", [MEM_FIRMWARE] = "firmware",
+};
+
+const char *memmap_owner_name(enum mem_owner owner)
+{
+	return owner_names[owner];
+}
+
+const struct memmap_range *memmap_ranges(size_t *nr)
+{
+	*nr = nr_ranges;
+	return ranges;
+}
+
+const struct memmap_range *memmap_find(paddr_t address)
+{
+	for (size_t i = 0; i < nr_ranges; i++)
+		if (address >= ranges[i].base && address < ranges[i].end)
+			return &ranges[i];
+	return NULL;
+}
+
+paddr_t memmap_top(void)
+{
+	return top;
+}
+
+static void insert(size_t at, paddr_t base, paddr_t end, enum mem_owner owner)
+{
+	if (nr_ranges == MAX_RANGES)
+		panic("memmap: more than %u ranges of memory", MAX_RANGES);
+	memmove(&ranges[at + 1], &ranges[at], (nr_ranges - at) * sizeof(ranges[0]));
+	ranges[at] = (struct memmap_range){ base, end, owner };
+	nr_ranges++;
+}
+
+/* Joins neighbours that have the same owner. */
+static void join(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 1; i < nr_ranges; i++) {
+		if (ranges[i].base == ranges[kept].end && ranges[i].owner == ranges[kept].owner)
+			ranges[kept].end = ranges[i].end;
+		else
+			ranges[++kept] = ranges[i];
+	}
+	nr_ranges = nr_ranges == 0 ? 0 : kept + 1;
+}
+
+/* Gives [base, end) to `owner`, as far as it is free now. */
+static void assign(paddr_t base, paddr_t end, enum mem_owner owner)
+{
+	for (size_t i = 0; i < nr_ranges; i++) {
+		if (ranges[i].end <= base || ranges[i].base >= end || ranges[i].owner != MEM_FREE)
+			continue;
+		if (ranges[i].base < base) {
+			insert(i, ranges[i].base, base, ranges[i].owner);
+			i++;
+		}
+		if (ranges[i].end > end)
+			insert(i + 1, end, ranges[i].end, ranges[i].owner);
+		ranges[i].base = base > ranges[i].base ? base : ranges[i].base;
+		ranges[i].end = end < ranges[i].end ? end : ranges[i].end;
+		ranges[i].owner = owner;
+	}
+	join();
+}
+
+/* Adds [base, end) to the map: what is not in it yet, as `owner`. */
+static void add(paddr_t base, paddr_t end, enum mem_owner owner)
+{
+	size_t i = 0;
+
+	while (base < end) {
+		while (i < nr_ranges && ranges[i].end <= base)
+			i++;
+		if (i == nr_ranges || ranges[i].base >= end) {
+			insert(i, base, end, owner);
+			return;
+		}
+		if (ranges[i].base > base)
+			insert(i, base, ranges[i].base, owner);
+		base = ranges[i].end;
+	}
+}
+
+static void add_boot_ranges(void)
+{
+	for (size_t i = 0; i < bootinfo.nr_ranges; i++) {
+		const struct bootinfo_range *range = &bootinfo.ranges[i];
+
+		if (range->type == BOOTINFO_AVAILABLE)
+			add(ROUND_UP(range->base, PAGE_BYTES),
+			    ROUND_DOWN(range->base + range->bytes, PAGE_BYTES), MEM_FREE);
+	}
+	for (size_t i = 0; i < bootinfo.nr_ranges; i++) {
+		const struct bootinfo_range *range = &bootinfo.ranges[i];
+		paddr_t base = ROUND_DOWN(range->base, PAGE_BYTES);
+		paddr_t end = ROUND_UP(range->base + range->bytes, PAGE_BYTES);
+
+		if (range->type != BOOTINFO_AVAILABLE) {
+			assign(base, end, MEM_FIRMWARE);
+			add(base, end, MEM_FIRMWARE);
+		}
+	}
+}
+
+/* Takes [base, base + bytes), rounded outwards to frames, as far as it is free. */
+static void reserve(paddr_t base, uint64_t bytes, enum mem_owner owner)
+{
+	paddr_t last = base + bytes < base ? PADDR_NONE : base + bytes;
+
+	assign(ROUND_DOWN(base, PAGE_BYTES),
+	       last > PADDR_NONE - PAGE_BYTES ? PADDR_NONE : ROUND_UP(last, PAGE_BYTES), owner);
+}
+
+static void find_top(void)
+{
+	for (size_t i = 0; i < nr_ranges; i++)
+		if (ranges[i].owner == MEM_FREE)
+			top = ranges[i].end;
+	if (top == 0)
+		panic("memmap: the boot loader left no memory free");
+}
+
+void memmap_init(void)
+{
+	add_boot_ranges();
+	reserve(options.mem_bytes, PADDR_NONE - options.mem_bytes, MEM_HIDDEN);
+	for (size_t i = 0; i < options.nr_reserved; i++)
+		reserve(options.reserved[i].base, options.reserved[i].bytes, MEM_HIDDEN);
+	reserve(0, MIB(1), MEM_LOW);
+	reserve(KERNEL_PHYSICAL, image_to_phys(image_end) - KERNEL_PHYSICAL, MEM_KERNEL);
+	reserve(bootinfo.base, bootinfo.bytes, MEM_BOOTINFO);
+	for (size_t i = 0; i < bootinfo.nr_modules; i++)
+		reserve(bootinfo.modules[i].start,
+			bootinfo.modules[i].end - bootinfo.modules[i].start, MEM_MODULE);
+	find_top();
+}
+
+void *memmap_alloc(size_t bytes)
+{
+	uint64_t wanted = ROUND_UP(bytes, PAGE_BYTES);
+
+	for (size_t i = nr_ranges; i-- > 0;) {
+		paddr_t end = ranges[i].end < BOOT_MAP_BYTES ? ranges[i].end : BOOT_MAP_BYTES;
+		void *memory;
+
+		if (ranges[i].owner != MEM_FREE || end < ranges[i].base + wanted)
+			continue;
+		assign(end - wanted, end, MEM_EARLY);
+		memory = phys_to_virt(end - wanted);
+		memset(memory, 0, wanted);
+		return memory;
+	}
+	panic("memmap: no %zu bytes in a row below 4 GiB for early tables", bytes);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memmap.h: who owns which physical memory, before there is an allocator.
+ *
+ * The map is a sorted list of disjoint ranges on frame boundaries. It starts as
+ * the boot loader's memory map and is then carved up: the first MiB, the image,
+ * the boot information and the modules each get their owner. What is left as
+ * MEM_FREE is what the frame allocator may hand out. Memory in no range at all
+ * is not RAM.
+ */
+#ifndef MEMMAP_H
+#define MEMMAP_H
+
+#include <stddef.h>
+
+#include "memory.h"
+
+enum mem_owner {
+	MEM_FREE,               /* RAM that nobody owns yet */
+	MEM_LOW,                /* the first MiB: BIOS data, video, option ROMs */
+	MEM_KERNEL,             /* the kernel image */
+	MEM_BOOTINFO,           /* the multiboot2 information */
+	MEM_MODULE,             /* a boot module: the initramfs */
+	MEM_EARLY,              /* handed out by memmap_alloc() */
+	MEM_HIDDEN,             /* left alone because the command line says so */
+	MEM_FIRMWARE,           /* not available, by the boot loader's word */
+};
+
+struct memmap_range {
+	paddr_t base;           /* first byte, frame aligned */
+	paddr_t end;            /* one past the last byte, frame aligned */
+	enum mem_owner owner;
+};
+
+/* Builds the map from the global `bootinfo` and `options`. */
+void memmap_init(void);
+
+/* The ranges, sorted by base; *nr_ranges receives their number. */
+const struct memmap_range *memmap_ranges(size_t *nr_ranges);
+
+/* The range that holds `address`, or NULL where there is none. */
+const struct memmap_range *memmap_find(paddr_t address);
+
+/* One past the last byte of RAM that is MEM_FREE or was before memmap_alloc(). */
+paddr_t memmap_top(void);
+
+/*
+ * Takes `bytes` (rounded up to frames) of free memory for good, from the top of
+ * the highest free range below BOOT_MAP_BYTES that is large enough. Zeroed.
+ * For the tables that must exist before frames can be allocated: to be called
+ * no later than in frame_init(), and there before the map is read.
+ *
+ * Return: a direct-map pointer. Panics when no range is large enough.
+ */
+void *memmap_alloc(size_t bytes);
+
+/* "free", "kernel", …: an owner's name in the monitor's table. */
+const char *memmap_owner_name(enum mem_owner owner);
+
+#endif

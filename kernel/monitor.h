@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* monitor.h: a small command line on the console, for people and for scripts. */
+#ifndef MONITOR_H
+#define MONITOR_H
+
+#include <stddef.h>
+
+#define MONITOR_PROMPT      "ouroboros> "
+#define MONITOR_LINE_BYTES  128
+
+/* Reads and carries out commands for ever. "help" lists them. */
+_Noreturn void monitor_run(void);
+
+/*
+ * Applies one received byte to a line being edited: backspace and DEL take back
+ * a byte, ^U the line, ^C drops it, other control characters are ignored. Echoes
+ * to the console.
+ * Return: 1 when the line is complete (NUL-terminated), 0 while it is not.
+ */
+int line_edit(char *line, size_t capacity_bytes, size_t *nr_bytes, char byte);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pages.h: the heap's stock of page runs, and what each page is used for.
+ *
+ * The heap's raw material. A run is one or more adjacent pages of the direct
+ * map. A tag, one byte a page, says what a page is in use as; from any pointer
+ * at all, page_tag() finds out whether the heap knows its page.
+ *
+ * Lab 2 gives this module to the students complete.
+ *
+ * Locks: none of its own; the caller holds heap_lock. Allocates: nothing.
+ */
+#ifndef PAGES_H
+#define PAGES_H
+
+#include <stdint.h>
+
+#include "memory.h"
+
+/* Tags. The heap chooses among those from PAGE_USER on; the others belong to this module. */
+enum page_tag {
+	PAGE_FOREIGN,           /* not the heap's */
+	PAGE_FREE,              /* in the stock */
+	PAGE_TAIL,              /* part of a run, but not its first page */
+	PAGE_USER,              /* first value that the heap may use */
+};
+
+/* Sets up an empty stock. Takes one byte of every 4 KiB of RAM, from frame_alloc(). */
+void pages_init(void);
+
+/* Puts `nr_pages` pages at `base` into the stock, where they merge with their neighbours. */
+void pages_free(void *base, size_t nr_pages);
+
+/*
+ * Takes a run of exactly nr_pages > 0 pages; its pages are tagged PAGE_TAIL.
+ * Return: its first page, or NULL if no run is long enough.
+ */
+void *pages_alloc(size_t nr_pages);
+
+/* The tag of the page that holds `pointer`; PAGE_FOREIGN for any pointer that is not the heap's. */
+uint8_t page_tag(const void *pointer);
+
+/* Sets the tag of one page of an allocated run. */
+void page_set_tag(void *page, uint8_t tag);
+
+size_t pages_nr_free(void);
+size_t pages_nr_total(void);
+
+/* Walks all free runs and panics on the first contradiction. */
+void pages_check(void);
+
+#endif

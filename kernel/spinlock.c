@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spinlock.c: test-and-test-and-set locks that remember who took them, and where.
+ *
+ * A waiter reads until the lock looks free and only then tries to take it. What
+ * it waits for stands in this_cpu while it does.
+ *
+ * Locks: is one. Allocates: nothing. Callable from: anywhere but an NMI handler.
+ */
+#include "spinlock.h"
+
+#include "cpu.h"
+#include "panic.h"
+
+struct cpu this_cpu;
+
+extern struct spinlock spinlocks_start[], spinlocks_end[];
+
+static bool try_acquire(struct spinlock *lock)
+{
+	return __atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) == 0;
+}
+
+void (spin_lock)(struct spinlock *lock, const struct place *place)
+{
+	uint64_t flags = irq_save();
+
+	while (!try_acquire(lock)) {
+		this_cpu.waits_at = place;
+		this_cpu.waits_for = lock;
+		while (lock->locked)
+			cpu_relax();
+	}
+	this_cpu.waits_for = NULL;
+	lock->owner = this_cpu.id;
+	lock->taken_at = place;
+	lock->flags = flags;
+}
+
+void spin_unlock(struct spinlock *lock)
+{
+	uint64_t flags = lock->flags;
+
+	if (!lock->locked || lock->owner != this_cpu.id)
+		panic("spin_unlock: cpu%u does not hold %s", this_cpu.id, lock->name);
+	__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
+	irq_restore(flags);
+}
+
+bool spin_is_held(const struct spinlock *lock)
+{
+	return lock->locked;
+}
+
+struct spinlock *spinlock_next_held(const struct spinlock *previous)
+{
+	struct spinlock *lock = previous == NULL ? spinlocks_start : (struct spinlock *)previous + 1;
+
+	while (lock < spinlocks_end && !lock->locked)
+		lock++;
+	return lock < spinlocks_end ? lock : NULL;
+}

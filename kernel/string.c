@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * string.c: memory, text, patterns and numbers.
+ *
+ * Memory is copied and filled eight bytes at a time (REP MOVSQ, REP STOSQ) and the
+ * rest byte by byte: where the machine counts instructions, every step of a REP
+ * counts as one. The direction flag is clear, as the ABI has it (System V AMD64
+ * ABI, section 3.2.1), and stays so: an interrupt handler is C as well.
+ *
+ * Limits: text is searched byte by byte; nothing here knows of characters that
+ * take more than one. To be compiled with -fno-tree-loop-distribute-patterns, or
+ * GCC may turn a function's loop into a call of that very function.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
+ */
+#include "string.h"
+
+#include <stdint.h>
+
+#define WORD_BYTES sizeof(uint64_t)
+
+/* Eight bytes of anybody's memory: of any type, on any address. */
+struct word {
+	uint64_t value;
+} __attribute__((packed, may_alias));
+
+/* Copies upwards: right for ranges that overlap, too, if `to` is the lower one. */
+static void copy_up(void *to, const void *from, size_t nr_bytes)
+{
+	size_t nr_words = nr_bytes / WORD_BYTES;
+	size_t nr_rest = nr_bytes % WORD_BYTES;
+
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(nr_words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(nr_rest) : : "memory");
+}
+
+static void copy_down(uint8_t *to, const uint8_t *from, size_t nr_bytes)
+{
+	while (nr_bytes % WORD_BYTES != 0) {
+		nr_bytes--;
+		to[nr_bytes] = from[nr_bytes];
+	}
+	while (nr_bytes > 0) {
+		nr_bytes -= WORD_BYTES;
+		*(struct word *)(to + nr_bytes) = *(const struct word *)(from + nr_bytes);
+	}
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t nr_bytes)
+{
+	copy_up(to, from, nr_bytes);
+	return to;
+}
+
+void *memmove(void *to, const void *from, size_t nr_bytes)
+{
+	if ((uintptr_t)to < (uintptr_t)from)
+		copy_up(to, from, nr_bytes);
+	else
+		copy_down(to, from, nr_bytes);
+	return to;
+}
+
+void *memset(void *to, int byte, size_t nr_bytes)
+{
+	void *result = to;
+	uint64_t pattern = (uint8_t)byte * 0x0101010101010101u;
+	size_t nr_words = nr_bytes / WORD_BYTES;
+	size_t nr_rest = nr_bytes % WORD_BYTES;
+
+	__asm__ volatile("rep stosq" : "+D"(to), "+c"(nr_words) : "a"(pattern) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(nr_rest) : "a"(pattern) : "memory");
+	return result;
+}
+
+int memcmp(const void *a, const void *b, size_t nr_bytes)
+{
+	const uint8_t *left = a, *right = b;
+
+	for (size_t i = 0; i < nr_bytes; i++) {
+		if (left[i] != right[i])
+			return left[i] - right[i];
+	}
+	return 0;
+}
+
+size_t strlen(const char *text)
+{
+	return strnlen(text, SIZE_MAX);
+}
+
+size_t strnlen(const char *text, size_t limit_bytes)
+{
+	size_t nr_bytes = 0;
+
+	while (nr_bytes < limit_bytes && text[nr_bytes] != '\0')
+		nr_bytes++;
+	return nr_bytes;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, SIZE_MAX);
+}
+
+int strncmp(const char *a, const char *b, size_t limit_bytes)
+{
+	for (size_t i = 0; i < limit_bytes; i++) {
+		if (a[i] != b[i])
+			return (uint8_t)a[i] - (uint8_t)b[i];
+		if (a[i] == '\0')
+			return 0;
+	}
+	return 0;
+}
+
+char *strchr(const char *text, int byte)
+{
+	for (; *text != (char)byte; text++) {
+		if (*text == '\0')
+			return NULL;
+	}
+	return (char *)text;
+}
+
+char *strstr(const char *text, const char *part)
+{
+	for (; !starts_with(text, part); text++) {
+		if (*text == '\0')
+			return NULL;
+	}
+	return (char *)text;
+}
+
+bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/*
+ * When the text stops matching, only the last * may take in one byte more: an
+ * earlier one could not reach anything that the last one cannot. So one place to
+ * go back to is enough, and the cost is at most the product of the two lengths.
+ */
+bool glob_matches(const char *pattern, const char *text)
+{
+	const char *after_star = NULL;  /* pattern behind the last * */
+	const char *retry = NULL;       /* where the text goes on behind what that * took */
+
+	while (*text != '\0') {
+		if (*pattern == '*') {
+			after_star = ++pattern;
+			retry = text;
+		} else if (*pattern == '?' || *pattern == *text) {
+			pattern++;
+			text++;
+		} else if (after_star) {
+			pattern = after_star;
+			text = ++retry;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+/* The value of a digit in `base` (10 or 16), or -1 for any other byte. */
+static int digit_value(char digit, unsigned base)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (base == 16 && digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	if (base == 16 && digit >= 'A' && digit <= 'F')
+		return digit - 'A' + 10;
+	return -1;
+}
+
+/* How far a size's suffix shifts: K, M and G count 2^10, 2^20 and 2^30; 0 for any other byte. */
+static unsigned suffix_shift(char suffix)
+{
+	switch (suffix) {
+	case 'K': return 10;
+	case 'M': return 20;
+	case 'G': return 30;
+	default:  return 0;
+	}
+}
+
+/* On failure *value and *end are as they were. */
+bool parse_number(const char *text, unsigned long *value, const char **end)
+{
+	unsigned base = starts_with(text, "0x") ? 16 : 10;
+	const char *next = base == 16 ? text + 2 : text;
+	unsigned long number = 0;
+	unsigned shift;
+
+	if (digit_value(*next, base) < 0)
+		return false;
+	for (; digit_value(*next, base) >= 0; next++) {
+		if (__builtin_mul_overflow(number, base, &number) ||
+		    __builtin_add_overflow(number, digit_value(*next, base), &number))
+			return false;
+	}
+
+	shift = suffix_shift(*next);
+	if (shift > 0)
+		next++;
+	if (number << shift >> shift != number)
+		return false;
+	*value = number << shift;
+	*end = next;
+	return true;
+}
