@@ -20,6 +20,9 @@ CMDLINE  ?= $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
 
+# One short line a step; the whole commands with V=1.
+say = $(if $(V),,@printf '  %-4s %s\n' $1 $2;)
+
 # ---- tools: looked for when first used, so that `make setup grade` finds what setup installed
 
 find_tool = $(or $(shell for t in $1; do command -v $$t && break; done),$(error none of these is installed: $1. Try: make setup))
@@ -34,7 +37,7 @@ GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-m
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wframe-larger-than=1024 -Wno-unused-but-set-parameter \
 	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
-	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables \
+	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
 	-ffile-prefix-map=$(CURDIR)/= -Ikernel -MMD -MP
@@ -46,8 +49,8 @@ LDFLAGS := -nostdlib -static -no-pie -Wl,-T,build/kernel.ld -Wl,-z,max-page-size
 labs      := $(sort $(wildcard labs/[0-9][0-9]-*))
 number_of  = $(patsubst 0%,%,$(firstword $(subst -, ,$(notdir $1))))
 numbers   := $(foreach lab,$(labs),$(call number_of,$(lab)))
-dir_of     = $(foreach lab,$(labs),$(if $(filter $1,$(call number_of,$(lab))),$(lab)))
-up_to      = $(if $2,$(firstword $2) $(if $(filter $1,$(firstword $2)),,$(call up_to,$1,$(wordlist 2,99,$2))))
+dir_of     = $(strip $(foreach lab,$(labs),$(if $(filter $1,$(call number_of,$(lab))),$(lab))))
+up_to      = $(strip $(if $2,$(firstword $2) $(if $(filter $1,$(firstword $2)),,$(call up_to,$1,$(wordlist 2,99,$2)))))
 layers_of  = kernel $(call up_to,$(call dir_of,$1),$(labs))
 last_wins  = $(foreach name,$(sort $(notdir $(wildcard $(1:=/*.c)))),$(lastword $(wildcard $(1:=/$(name)))))
 
@@ -89,10 +92,10 @@ objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call last_wins,$(ca
 define stage
 build/$1/kernel.elf: $(call objects_of,$2,$3) build/kernel.ld
 	@mkdir -p $$(@D)
-	$$(CC) $(LDFLAGS) -o $$@.unnamed $$(filter %.o,$$^)
-	$$(NM) -n $$@.unnamed | awk -f boot/symbols.awk > build/$1/symbols.S
-	$$(CC) -c -o build/$1/symbols.o build/$1/symbols.S
-	$$(CC) $(LDFLAGS) -o $$@.new $$(filter %.o,$$^) build/$1/symbols.o
+	$$(call say,LINK,$$@) $$(CC) $(LDFLAGS) -o $$@.unnamed $$(filter %.o,$$^)
+	@$$(NM) -n $$@.unnamed | awk -f boot/symbols.awk > build/$1/symbols.S
+	@$$(CC) -c -o build/$1/symbols.o build/$1/symbols.S
+	@$$(CC) $(LDFLAGS) -o $$@.new $$(filter %.o,$$^) build/$1/symbols.o
 	@rm $$@.unnamed && mv $$@.new $$@
 endef
 
@@ -103,15 +106,15 @@ endif
 
 build/obj/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<) $(CC) $(CFLAGS) -c -o $@ $<
 
 build/obj/%.S.o: %.S Makefile
 	@mkdir -p $(@D)
-	$(CC) -g -Ikernel -MMD -MP -c -o $@ $<
+	$(call say,AS,$<) $(CC) -g -Ikernel -MMD -MP -c -o $@ $<
 
 build/kernel.ld: boot/kernel.ld.in kernel/layout.h Makefile
 	@mkdir -p $(@D)
-	$(CC) -E -P -undef -x c -Ikernel -o $@ $<
+	@$(CC) -E -P -undef -x c -Ikernel -o $@ $<
 
 # String functions must not be compiled into calls of themselves.
 build/obj/kernel/string.c.o: CFLAGS += -fno-tree-loop-distribute-patterns
@@ -126,7 +129,7 @@ INITRAMFS = build/initramfs.cpio
 
 build/initramfs.cpio: boot/mkinitramfs
 	@mkdir -p $(@D)
-	boot/mkinitramfs $@
+	$(call say,CPIO,$@) boot/mkinitramfs $@
 
 need_lab = $(if $(LAB),,$(error which lab? Say LAB=N; there are: $(numbers)))
 

@@ -15,9 +15,12 @@
 #include "console.h"
 #include "image.h"
 #include "memory.h"
+#include "string.h"
 
 #define NR_FIRST  24            /* frames printed before and, if it is longer, … */
 #define NR_LAST   8             /* … at the end of a backtrace */
+#define PUSH_RBP  0x55          /* what a function that makes a frame starts with */
+#define MAX_CYCLE 16            /* calls in a cycle that is worth printing */
 
 /* Made from the linked image by the Makefile, sorted by address. */
 struct symbol {
@@ -87,33 +90,67 @@ static void print_frame(uint64_t pc)
 		console_printf("  %p %s+%#lx\n", (void *)pc, name, offset);
 }
 
-/* Moves from a frame to its caller's. Return: false at the end of the chain. */
-static bool step(uint64_t *pc, uint64_t *rbp)
+/*
+ * Has the function at `walk` no frame of its own (yet)? GCC makes none for a leaf
+ * that does not touch the stack, and then the return address is on top of it.
+ */
+static bool is_frameless(const struct backtrace *walk)
 {
-	const uint64_t *frame = (const uint64_t *)*rbp;
+	uint64_t offset;
 
-	if (!is_on_stack(*rbp) || frame[1] == 0)
+	if (walk->rsp == 0 || symbol_find(walk->pc, &offset) == NULL)
 		return false;
-	*pc = frame[1];
-	if (frame[0] <= *rbp)           /* the chain must lead up the stack */
-		*rbp = 0;
-	else
-		*rbp = frame[0];
+	return offset == 0 || *(const uint8_t *)(walk->pc - offset) != PUSH_RBP;
+}
+
+/* Moves on to the caller. Return: false at the end of the chain. */
+static bool step(struct backtrace *walk)
+{
+	const uint64_t *frame = (const uint64_t *)walk->rbp;
+
+	if (is_frameless(walk) && is_on_stack(walk->rsp)) {
+		*walk = (struct backtrace){ *(const uint64_t *)walk->rsp, walk->rbp, 0 };
+		return true;
+	}
+	if (!is_on_stack(walk->rbp) || frame[1] == 0)
+		return false;
+	/* The chain must lead up the stack. */
+	*walk = (struct backtrace){ frame[1], frame[0] > walk->rbp ? frame[0] : 0, 0 };
 	return true;
 }
 
-void backtrace_print(uint64_t pc, uint64_t rbp)
+void backtrace_print(struct backtrace start)
 {
-	uint64_t walk_pc = pc, walk_rbp = rbp;
+	struct backtrace walk = start;
 	unsigned nr_frames = 1;
 
-	while (step(&walk_pc, &walk_rbp))
+	while (step(&walk))
 		nr_frames++;
+	walk = start;
 	for (unsigned i = 0; i < nr_frames; i++) {
 		if (i < NR_FIRST || nr_frames - i <= NR_LAST)
-			print_frame(pc);
+			print_frame(walk.pc);
 		else if (i == NR_FIRST)
 			console_printf("  ... %u more ...\n", nr_frames - NR_FIRST - NR_LAST);
-		step(&pc, &rbp);
+		step(&walk);
 	}
+}
+
+bool backtrace_print_cycle(struct backtrace start, const char *function)
+{
+	const char *names[MAX_CYCLE];
+	unsigned nr_names = 0;
+	uint64_t offset;
+
+	while (nr_names < MAX_CYCLE && step(&start)) {
+		names[nr_names] = symbol_find(start.pc, &offset);
+		if (names[nr_names] == NULL)
+			return false;
+		if (nr_names++ == 0 || strcmp(names[nr_names - 1], function) != 0)
+			continue;
+		while (nr_names-- > 0)
+			console_printf("%s%s", names[nr_names], nr_names > 0 ? " -> " : "\n");
+		return true;
+	}
+	return false;
 }

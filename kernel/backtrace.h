@@ -12,13 +12,27 @@
 #ifndef BACKTRACE_H
 #define BACKTRACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The function that holds `address`, and how far into it; NULL if there is none. */
 const char *symbol_find(uint64_t address, uint64_t *offset);
 
-/* Prints the callers from `pc` and frame pointer `rbp` on, one a line, cut in the middle if endless. */
-void backtrace_print(uint64_t pc, uint64_t rbp);
+/* Where a walk up the stack is: in the function at pc. */
+struct backtrace {
+	uint64_t pc;
+	uint64_t rbp;           /* that function's frame pointer */
+	uint64_t rsp;           /* its stack pointer if known, else 0 */
+};
+
+/* Prints the functions from `start` on, innermost first, cut in the middle if endless. */
+void backtrace_print(struct backtrace start);
+
+/*
+ * Prints the calls from the innermost caller of that name down to the caller of
+ * `start`, outermost first: "a -> b -> a". Return: false if there is no such caller.
+ */
+bool backtrace_print_cycle(struct backtrace start, const char *function);
 
 /* The name of the stack whose guard page holds `address`, or NULL. */
 const char *stack_guard_name(uint64_t address);

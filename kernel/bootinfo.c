@@ -271,7 +271,7 @@ void bootinfo_init(uint32_t magic, paddr_t base)
 		panic("not started by a multiboot2 boot loader: magic 0x%x", magic);
 	if (base > BOOT_MAP_BYTES - sizeof(*header) ||
 	    header->total_bytes > BOOT_MAP_BYTES - base)
-		panic("bootinfo: 0x%lx is beyond the first 0x%lx bytes, all that is mapped yet",
-		      base, (uint64_t)BOOT_MAP_BYTES);
+		panic("bootinfo: the structure at 0x%lx ends beyond 0x%lx, where the map of "
+		      "memory ends as yet", base, (uint64_t)BOOT_MAP_BYTES);
 	bootinfo_parse(&bootinfo, base, header);
 }

@@ -24,6 +24,9 @@
 #include "log.h"
 #include "string.h"
 
+/* One cache line: a probe that goes on to the next slot reads one line more. */
+_Static_assert(sizeof(struct dentry) <= 64, "an entry fits a cache line");
+
 #define FIRST_SLOTS  64         /* one page of them */
 
 /* FNV-1a, 32 bits: Fowler, Noll, Vo, Eastlake, draft-eastlake-fnv, sections 2 and 5. */

@@ -74,14 +74,16 @@ static bool read_fields(const uint8_t *header, uint32_t fields[NR_CPIO_FIELDS])
 	const uint8_t *next = header + strlen(CPIO_MAGIC);
 
 	for (size_t i = 0; i < NR_CPIO_FIELDS; i++) {
-		fields[i] = 0;
-		for (size_t digit = 0; digit < CPIO_FIELD_BYTES; digit++) {
-			int value = hex_digit(*next++);
+		uint32_t value = 0;
 
-			if (value < 0)
+		for (size_t nr_digits = 0; nr_digits < CPIO_FIELD_BYTES; nr_digits++) {
+			int digit = hex_digit(*next++);
+
+			if (digit < 0)
 				return false;
-			fields[i] = fields[i] << 4 | (uint32_t)value;
+			value = value << 4 | (uint32_t)digit;
 		}
+		fields[i] = value;
 	}
 	return true;
 }

@@ -31,7 +31,7 @@ struct ktest {
 
 #define KTEST(suite, test)                                                              \
 	static void ktest_##suite##_##test(void);                                       \
-	__attribute__((section(".ktests"), used))                                       \
+	__attribute__((section(".ktests"), used, aligned(8)))                             \
 	static const struct ktest ktest_entry_##suite##_##test = {                      \
 		.name = #suite "." #test, .run = ktest_##suite##_##test,                \
 	};                                                                              \

@@ -29,10 +29,6 @@ void log_warn(const char *message, ...) LOG_FORMAT;
 void log_info(const char *message, ...) LOG_FORMAT;
 void log_debug(const char *message, ...) LOG_FORMAT;
 
-/* What is left of a record that is longer than LOG_RECORD_BYTES ends in this mark. */
-#define LOG_RECORD_BYTES   256          /* of a record with its newline, lab 4 */
-#define LOG_CUT_MARK       "[...]"
-
 /* Formats a whole record, with time, level and newline, into `sink`. For back ends. */
 void log_format(struct sink *sink, enum log_level level, const char *message, va_list arguments);
 
@@ -41,5 +37,25 @@ void log_record(enum log_level level, const char *message, va_list arguments);
 
 /* Writes the records that were kept to the console, oldest first ("dmesg"). */
 void log_dump(void);
+
+/*
+ * Lab 4's static storage. A record that is longer than LOG_RECORD_BYTES, newline
+ * included, is cut to exactly that and ends in LOG_CUT_MARK and the newline. The
+ * fences belong to the tests: the logger must leave them alone.
+ */
+#define LOG_RECORD_BYTES   256
+#define LOG_RING_BYTES     16384        /* holds the last 64 records at least */
+#define LOG_FENCE_BYTES    64
+#define LOG_CUT_MARK       "[...]"
+
+struct log_storage {
+	char fence_before[LOG_FENCE_BYTES];
+	char line[LOG_RECORD_BYTES];            /* the record being written */
+	char fence_between[LOG_FENCE_BYTES];
+	char ring[LOG_RING_BYTES];              /* those written before, whole */
+	char fence_after[LOG_FENCE_BYTES];
+};
+
+extern struct log_storage log_storage;
 
 #endif

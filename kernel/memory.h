@@ -17,7 +17,7 @@
 typedef uint64_t paddr_t;
 typedef uint64_t vaddr_t;
 
-#define PAGE_BYTES  (1ull << PAGE_SHIFT)
+#define PAGE_BYTES  (1ul << PAGE_SHIFT)
 #define PADDR_NONE  (~(paddr_t)0)      /* "no such frame": never aligned, never RAM */
 
 #define KIB(n)      ((uint64_t)(n) << 10)

@@ -40,9 +40,13 @@ static bool is_blank(char byte)
 /* The value as a number, and nothing but a number. A blank or the NUL behind it ends it. */
 static bool read_number(struct text value, uint64_t *number)
 {
+	unsigned long result;
 	const char *end;
 
-	return parse_number(value.start, number, &end) && end == value.start + value.nr_bytes;
+	if (!parse_number(value.start, &result, &end) || end != value.start + value.nr_bytes)
+		return false;
+	*number = result;
+	return true;
 }
 
 static bool read_log(struct options *parsed, struct text value)
@@ -172,4 +176,5 @@ void options_parse(struct options *parsed, const char *line)
 void options_init(void)
 {
 	options_parse(&options, bootinfo.command_line);
+	log_level = options.log;
 }

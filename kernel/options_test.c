@@ -55,7 +55,7 @@ KTEST(options, a_bad_word_is_counted_and_changes_nothing)
 		"ktest=", "seed=", "seed=x", "seed=1x", "seed=-1", "seed=0x", "initramfs=",
 		"initramfs=on", "initramfs=offf", "mem=", "mem=1MB", "mem=99999999999G",
 		"reserve=", "reserve=4K", "reserve=4K@", "reserve=@1M", "reserve=0@1M",
-		"reserve=4K@1Mx", "reserve=2@0xffffffffffffffff", "reserve=4K,1M", "\"log=info\"",
+		"reserve=4K@1Mx", "reserve=1@0xffffffffffffffff", "reserve=4K,1M", "\"log=info\"",
 	};
 	static struct options defaults;
 

@@ -53,19 +53,35 @@ static void print_held_locks(void)
 			       lock->taken_at->function, lock->taken_at->file, lock->taken_at->line);
 }
 
+/* If the CPU waits for a lock that it holds itself: the calls that lead from the one to the other. */
+static void print_cycle(struct backtrace start)
+{
+	const struct spinlock *lock = this_cpu.waits_for;
+
+	if (lock == NULL || lock->owner != this_cpu.id)
+		return;
+	console_printf("the cycle: ");
+	if (!backtrace_print_cycle(start, lock->taken_at->function))
+		console_printf("not found on this stack\n");
+}
+
 static void report(enum panic_kind kind, const struct trap_frame *trap, uint64_t caller_rbp)
 {
 	const uint64_t *frame = (const uint64_t *)caller_rbp;
+	struct backtrace start;
 
+	if (trap != NULL)
+		start = (struct backtrace){ trap->rip, trap->rbp, trap->rsp };
+	else
+		start = (struct backtrace){ frame[1], frame[0], 0 };
 	console_printf("\n%s: %s\n", titles[kind], panic_record.message);
 	if (kind == PANIC_FAULT || kind == PANIC_STACK_OVERFLOW)
 		print_registers(trap);
 	print_held_locks();
+	if (kind == PANIC_LOCKUP)
+		print_cycle(start);
 	console_printf("backtrace, innermost first:\n");
-	if (trap != NULL)
-		backtrace_print(trap->rip, trap->rbp);
-	else
-		backtrace_print(frame[1], frame[0]);
+	backtrace_print(start);
 	console_printf("The machine stays put for a debugger.\n");
 }
 

@@ -35,9 +35,13 @@ struct spinlock {
 	uint64_t flags;                 /* the owner's RFLAGS from before it took the lock */
 };
 
-/* Defines a spinlock and lists it in the section that spinlocks_held() and GDB walk. */
-#define DEFINE_SPINLOCK(lock) \
-	__attribute__((section(".spinlocks"), used)) struct spinlock lock = { .name = #lock }
+/*
+ * Defines a spinlock and lists it in the section that spinlock_next_held() and
+ * GDB walk as one array; hence the alignment, or the compiler might choose more.
+ */
+#define DEFINE_SPINLOCK(lock)                                                           \
+	struct spinlock lock __attribute__((section(".spinlocks"), used, aligned(8))) = \
+		{ .name = #lock }
 
 /* Takes the lock, waiting for as long as it takes. Interrupts are masked until spin_unlock(). */
 void spin_lock(struct spinlock *lock, const struct place *place);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_test.c: the address space, locks, traps, symbols and the line editor. */
+#include <stdint.h>
+
+#include "backtrace.h"
+#include "clock.h"
+#include "console.h"
+#include "image.h"
+#include "ktest.h"
+#include "memmap.h"
+#include "memory.h"
+#include "monitor.h"
+#include "paging.h"
+#include "panic.h"
+#include "string.h"
+
+static DEFINE_SPINLOCK(test_lock);
+
+static void check_page(const void *pointer, bool writable, bool executable)
+{
+	bool is_writable, is_executable;
+
+	CHECK(paging_lookup((vaddr_t)pointer, &is_writable, &is_executable), "%p is not mapped", pointer);
+	CHECK(is_writable == writable, "%p: writable is %d", pointer, is_writable);
+	CHECK(is_executable == executable, "%p: executable is %d", pointer, is_executable);
+}
+
+static void check_absent(const void *pointer)
+{
+	bool writable, executable;
+
+	CHECK(!paging_lookup((vaddr_t)pointer, &writable, &executable), "%p is mapped", pointer);
+}
+
+KTEST(paging, the_image_is_mapped_by_section)
+{
+	for (const char *page = text_start; page < text_end; page += PAGE_BYTES)
+		check_page(page, false, true);
+	for (const char *page = rodata_start; page < rodata_end; page += PAGE_BYTES)
+		check_page(page, false, false);
+	for (const char *page = data_start; page < bss_end; page += PAGE_BYTES)
+		check_page(page, true, false);
+}
+
+KTEST(paging, page_zero_and_guard_pages_are_absent)
+{
+	check_absent(NULL);
+	check_absent(boot_stack_guard);
+	check_absent(fault_stack_guard);
+	check_absent(nmi_stack_guard);
+	check_page(boot_stack, true, false);
+}
+
+KTEST(paging, the_direct_map_is_data_and_leaves_out_the_image)
+{
+	size_t nr_ranges;
+	const struct memmap_range *range = memmap_ranges(&nr_ranges);
+
+	for (; nr_ranges-- > 0; range++) {
+		if (range->owner == MEM_KERNEL || range->owner == MEM_FIRMWARE) {
+			check_absent(phys_to_virt(range->base));
+		} else if (range->owner != MEM_HIDDEN) {
+			check_page(phys_to_virt(range->base), true, false);
+			check_page(phys_to_virt(range->end - 1), true, false);
+		}
+	}
+}
+
+KTEST(memmap, ranges_are_sorted_and_disjoint)
+{
+	size_t nr_ranges;
+	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
+
+	for (size_t i = 0; i < nr_ranges; i++) {
+		CHECK(ranges[i].base < ranges[i].end, "range %zu is empty", i);
+		CHECK(ranges[i].base % PAGE_BYTES == 0, "range %zu is unaligned", i);
+		CHECK(i == 0 || ranges[i - 1].end <= ranges[i].base, "range %zu overlaps", i);
+	}
+}
+
+KTEST(memmap, the_image_and_the_first_mib_have_owners)
+{
+	CHECK(memmap_find(KERNEL_PHYSICAL)->owner == MEM_KERNEL, "the image is not the kernel's");
+	CHECK(memmap_find(image_to_phys(image_end) - 1)->owner == MEM_KERNEL, "its end is not");
+	CHECK(memmap_find(0)->owner == MEM_LOW, "frame 0 is not low memory");
+}
+
+KTEST(spinlock, knows_who_took_it_and_where)
+{
+	CHECK(!spin_is_held(&test_lock), "held before it was taken");
+	spin_lock(&test_lock);
+	CHECK(spin_is_held(&test_lock) && test_lock.owner == 0, "owner %u", test_lock.owner);
+	CHECK(strcmp(test_lock.taken_at->file, "kernel_test.c") == 0, "%s", test_lock.taken_at->file);
+	CHECK(spinlock_next_held(NULL) == &test_lock, "not among the held locks");
+	spin_unlock(&test_lock);
+	CHECK(spinlock_next_held(NULL) == NULL, "still among the held locks");
+}
+
+KTEST(spinlock, masks_interrupts_while_held)
+{
+	uint64_t flags;
+
+	spin_lock(&test_lock);
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	CHECK((flags & 0x200) == 0, "RFLAGS %#lx", flags);
+	spin_unlock(&test_lock);
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	CHECK((flags & 0x200) != 0, "RFLAGS %#lx afterwards", flags);
+}
+
+KTEST(spinlock, unlocking_what_is_not_held_panics)
+{
+	EXPECT_PANIC("does not hold test_lock", spin_unlock(&test_lock));
+}
+
+KTEST(panic, undefined_behaviour_is_reported_with_its_place)
+{
+	volatile int shift = 40, result;
+	volatile int values[4] = { 0 };
+
+	EXPECT_PANIC("undefined behaviour: a shift", result = 1 << shift);
+	EXPECT_PANIC("kernel_test.c", result = values[shift]);
+	(void)result;
+}
+
+KTEST(panic, a_smashed_stack_is_noticed)
+{
+	extern void __stack_chk_fail(void);
+
+	EXPECT_PANIC("stack smashed", __stack_chk_fail());
+}
+
+KTEST(backtrace, symbols_name_functions_and_nothing_else)
+{
+	uint64_t offset = 1;
+
+	CHECK(strcmp(symbol_find((uint64_t)console_printf, &offset), "console_printf") == 0, "not found");
+	CHECK(offset == 0, "offset %lu", offset);
+	CHECK(symbol_find((uint64_t)console_printf + 5, &offset) != NULL && offset == 5,
+	      "offset %lu", offset);
+	CHECK(symbol_find((uint64_t)data_start, &offset) == NULL, "data has a function's name");
+	CHECK(symbol_find(0, &offset) == NULL, "address 0 has a function's name");
+}
+
+KTEST(clock, does_not_go_back)
+{
+	uint64_t before = clock_ms();
+
+	CHECK(clock_ms() >= before, "%lu ms, then less", before);
+}
+
+KTEST(clock, instruction_counts_repeat_exactly)
+{
+	uint64_t begin = clock_instructions(), first, second;
+
+	if (begin == 0)
+		SKIP("this machine does not count instructions");
+	first = clock_instructions() - begin;
+	begin = clock_instructions();
+	second = clock_instructions() - begin;
+	CHECK(first == second && first < 100, "%lu and %lu instructions", first, second);
+}
+
+static void type(const char *keys, char *line, size_t capacity_bytes)
+{
+	size_t nr_bytes = 0;
+
+	for (line[0] = '\0'; *keys != '\0'; keys++)
+		line_edit(line, capacity_bytes, &nr_bytes, *keys);
+}
+
+KTEST(monitor, line_editing)
+{
+	char line[8];
+
+	type("lz\bs\r", line, sizeof(line));
+	CHECK(strcmp(line, "ls") == 0, "backspace made \"%s\"", line);
+	type("\b\x7fok\n", line, sizeof(line));
+	CHECK(strcmp(line, "ok") == 0, "backspace on an empty line made \"%s\"", line);
+	type("nonsense\x15help\r", line, sizeof(line));
+	CHECK(strcmp(line, "help") == 0, "^U made \"%s\"", line);
+	type("h\x1b\tm\r", line, sizeof(line));
+	CHECK(strcmp(line, "hm") == 0, "control characters made \"%s\"", line);
+	type("much too long\r", line, sizeof(line));
+	CHECK(strlen(line) == sizeof(line) - 1, "a long line has %zu bytes", strlen(line));
+	type("gone\x03", line, sizeof(line));
+	CHECK(line[0] == '\0', "^C left \"%s\"", line);
+}

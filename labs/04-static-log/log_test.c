@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log_test.c: lab 4's tests: the logger needs nothing but itself.
+ *
+ * What was logged is read back from a copy of the console's output. The tests
+ * know no more of the logger than log.h says.
+ */
+#include <stdbool.h>
+
+#include "console.h"
+#include "heap.h"
+#include "ktest.h"
+#include "log.h"
+#include "memory.h"
+#include "string.h"
+
+#define FENCE_BYTE  0x5a
+
+static char output[32768];
+static struct buffer_sink copy;
+static enum log_level old_level;
+
+/* Starts to copy the console's output, with the log at `level`. */
+static void listen(enum log_level level)
+{
+	old_level = log_level;
+	log_level = level;
+	buffer_sink_init(&copy, output, sizeof(output) - 1);
+	console_copy_to(&copy);
+}
+
+/* Ends what listen() began. Return: the output since then. */
+static const char *heard(void)
+{
+	console_copy_to(NULL);
+	log_level = old_level;
+	output[copy.nr_bytes] = '\0';
+	return output;
+}
+
+static size_t count_calls(void)
+{
+	struct heap_stats stats;
+
+	heap_stats(&stats);
+	return stats.nr_calls;
+}
+
+static unsigned count(const char *text, const char *part)
+{
+	unsigned nr_found = 0;
+
+	for (; (text = strstr(text, part)) != NULL; text++)
+		nr_found++;
+	return nr_found;
+}
+
+static void build_fences(void)
+{
+	memset(log_storage.fence_before, FENCE_BYTE, LOG_FENCE_BYTES);
+	memset(log_storage.fence_between, FENCE_BYTE, LOG_FENCE_BYTES);
+	memset(log_storage.fence_after, FENCE_BYTE, LOG_FENCE_BYTES);
+}
+
+static void check_fences(void)
+{
+	for (size_t i = 0; i < LOG_FENCE_BYTES; i++) {
+		CHECK(log_storage.fence_before[i] == FENCE_BYTE, "%zu bytes below the line",
+		      LOG_FENCE_BYTES - i);
+		CHECK(log_storage.fence_between[i] == FENCE_BYTE, "byte %zu behind the line", i);
+		CHECK(log_storage.fence_after[i] == FENCE_BYTE, "byte %zu behind the ring", i);
+	}
+}
+
+/* A text of nr_bytes, each byte telling its place. */
+static const char *long_text(size_t nr_bytes)
+{
+	static char text[2048];
+
+	for (size_t i = 0; i < nr_bytes; i++)
+		text[i] = (char)('a' + i % 26);
+	text[nr_bytes] = '\0';
+	return text;
+}
+
+KTEST(log, a_record_has_time_level_and_text)
+{
+	const char *record;
+
+	listen(LOG_INFO);
+	log_info("test: %s number %d", "record", 7);
+	record = heard();
+	CHECK(record[0] == '[' && record[3] == '.' && record[7] == ']', "got %s", record);
+	CHECK(strcmp(record + 8, " info  test: record number 7\n") == 0, "got %s", record);
+}
+
+KTEST(log, records_above_the_level_are_dropped)
+{
+	listen(LOG_WARN);
+	log_info("test: info");
+	log_warn("test: warn");
+	log_debug("test: debug");
+	log_error("test: error");
+	heard();
+	CHECK(count(output, "test: ") == 2, "got %s", output);
+	CHECK(strstr(output, "test: warn") < strstr(output, "test: error"), "got %s", output);
+}
+
+KTEST(log, a_record_that_just_fits_is_whole)
+{
+	size_t overhead;
+
+	listen(LOG_INFO);
+	log_info("%s", "");
+	heard();
+	overhead = copy.nr_bytes;
+	listen(LOG_INFO);
+	log_info("%s", long_text(LOG_RECORD_BYTES - overhead));
+	heard();
+	CHECK(copy.nr_bytes == LOG_RECORD_BYTES, "%zu bytes", copy.nr_bytes);
+	CHECK(strstr(output, LOG_CUT_MARK) == NULL, "cut: %s", output);
+	CHECK(output[copy.nr_bytes - 1] == '\n', "no newline at the end");
+}
+
+KTEST(log, a_record_one_byte_too_long_is_cut_with_a_mark)
+{
+	size_t overhead;
+
+	listen(LOG_INFO);
+	log_info("%s", "");
+	heard();
+	overhead = copy.nr_bytes;
+	listen(LOG_INFO);
+	log_info("%s", long_text(LOG_RECORD_BYTES - overhead + 1));
+	heard();
+	CHECK(copy.nr_bytes == LOG_RECORD_BYTES, "%zu bytes", copy.nr_bytes);
+	CHECK(strcmp(output + LOG_RECORD_BYTES - sizeof(LOG_CUT_MARK), LOG_CUT_MARK "\n") == 0,
+	      "it ends in %s", output + LOG_RECORD_BYTES - sizeof(LOG_CUT_MARK));
+}
+
+KTEST(log, an_overlong_record_leaves_the_bytes_around_alone)
+{
+	build_fences();
+	listen(LOG_INFO);
+	for (size_t nr_bytes = 200; nr_bytes < 300; nr_bytes++)
+		log_info("%s", long_text(nr_bytes));
+	log_info("%s", long_text(2000));
+	log_info("%1000d|%-1000d", 1, 2);
+	heard();
+	check_fences();
+}
+
+KTEST(log, the_ring_survives_being_filled_many_times)
+{
+	build_fences();
+	for (unsigned i = 0; i < 400; i++) {
+		listen(LOG_INFO);
+		log_info("test: %u %s", i, long_text(random_below(&ktest_random, 300)));
+		heard();
+		ktest_progress();
+	}
+	check_fences();
+}
+
+KTEST(log, dmesg_shows_the_last_records_whole_and_in_order)
+{
+	const char *at;
+	char wanted[32];
+
+	listen(LOG_INFO);
+	for (unsigned i = 0; i < 500; i++)
+		log_info("test: record %u.", i);
+	heard();
+	listen(LOG_INFO);
+	log_dump();
+	at = heard();
+	CHECK(at[0] == '[', "the oldest record is not whole: %.40s", at);
+	for (unsigned i = 436; i < 500; i++) {
+		format_string(wanted, sizeof(wanted), "test: record %u.\n", i);
+		at = strstr(at, wanted);
+		CHECK(at != NULL, "no record %u behind the one before", i);
+	}
+	CHECK(strlen(at) == strlen(wanted), "something follows the newest: %s", at);
+	CHECK(copy.nr_bytes <= LOG_RING_BYTES, "%zu bytes", copy.nr_bytes);
+}
+
+KTEST(log, logging_makes_no_heap_calls)
+{
+	size_t before = count_calls();
+
+	listen(LOG_DEBUG);
+	log_debug("test: short");
+	log_error("%s", long_text(1000));
+	for (unsigned i = 0; i < 300; i++)
+		log_info("test: record %u", i);
+	heard();
+	CHECK(count_calls() == before, "%zu calls", count_calls() - before);
+	CHECK(count(output, "test: ") == 301, "%u records", count(output, "test: "));
+}
+
+KTEST(log, works_with_heap_lock_held)
+{
+	listen(LOG_DEBUG);
+	spin_lock(&heap_lock);
+	log_debug("test: under the lock");
+	spin_unlock(&heap_lock);
+	CHECK(strstr(heard(), "test: under the lock\n") != NULL, "got %s", output);
+}
+
+KTEST(log, every_rescue_is_heard_whole_and_in_order)
+{
+	struct heap_stats before, after;
+	const char *at, *first;
+	char wanted[32];
+	void *object;
+	unsigned long number;
+
+	heap_stats(&before);
+	listen(LOG_DEBUG);
+	for (unsigned i = 0; i < 8; i++) {
+		object = kmalloc(MIB(1) + i * KIB(64));
+		kfree(object);
+		object = kmalloc(MIB(2) + i * KIB(64));
+		kfree(object);
+	}
+	at = heard();
+	heap_stats(&after);
+	CHECK(after.nr_rescues > before.nr_rescues, "no rescue was needed");
+	first = strstr(at, "heap: rescue ");
+	CHECK(first != NULL && parse_number(first + strlen("heap: rescue "), &number, &first), "got %s", at);
+	for (size_t i = 0; i < after.nr_rescues - before.nr_rescues; i++) {
+		format_string(wanted, sizeof(wanted), "debug heap: rescue %lu: ", number + i);
+		at = strstr(at, wanted);
+		CHECK(at != NULL, "rescue %lu is missing: %s", number + i, output);
+	}
+	CHECK(count(output, " KiB\n") == after.nr_rescues - before.nr_rescues, "not whole: %s", output);
+}
+
+/* Holds objects of every size, so that the heap has nothing left. */
+static void **exhaust(void)
+{
+	void **held = NULL, **object;
+
+	for (size_t bytes = MIB(1); bytes >= HEAP_ALIGN_BYTES;
+	     bytes = bytes > PAGE_BYTES ? bytes / 2 : bytes - HEAP_ALIGN_BYTES) {
+		while ((object = kmalloc(bytes)) != NULL) {
+			*object = held;
+			held = object;
+		}
+		ktest_progress();
+	}
+	return held;
+}
+
+static void release(void **held)
+{
+	while (held != NULL) {
+		void **next = *held;
+
+		kfree(held);
+		held = next;
+	}
+}
+
+KTEST(log_hard_times, works_with_the_heap_exhausted)
+{
+	void **held;
+
+	old_level = log_level;
+	log_level = LOG_ERROR;
+	buffer_sink_init(&copy, output, sizeof(output) - 1);
+	held = exhaust();
+	log_level = old_level;
+	CHECK(held != NULL, "the heap was empty from the start");
+	listen(LOG_DEBUG);
+	log_debug("test: nothing left");
+	CHECK(kmalloc(MIB(1)) == NULL, "the heap is not exhausted");
+	heard();
+	release(held);
+	CHECK(strstr(output, "test: nothing left\n") != NULL, "got %s", output);
+	CHECK(strstr(output, "error heap: rescue ") != NULL, "the failed rescue is silent: %s", output);
+}
+
+/*
+ * Frees objects of many sizes and writes all over them, as a driver with a stale
+ * pointer would; then nothing in the heap's free lists means anything. Puts the
+ * old contents back afterwards, for the tests that follow.
+ */
+KTEST(log_hard_times, works_with_the_heap_destroyed)
+{
+	enum { NR_SIZES = 64, NR_EACH = 4, STALE_BYTES = 16 };
+	static char *objects[NR_SIZES][NR_EACH];
+	static char contents[NR_SIZES][NR_EACH][STALE_BYTES];
+
+	for (size_t i = 0; i < NR_SIZES * NR_EACH; i++)
+		objects[i % NR_SIZES][i / NR_SIZES] = kmalloc((i % NR_SIZES + 1) * STALE_BYTES);
+	for (size_t i = 0; i < NR_SIZES * NR_EACH; i++)
+		kfree(objects[i % NR_SIZES][i / NR_SIZES]);
+	for (size_t i = 0; i < NR_SIZES; i++) {
+		for (size_t j = 0; j < NR_EACH; j++) {
+			memcpy(contents[i][j], objects[i][j], STALE_BYTES);
+			memset(objects[i][j], 0xdb, STALE_BYTES);
+		}
+	}
+	listen(LOG_DEBUG);
+	for (unsigned i = 0; i < 10; i++)
+		log_debug("test: still here %u", i);
+	heard();
+	for (size_t i = 0; i < NR_SIZES; i++)
+		for (size_t j = 0; j < NR_EACH; j++)
+			memcpy(objects[i][j], contents[i][j], STALE_BYTES);
+	CHECK(count(output, "test: still here") == 10, "got %s", output);
+}
