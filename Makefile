@@ -31,7 +31,7 @@ once      = $(eval $1 := $2)$($1)
 CROSS_COMPILE = $(call once,CROSS_COMPILE,$(patsubst %gcc,%,$(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
 CC     = $(CROSS_COMPILE)gcc
 NM     = $(CROSS_COMPILE)nm
-PYTHON = $(call once,PYTHON,$(or $(shell boot/find-python),$(error no Python 3.11 or later with rich and pyelftools. Try: make setup)))
+PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3.11 or later with rich and pyelftools. Try: make setup)))
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
 
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -54,6 +54,8 @@ up_to      = $(strip $(if $2,$(firstword $2) $(if $(filter $1,$(firstword $2)),,
 layers_of  = kernel $(call up_to,$(call dir_of,$1),$(labs))
 last_wins  = $(foreach name,$(sort $(notdir $(wildcard $(1:=/*.c)))),$(lastword $(wildcard $(1:=/$(name)))))
 
+files_of   = $(if $(filter $1,$(numbers)),$(call last_wins,$(call layers_of,$1) $2),$(error which lab? "$1" is none of: $(numbers)))
+
 lab_dir    = $(call dir_of,$(LAB))
 variants   = $(patsubst $(lab_dir)/variants/%.patch,%,$(wildcard $(lab_dir)/variants/*.patch))
 
@@ -75,7 +77,7 @@ endif
 ifneq ($(PATCH),)
 stage_name  := $(LAB)-$(basename $(notdir $(PATCH)))
 patch_layer := build/patched/$(stage_name)
-patch_error := $(shell boot/patch-layer $(PATCH) $(patch_layer) 2>&1)
+patch_error := $(shell labs/patch-layer $(PATCH) $(patch_layer) 2>&1)
 ifneq ($(patch_error),)
 $(error $(PATCH): $(patch_error))
 endif
@@ -86,7 +88,7 @@ endif
 # ---- sources -> ELF
 
 boot_objects := build/obj/boot/start.S.o build/obj/kernel/entry.S.o
-objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call last_wins,$(call layers_of,$1) $2))
+objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call files_of,$1,$2))
 
 # $1 the stage's directory in build/, $2 its number, $3 an extra layer
 define stage
@@ -162,10 +164,10 @@ test: all | $(filter setup,$(MAKECMDGOALS)) ## the project's own tests
 
 files: ## the files that stage LAB=N is made of, each from its layer
 	$(need_lab)
-	@printf '%s\n' $(call last_wins,$(call layers_of,$(LAB)) $(patch_layer))
+	@printf '%s\n' $(call files_of,$(LAB),$(patch_layer))
 
 diff: ## what stage TO=M changes in the files of stage FROM=N
-	@boot/diff-stages "$(FROM)" "$(TO)"
+	@labs/diff-files '$(call files_of,$(FROM))' '$(call files_of,$(TO))'
 
 setup: ## install the tools that are missing
 	@grader/setup.sh
