@@ -121,6 +121,9 @@ build/kernel.ld: boot/kernel.ld.in kernel/layout.h Makefile
 # String functions must not be compiled into calls of themselves.
 build/obj/kernel/string.c.o: CFLAGS += -fno-tree-loop-distribute-patterns
 
+# Tests run in the order in which they are written.
+build/obj/%_test.c.o: CFLAGS += -fno-toplevel-reorder
+
 -include $(shell find build/obj -name '*.d' 2>/dev/null)
 
 # ---- ELF -> ISO

@@ -111,7 +111,8 @@ bool directory_add(struct directory *directory, const char *name, size_t name_by
 
 	added.hash = hash_name(name, name_bytes);
 	if (directory->slots)
-		slot = find_slot(directory->slots, directory->nr_slots, added.hash, name, name_bytes);
+		slot = find_slot(directory->slots, directory->nr_slots, added.hash,
+				 name, name_bytes);
 
 	if (slot && slot->name) {
 		added.name = slot->name;
@@ -124,7 +125,8 @@ bool directory_add(struct directory *directory, const char *name, size_t name_by
 			kfree(added.name);
 			return false;
 		}
-		slot = find_slot(directory->slots, directory->nr_slots, added.hash, name, name_bytes);
+		slot = find_slot(directory->slots, directory->nr_slots, added.hash,
+				 name, name_bytes);
 		directory->nr_entries++;
 	}
 	*slot = added;

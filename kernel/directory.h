@@ -26,7 +26,6 @@ struct dentry {
 	uint32_t nr_links;
 	uint32_t uid, gid;
 	uint32_t mtime;         /* seconds since 1970-01-01 */
-	uint32_t reserved;
 };
 
 struct directory {

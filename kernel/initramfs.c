@@ -226,7 +226,8 @@ void initramfs_init(void)
 	else if (bootinfo.nr_modules == 0)
 		log_info("initramfs: none, the boot loader brought no module");
 	else if (cpio_unpack(&initramfs, phys_to_virt(module->start), nr_bytes, &error))
-		log_info("initramfs: %zu entries, %zu KiB", initramfs.nr_entries, nr_bytes / KIB(1));
+		log_info("initramfs: %zu entries, %zu KiB",
+			 initramfs.nr_entries, nr_bytes / KIB(1));
 	else if (error.reason == heap_exhausted)
 		log_warn("initramfs: %s after %zu entries; nothing mounted",
 			 error.reason, error.nr_entries);

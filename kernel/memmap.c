@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "bootinfo.h"
+#include "console.h"
 #include "image.h"
 #include "options.h"
 #include "panic.h"
@@ -155,6 +156,16 @@ static void find_top(void)
 		panic("memmap: the boot loader left no memory free");
 }
 
+static void report(void)
+{
+	uint64_t free_bytes = 0;
+
+	for (size_t i = 0; i < nr_ranges; i++)
+		if (ranges[i].owner == MEM_FREE)
+			free_bytes += ranges[i].end - ranges[i].base;
+	console_printf("memory: %lu KiB free, up to %#lx\n", free_bytes / KIB(1), top);
+}
+
 void memmap_init(void)
 {
 	add_boot_ranges();
@@ -168,6 +179,7 @@ void memmap_init(void)
 		reserve(bootinfo.modules[i].start,
 			bootinfo.modules[i].end - bootinfo.modules[i].start, MEM_MODULE);
 	find_top();
+	report();
 }
 
 void *memmap_alloc(size_t bytes)

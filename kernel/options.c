@@ -49,6 +49,11 @@ static bool read_number(struct text value, uint64_t *number)
 	return true;
 }
 
+/*
+ * The functions that read one value each. Return: false if the value is bad, and
+ * then nothing has changed.
+ */
+
 static bool read_log(struct options *parsed, struct text value)
 {
 	for (int level = 0; level < NR_LOG_LEVELS; level++) {

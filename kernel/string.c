@@ -34,6 +34,7 @@ static void copy_up(void *to, const void *from, size_t nr_bytes)
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(nr_rest) : : "memory");
 }
 
+/* Copies downwards. Not by REP, which would need the direction flag set for that. */
 static void copy_down(uint8_t *to, const uint8_t *from, size_t nr_bytes)
 {
 	while (nr_bytes % WORD_BYTES != 0) {
@@ -73,6 +74,7 @@ void *memset(void *to, int byte, size_t nr_bytes)
 	return result;
 }
 
+/* By unsigned bytes: the sign says which is greater, the difference is of the first that differ. */
 int memcmp(const void *a, const void *b, size_t nr_bytes)
 {
 	const uint8_t *left = a, *right = b;
@@ -114,6 +116,7 @@ int strncmp(const char *a, const char *b, size_t limit_bytes)
 	return 0;
 }
 
+/* The NUL is part of the text: it can be searched for. */
 char *strchr(const char *text, int byte)
 {
 	for (; *text != (char)byte; text++) {

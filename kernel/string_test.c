@@ -100,8 +100,9 @@ KTEST(string, globs_match_what_they_say)
 {
 	static const struct { const char *pattern, *text; bool matches; } cases[] = {
 		{ "", "", true }, { "", "a", false }, { "a", "", false }, { "*", "", true },
-		{ "***", "abc", true }, { "a**", "a", true }, { "a?c", "abc", true }, { "a?c", "ac", false },
-		{ "?", "", false }, { "frame.*", "frame.merge", true },
+		{ "***", "abc", true }, { "a**", "a", true },
+		{ "a?c", "abc", true }, { "a?c", "ac", false }, { "?", "", false },
+		{ "frame.*", "frame.merge", true },
 		{ "frame.*", "frames.merge", false }, { "*.merge", "frame.merge", true },
 		{ "*.merge", "frame.merges", false }, { "a*b*c", "aXbYbZc", true },
 		{ "a*b*c", "aXcYb", false }, { "*aab", "aaaab", true }, { "*a?", "aaa", true },
@@ -117,7 +118,7 @@ KTEST(string, globs_take_no_longer_than_pattern_times_text)
 {
 	static char text[256];
 
-	/* A matcher that tries all ways to share the text among the stars is still at it tomorrow. */
+	/* A matcher that tries all ways to share out the text is still at it tomorrow. */
 	memset(text, 'a', sizeof(text) - 1);
 	CHECK(!glob_matches("*a*a*a*a*a*a*a*a*a*a*a*a*b", text), "there is no b");
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "console.h"
+#include "frame.h"
 #include "heap.h"
 #include "ktest.h"
 #include "log.h"
@@ -209,12 +210,16 @@ KTEST(log, works_with_heap_lock_held)
 
 KTEST(log, every_rescue_is_heard_whole_and_in_order)
 {
+	struct frame_stats frames;
 	struct heap_stats before, after;
 	const char *at, *first;
 	char wanted[32];
 	void *object;
 	unsigned long number;
 
+	frame_stats(&frames);
+	if (frames.nr_free == 0)
+		SKIP("the heap has all memory already");
 	heap_stats(&before);
 	listen(LOG_DEBUG);
 	for (unsigned i = 0; i < 8; i++) {
