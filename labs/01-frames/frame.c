@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame.c: owns all free physical memory. A binary buddy allocator.
+ *
+ * A block is 2^k frames, and its first frame's number a multiple of 2^k. Free
+ * blocks are on one list per order k. The two halves of a block are buddies:
+ * their numbers differ in one bit, b and b ^ 2^k.
+ *
+ *     order 2   |       4       |
+ *     order 1   |   4   |   6   |      4 and 6 are buddies and make 4 of order 2
+ *     order 0   | 4 | 5 | 6 | 7 |
+ *
+ * To allocate, take a block of the lowest order that has one, and put its upper
+ * half back until the rest fits. To free, merge with the buddy for as long as
+ * that is free as well. Either takes FRAME_MAX_ORDER steps at most; none of them
+ * is a search, nor does a request that cannot be met cause one.
+ *
+ * What is known of a frame lies in tables, nine bytes a frame, never in the frame:
+ * whoever writes to a frame that is free spoils its next owner's data, not the lists.
+ *
+ * Limits: 16 TiB. A request for 3 frames costs 4. One frame in use keeps the
+ * 4 MiB around it from becoming one block; nothing is ever moved.
+ *
+ * Locks: frame_lock, below any other. Allocates: in frame_init(), from the memory
+ * map. Callable from: anywhere but an NMI handler.
+ */
+#include "frame.h"
+
+#include <stdbool.h>
+
+#include "memmap.h"
+#include "panic.h"
+#include "spinlock.h"
+#include "string.h"
+
+#define NR_ORDERS (FRAME_MAX_ORDER + 1)
+#define BAD_FREE  "frame_free: base %#lx, order %u: "
+
+/* What a frame is. The first frame of a block speaks for all of it. */
+enum tag {
+	TAG_FOREIGN,            /* not ours to hand out; what memmap_alloc() leaves */
+	TAG_INSIDE,             /* in a block, but not its first frame */
+	TAG_FREE      = 0x10,   /* + order: a free block starts here */
+	TAG_ALLOCATED = 0x20,   /* + order: an allocated block starts here */
+};
+
+/* A free block's neighbours in the circular list of its order, by frame number. */
+struct link {
+	uint32_t next, prev;
+};
+
+static DEFINE_SPINLOCK(frame_lock);
+
+static struct link *links;      /* by frame; links[k] is the head of the list of order k */
+static uint8_t *tags;           /* by frame: enum tag */
+static size_t nr_tags;          /* a multiple of the largest block: every buddy has a tag */
+static size_t nr_managed;       /* frames that are ours, free or not */
+static size_t nr_blocks[NR_ORDERS];     /* in the list of each order */
+static uint32_t free_orders;    /* bit k is set while nr_blocks[k] > 0 */
+
+_Static_assert(NR_ORDERS <= MIB(1) / PAGE_BYTES, "list heads use the links of frames never ours");
+
+static inline size_t buddy_of(size_t block, unsigned order)
+{
+	return block ^ 1ul << order;
+}
+
+/* Exercise 1.1: tags a block as free and puts it first in the list of its order. */
+static inline void list_push(size_t block, unsigned order)
+{
+	/* BEGIN SOLUTION 1.1 */
+	size_t next = links[order].next;
+
+	links[block] = (struct link){ .next = next, .prev = order };
+	links[next].prev = block;
+	links[order].next = block;
+	tags[block] = TAG_FREE + order;
+	nr_blocks[order]++;
+	free_orders |= 1u << order;
+	/* END SOLUTION */
+}
+
+/* Exercise 1.1: takes a free block out of the list of its order. The caller gives it a new tag. */
+static inline void list_remove(size_t block, unsigned order)
+{
+	/* BEGIN SOLUTION 1.1 */
+	struct link link = links[block];
+
+	links[link.prev].next = link.next;
+	links[link.next].prev = link.prev;
+	if (--nr_blocks[order] == 0)
+		free_orders &= ~(1u << order);
+	/* END SOLUTION */
+}
+
+/* Exercise 1.2: makes frames [frame, end) ours, in the largest free blocks that fit there. */
+static void range_add(size_t frame, size_t end)
+{
+	/* BEGIN SOLUTION 1.2 */
+	nr_managed += end - frame;
+	memset(&tags[frame], TAG_INSIDE, end - frame);
+	while (frame < end) {
+		unsigned order = __builtin_ctzl(frame | 1ul << FRAME_MAX_ORDER);
+
+		while (frame + (1ul << order) > end)
+			order--;
+		list_push(frame, order);
+		frame += 1ul << order;
+	}
+	/* END SOLUTION */
+}
+
+/* Exercise 1.3: makes an allocated block of a free one. Return: 0 if none is large enough. */
+static size_t block_take(unsigned order)
+{
+	/* BEGIN SOLUTION 1.3 */
+	uint32_t large_enough = free_orders & ~0u << order;
+	unsigned found;
+	size_t block;
+
+	if (large_enough == 0)
+		return 0;
+	found = __builtin_ctz(large_enough);
+	block = links[found].next;
+	list_remove(block, found);
+	while (found > order) {
+		found--;
+		list_push(buddy_of(block, found), found);
+	}
+	tags[block] = TAG_ALLOCATED + order;
+	return block;
+	/* END SOLUTION */
+}
+
+/* Exercise 1.4: makes an allocated block free, merged with its buddies as far as they are free. */
+static void block_release(size_t block, unsigned order)
+{
+	/* BEGIN SOLUTION 1.4 */
+	while (order < FRAME_MAX_ORDER) {
+		size_t buddy = buddy_of(block, order);
+
+		if (tags[buddy] != TAG_FREE + order)
+			break;
+		list_remove(buddy, order);
+		tags[block | buddy] = TAG_INSIDE;       /* the upper half */
+		block &= buddy;                         /* the lower half */
+		order++;
+	}
+	list_push(block, order);
+	/* END SOLUTION */
+}
+
+/* Exercise 1.5: is this just what frame_alloc(order) returned, and nobody gave back yet? */
+static inline bool is_allocated(paddr_t base, unsigned order)
+{
+	/* BEGIN SOLUTION 1.5 */
+	size_t frame = base >> PAGE_SHIFT;
+
+	/* In 64 bits no order, however absurd, makes the sum another tag. */
+	return base % PAGE_BYTES == 0 && frame < nr_tags &&
+	       tags[frame] == TAG_ALLOCATED + (size_t)order;
+	/* END SOLUTION */
+}
+
+/* The block that holds a frame of ours: as the bits below its order go, its number appears. */
+static inline size_t block_of(size_t frame)
+{
+	for (unsigned order = 0; tags[frame] == TAG_INSIDE; order++)
+		frame &= ~(1ul << order);
+	return frame;
+}
+
+/* Exercise 1.5: says why a block is not is_allocated(). */
+static _Noreturn __attribute__((cold, noinline)) void free_panic(paddr_t base, unsigned order)
+{
+	/* BEGIN SOLUTION 1.5 */
+	size_t frame = base >> PAGE_SHIFT, block;
+
+	if (frame >= nr_tags || tags[frame] == TAG_FOREIGN)
+		panic(BAD_FREE "not managed", base, order);
+	block = block_of(frame);
+	if (tags[block] < TAG_ALLOCATED)
+		panic(BAD_FREE "already free", base, order);
+	if (base != block << PAGE_SHIFT)
+		panic(BAD_FREE "not the base of a block", base, order);
+	panic(BAD_FREE "allocated with order %u", base, order, tags[block] - TAG_ALLOCATED);
+	/* END SOLUTION */
+}
+
+/* Makes the tables: no frame is ours yet, and every list is empty. */
+static void tables_init(void)
+{
+	nr_tags = ROUND_UP(memmap_top() >> PAGE_SHIFT, 1ul << FRAME_MAX_ORDER);
+	links = memmap_alloc(nr_tags * sizeof(links[0]));
+	tags = memmap_alloc(nr_tags * sizeof(tags[0]));
+	for (unsigned order = 0; order < NR_ORDERS; order++)
+		links[order] = (struct link){ .next = order, .prev = order };
+}
+
+void frame_init(void)
+{
+	const struct memmap_range *ranges;
+	size_t nr_ranges;
+
+	tables_init();
+	ranges = memmap_ranges(&nr_ranges);     /* now that the tables have taken their share */
+	for (size_t i = 0; i < nr_ranges; i++) {
+		if (ranges[i].owner == MEM_FREE)
+			range_add(ranges[i].base >> PAGE_SHIFT, ranges[i].end >> PAGE_SHIFT);
+	}
+}
+
+paddr_t frame_alloc(unsigned order)
+{
+	size_t block = 0;
+
+	spin_lock(&frame_lock);
+	if (order <= FRAME_MAX_ORDER)
+		block = block_take(order);
+	spin_unlock(&frame_lock);
+	return block == 0 ? PADDR_NONE : block << PAGE_SHIFT;
+}
+
+void frame_free(paddr_t base, unsigned order)
+{
+	spin_lock(&frame_lock);
+	if (!is_allocated(base, order))
+		free_panic(base, order);
+	block_release(base >> PAGE_SHIFT, order);
+	spin_unlock(&frame_lock);
+}
+
+void frame_stats(struct frame_stats *stats)
+{
+	spin_lock(&frame_lock);
+	stats->nr_frames = nr_managed;
+	stats->nr_free = 0;
+	for (unsigned order = 0; order < NR_ORDERS; order++) {
+		stats->nr_free_blocks[order] = nr_blocks[order];
+		stats->nr_free += nr_blocks[order] << order;
+	}
+	spin_unlock(&frame_lock);
+}
+
+/* What is wrong with a block that was found in the list of `order` behind `prev`, or NULL. */
+static const char *block_flaw(size_t block, size_t prev, unsigned order)
+{
+	if (block >= nr_tags)
+		return "there is no such frame";
+	if (block % (1ul << order) != 0)
+		return "not aligned to its size";
+	if (tags[block] != TAG_FREE + order)
+		return "not tagged as free";
+	if (links[block].prev != prev)
+		return "not linked back to the block before it";
+	if (order < FRAME_MAX_ORDER && tags[buddy_of(block, order)] == TAG_FREE + order)
+		return "not merged with its buddy";
+	return NULL;
+}
+
+/* Walks one list. It must end: a block found twice would be linked back to two blocks. */
+static void list_check(unsigned order)
+{
+	size_t prev = order, nr_found = 0;
+	bool is_marked = free_orders >> order & 1;
+
+	for (size_t block = links[order].next; block != order; block = links[block].next) {
+		const char *flaw = block_flaw(block, prev, order);
+
+		if (flaw != NULL)
+			panic("frame_check: frame %#lx in the list of order %u: %s", block, order, flaw);
+		prev = block;
+		nr_found++;
+	}
+	if (nr_found != nr_blocks[order] || is_marked != (nr_found > 0))
+		panic("frame_check: %zu blocks in the list of order %u; counted %zu, marked as %s",
+		      nr_found, order, nr_blocks[order], is_marked ? "in use" : "empty");
+}
+
+void frame_check(void)
+{
+	spin_lock(&frame_lock);
+	for (unsigned order = 0; order < NR_ORDERS; order++)
+		list_check(order);
+	spin_unlock(&frame_lock);
+}

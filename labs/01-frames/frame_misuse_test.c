@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame_misuse_test.c: lab 1's tests of what callers get wrong, and a long random
+ * trace against a model.
+ */
+#include "frame.h"
+#include "image.h"
+#include "ktest.h"
+#include "memmap.h"
+#include "memory.h"
+#include "string.h"
+
+static struct frame_stats before;
+
+static paddr_t take(unsigned order)
+{
+	paddr_t base = frame_alloc(order);
+
+	CHECK(base != PADDR_NONE, "no block of order %u to test with", order);
+	return base;
+}
+
+/* A mistake must be noticed before anything has changed. */
+static void check_unchanged(void)
+{
+	struct frame_stats after;
+
+	frame_check();
+	frame_stats(&after);
+	CHECK(memcmp(&before, &after, sizeof(before)) == 0, "%zu frames were free, now %zu",
+	      before.nr_free, after.nr_free);
+}
+
+KTEST(frame, double_free_panics)
+{
+	paddr_t base = take(0);
+
+	frame_free(base, 0);
+	frame_stats(&before);
+	EXPECT_PANIC("frame_free: ", frame_free(base, 0));
+	EXPECT_PANIC("already free", frame_free(base, 0));
+	check_unchanged();
+}
+
+KTEST(frame, double_free_of_a_block_that_has_merged_panics)
+{
+	paddr_t base = take(1);
+
+	frame_free(base, 1);
+	frame_stats(&before);
+	EXPECT_PANIC("already free", frame_free(base, 1));
+	EXPECT_PANIC("already free", frame_free(base + PAGE_BYTES, 0));
+	check_unchanged();
+}
+
+KTEST(frame, double_free_with_a_neighbour_in_use_panics)
+{
+	paddr_t base = take(1);
+
+	frame_free(base, 1);
+	base = take(0);
+	paddr_t neighbour = take(0);
+
+	frame_free(base, 0);
+	frame_stats(&before);
+	EXPECT_PANIC("already free", frame_free(base, 0));
+	check_unchanged();
+	frame_free(neighbour, 0);
+}
+
+KTEST(frame, freeing_the_inside_of_a_block_panics)
+{
+	paddr_t base = take(3);
+
+	frame_stats(&before);
+	EXPECT_PANIC("not the base of a block", frame_free(base + PAGE_BYTES, 0));
+	EXPECT_PANIC("not the base of a block", frame_free(base + 4 * PAGE_BYTES, 2));
+	EXPECT_PANIC("not the base of a block", frame_free(base + 1, 3));
+	EXPECT_PANIC("not the base of a block", frame_free(base + PAGE_BYTES / 2, 3));
+	check_unchanged();
+	frame_free(base, 3);
+}
+
+KTEST(frame, freeing_with_the_wrong_order_panics)
+{
+	paddr_t base = take(2);
+
+	frame_stats(&before);
+	EXPECT_PANIC("allocated with order 2", frame_free(base, 1));
+	EXPECT_PANIC("allocated with order 2", frame_free(base, 3));
+	EXPECT_PANIC("allocated with order 2", frame_free(base, 0));
+	EXPECT_PANIC("frame_free: ", frame_free(base, FRAME_MAX_ORDER + 1));
+	EXPECT_PANIC("frame_free: ", frame_free(base, ~0u));
+	check_unchanged();
+	frame_free(base, 2);
+}
+
+KTEST(frame, freeing_what_is_not_managed_panics)
+{
+	size_t nr_ranges;
+	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
+
+	frame_stats(&before);
+	EXPECT_PANIC("not managed", frame_free(0, 0));
+	EXPECT_PANIC("not managed", frame_free(image_to_phys(text_start), 0));
+	EXPECT_PANIC("not managed", frame_free(GIB(1024), 0));
+	EXPECT_PANIC("frame_free: ", frame_free(PADDR_NONE, 0));
+	for (size_t i = 0; i < nr_ranges; i++)
+		if (ranges[i].owner != MEM_FREE)
+			EXPECT_PANIC("not managed", frame_free(ranges[i].base, 0));
+	check_unchanged();
+}
+
+/* The model: the blocks that are live, each frame of which carries its block's stamp. */
+#define NR_LIVE        192
+#define TRACE_ORDERS   6
+#define NR_STEPS       4000
+
+static struct {
+	paddr_t base;           /* PADDR_NONE = this place is vacant */
+	unsigned order;
+	uint64_t stamp;
+} live[NR_LIVE];
+
+static uint64_t *frame_words(size_t i, size_t frame)
+{
+	return phys_to_virt(live[i].base + frame * PAGE_BYTES);
+}
+
+static void model_take(size_t i)
+{
+	live[i].order = random_below(&ktest_random, TRACE_ORDERS);
+	live[i].base = frame_alloc(live[i].order);
+	live[i].stamp = random_next(&ktest_random);
+	if (live[i].base == PADDR_NONE)
+		return;
+	CHECK(live[i].base % (PAGE_BYTES << live[i].order) == 0, "%#lx, order %u", live[i].base,
+	      live[i].order);
+	for (size_t frame = 0; frame < 1ul << live[i].order; frame++) {
+		frame_words(i, frame)[0] = live[i].stamp;
+		frame_words(i, frame)[PAGE_BYTES / sizeof(uint64_t) - 1] = live[i].stamp;
+	}
+}
+
+static void model_give_back(size_t i)
+{
+	for (size_t frame = 0; frame < 1ul << live[i].order; frame++)
+		CHECK(frame_words(i, frame)[0] == live[i].stamp &&
+		      frame_words(i, frame)[PAGE_BYTES / sizeof(uint64_t) - 1] == live[i].stamp,
+		      "frame %zu of the block at %#lx was given to somebody else too", frame,
+		      live[i].base);
+	frame_free(live[i].base, live[i].order);
+	live[i].base = PADDR_NONE;
+}
+
+static size_t model_nr_frames(void)
+{
+	size_t nr_frames = 0;
+
+	for (size_t i = 0; i < NR_LIVE; i++)
+		if (live[i].base != PADDR_NONE)
+			nr_frames += 1ul << live[i].order;
+	return nr_frames;
+}
+
+KTEST(frame, a_random_trace_agrees_with_the_model)
+{
+	struct frame_stats stats;
+
+	frame_stats(&before);
+	for (size_t i = 0; i < NR_LIVE; i++)
+		live[i].base = PADDR_NONE;
+	for (unsigned step = 0; step < NR_STEPS; step++) {
+		size_t i = random_below(&ktest_random, NR_LIVE);
+
+		if (live[i].base == PADDR_NONE)
+			model_take(i);
+		else
+			model_give_back(i);
+		if (step % 256 != 0)
+			continue;
+		ktest_progress();
+		frame_check();
+		frame_stats(&stats);
+		CHECK(stats.nr_free + model_nr_frames() == before.nr_free,
+		      "step %u: %zu frames free and %zu live, of %zu", step, stats.nr_free,
+		      model_nr_frames(), before.nr_free);
+	}
+	for (size_t i = 0; i < NR_LIVE; i++)
+		if (live[i].base != PADDR_NONE)
+			model_give_back(i);
+	check_unchanged();
+}
