@@ -298,9 +298,9 @@ KTEST(frame, cost_does_not_grow_as_memory_fills)
 
 	if (clock_instructions() == 0)
 		SKIP("this machine does not count instructions");
-	empty = cost_of_pairs(0, 256);
+	empty = cost_of_pairs(0, 64);
 	chain_take(&chain, 0, nr_free() - nr_free() / 100 - 1);
-	full = cost_of_pairs(0, 256);
+	full = cost_of_pairs(0, 64);
 	chain_give_back(&chain);
 	ktest_note("%lu instructions a pair with all free, %lu with 1 %% free", empty, full);
 	CHECK(full <= 3 * empty, "%lu instructions, then %lu", empty, full);
