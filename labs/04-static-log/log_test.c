@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 
+#include "clock.h"
 #include "console.h"
 #include "frame.h"
 #include "heap.h"
@@ -315,4 +316,22 @@ KTEST(log_hard_times, works_with_the_heap_destroyed)
 		for (size_t j = 0; j < NR_EACH; j++)
 			memcpy(objects[i][j], contents[i][j], STALE_BYTES);
 	CHECK(count(output, "test: still here") == 10, "got %s", output);
+}
+
+/* A logger that is called a lot must not cost a lot. */
+KTEST(log, a_record_of_70_bytes_costs_little)
+{
+	enum { NR_RECORDS = 50, MOST_INSTRUCTIONS = 5000 };
+	uint64_t begin = clock_instructions(), cost;
+
+	if (begin == 0)
+		SKIP("this machine does not count instructions");
+	old_level = log_level;
+	log_level = LOG_INFO;
+	for (unsigned i = 0; i < NR_RECORDS; i++)
+		log_info("test: rescue %u: no room for %zu bytes, %u KiB", i, copy.nr_bytes, NR_RECORDS);
+	log_level = old_level;
+	cost = (clock_instructions() - begin) / NR_RECORDS;
+	ktest_note("%lu instructions a record", cost);
+	CHECK(cost <= MOST_INSTRUCTIONS, "%lu instructions", cost);
 }
