@@ -34,7 +34,7 @@ NM     = $(CROSS_COMPILE)nm
 PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3.11 or later with rich and pyelftools. Try: make setup)))
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
 
-CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wframe-larger-than=1024 \
 	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-asynchronous-unwind-tables \

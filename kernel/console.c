@@ -98,7 +98,6 @@ void console_copy_to(struct buffer_sink *buffer)
 
 static void console_sink_write(struct sink *sink, const char *text, size_t nr_bytes)
 {
-	(void)sink;
 	console_write(text, nr_bytes);
 }
 

@@ -14,7 +14,6 @@ void frame_init(void)
 
 paddr_t frame_alloc(unsigned order)
 {
-	(void)order;
 	return PADDR_NONE;
 }
 

@@ -21,19 +21,16 @@ void heap_add_locked(void *base, size_t nr_pages)
 
 void *kmalloc(size_t bytes)
 {
-	(void)bytes;
 	return NULL;
 }
 
 void *kzalloc(size_t count, size_t bytes)
 {
-	(void)count;
 	return kmalloc(bytes);
 }
 
 void *krealloc(void *object, size_t bytes)
 {
-	(void)object;
 	return kmalloc(bytes);
 }
 

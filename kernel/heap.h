@@ -6,8 +6,8 @@
  * pages. The heap starts with a reserve of HEAP_RESERVE_PAGES and grows only
  * when heap_rescue() gives it more.
  *
- * Locks: every entry point takes heap_lock, but those that end in _locked. No
- * entry point returns or panics… with it held, except to a caller that held it.
+ * Locks: every entry point takes heap_lock, but those that end in _locked, and
+ * none returns with it held.
  * Callable from: anywhere but an NMI handler, without heap_lock.
  */
 #ifndef HEAP_H
@@ -19,6 +19,7 @@
 #include "spinlock.h"
 
 #define HEAP_ALIGN_BYTES    16
+#define HEAP_MAX_BYTES      (1ul << 30) /* of one object; what asks for more is a mistake */
 #define HEAP_RESERVE_ORDER  6           /* the first reserve: one block of frames */
 #define HEAP_RESERVE_PAGES  (1ul << HEAP_RESERVE_ORDER)
 
@@ -40,9 +41,9 @@ void heap_add_locked(void *base, size_t nr_pages);
  * When a slab needs a page, or a large object a run, and the heap has none, it
  * calls heap_rescue() once, with heap_lock held, and tries once more.
  *
- * Return: NULL when that did not help, or `bytes` is absurd.
+ * Return: NULL when that did not help, or `bytes` is more than HEAP_MAX_BYTES.
  */
-void *kmalloc(size_t bytes);
+void *kmalloc(size_t bytes) __attribute__((noinline));  /* backtraces shall show it */
 
 /* kmalloc(count * bytes), zeroed. Return: NULL also if the product overflows. */
 void *kzalloc(size_t count, size_t bytes);

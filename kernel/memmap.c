@@ -169,15 +169,15 @@ static void report(void)
 void memmap_init(void)
 {
 	add_boot_ranges();
-	reserve(options.mem_bytes, PADDR_NONE - options.mem_bytes, MEM_HIDDEN);
-	for (size_t i = 0; i < options.nr_reserved; i++)
-		reserve(options.reserved[i].base, options.reserved[i].bytes, MEM_HIDDEN);
 	reserve(0, MIB(1), MEM_LOW);
 	reserve(KERNEL_PHYSICAL, image_to_phys(image_end) - KERNEL_PHYSICAL, MEM_KERNEL);
 	reserve(bootinfo.base, bootinfo.bytes, MEM_BOOTINFO);
 	for (size_t i = 0; i < bootinfo.nr_modules; i++)
 		reserve(bootinfo.modules[i].start,
 			bootinfo.modules[i].end - bootinfo.modules[i].start, MEM_MODULE);
+	reserve(options.mem_bytes, PADDR_NONE - options.mem_bytes, MEM_HIDDEN);
+	for (size_t i = 0; i < options.nr_reserved; i++)
+		reserve(options.reserved[i].base, options.reserved[i].bytes, MEM_HIDDEN);
 	find_top();
 	report();
 }

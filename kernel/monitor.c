@@ -37,7 +37,6 @@ static void **held_objects;
 
 static void help(const char *argument)
 {
-	(void)argument;
 	for (const struct command *command = commands; command->name != NULL; command++)
 		console_printf("  %-8s%-8s%s\n", command->name, command->usage, command->help);
 }
@@ -47,7 +46,6 @@ static void mem(const char *argument)
 	size_t nr_ranges;
 	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
 
-	(void)argument;
 	for (size_t i = 0; i < nr_ranges; i++)
 		console_printf("  %#012lx - %#012lx %8lu KiB  %s\n", ranges[i].base, ranges[i].end,
 			       (ranges[i].end - ranges[i].base) / KIB(1),
@@ -58,7 +56,6 @@ static void frames(const char *argument)
 {
 	struct frame_stats stats;
 
-	(void)argument;
 	frame_check();
 	frame_stats(&stats);
 	console_printf("%zu frames, %zu free; free blocks by order:", stats.nr_frames, stats.nr_free);
@@ -71,7 +68,6 @@ static void heap(const char *argument)
 {
 	struct heap_stats stats;
 
-	(void)argument;
 	heap_check();
 	heap_stats(&stats);
 	console_printf("%zu objects of %zu bytes live; %zu pages, %zu free; %zu calls, %zu rescues\n",
@@ -92,7 +88,6 @@ static void log(const char *argument)
 
 static void dmesg(const char *argument)
 {
-	(void)argument;
 	log_dump();
 }
 
@@ -164,7 +159,6 @@ static void fill(const char *argument)
 {
 	size_t nr_objects = 0, step;
 
-	(void)argument;
 	for (size_t bytes = MIB(1); bytes >= HEAP_ALIGN_BYTES; bytes -= step) {
 		while (hold(bytes))
 			nr_objects++;
@@ -177,7 +171,6 @@ static void free_held(const char *argument)
 {
 	size_t nr_objects = 0;
 
-	(void)argument;
 	while (held_objects != NULL) {
 		void **next = *held_objects;
 
@@ -195,14 +188,12 @@ static void do_panic(const char *argument)
 
 static void hang(const char *argument)
 {
-	(void)argument;
 	for (;;)
 		cpu_relax();
 }
 
 static void reboot(const char *argument)
 {
-	(void)argument;
 	machine_reboot();
 }
 

@@ -8,6 +8,5 @@
 
 bool heap_rescue(size_t bytes)
 {
-	(void)bytes;
 	return false;
 }

@@ -61,7 +61,6 @@ struct size_class {
 #define SEAL_BYTES        sizeof(uint32_t)
 #define SLOT_MAX_BYTES    5440
 #define SMALL_MAX_BYTES   (SLOT_MAX_BYTES - SEAL_BYTES)
-#define LARGE_MAX_BYTES   GIB(1)        /* what is larger is absurd */
 #define ROOM_BYTES(pages) ((pages) * PAGE_BYTES - sizeof(struct slab))     /* for slots, in a run */
 
 #define CLASS(bytes, pages) {                                                              \
@@ -239,7 +238,7 @@ static struct slab *slab_for(size_t bytes)
 {
 	struct size_class *class;
 
-	if (bytes > LARGE_MAX_BYTES)
+	if (bytes > HEAP_MAX_BYTES)
 		return NULL;
 	if (bytes > SMALL_MAX_BYTES) {
 		bytes += sizeof(struct slab) + SEAL_BYTES;

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""What was found in a stopped machine, and how to say it in a sentence.
+
+dissect() lets GDB look into the machine (autopsy.py); the classes hold what it saw.
+"""
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from machine import Machine, MachineError
+
+AUTOPSY = Path(__file__).with_name("autopsy.py")
+MARK = "AUTOPSY "
+GDB_LIMIT = 60          # seconds of the host's time
+MAX_PERIOD = 16         # functions in one turn of a recursion
+MAX_STEPS = 14          # of a chain of calls in a sentence
+
+# How the kernel reports its own end: not part of what went wrong.
+REPORTERS = {"cpu_stop", "outb", "machine_announce_panic", "report", "stop", "panic_stop", "panic",
+             "todo", "lockup_report"}
+
+# How every boot and every in-kernel test begins: says nothing of what went wrong.
+BEGINNINGS = {"start_high", "kmain", "ktest_run", "run_one"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of source."""
+    function: str
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.function} ({self.file}:{self.line})"
+
+
+@dataclass(frozen=True)
+class Lock:
+    name: str
+    locked: bool
+    owner: int
+    taken_at: Place | None
+
+
+@dataclass(frozen=True)
+class Autopsy:
+    """One stopped CPU."""
+    frames: tuple[Place, ...] = ()          # outermost first, without the kernel's own report
+    cpu: int = 0
+    waits_for: Lock | None = None
+    waits_at: Place | None = None
+    test: str | None = None                 # the in-kernel test that was running
+    available_bytes: int | None = None      # of memory, by the boot loader's word
+    values: dict[str, int | str] = field(default_factory=dict)
+
+    @property
+    def deadlock(self) -> Lock | None:
+        """The lock that this CPU waits for although it holds it, or None."""
+        lock = self.waits_for
+        return lock if lock and lock.locked and lock.owner == self.cpu else None
+
+    @property
+    def functions(self) -> list[str]:
+        return [frame.function for frame in self.frames]
+
+
+def _place(values: dict[str, Any] | None) -> Place | None:
+    return Place(values["function"] or "?", values["file"] or "?", values["line"]) \
+        if values else None
+
+
+def _interrupted(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The frames, innermost first, from what was going on before the kernel reported."""
+    for index, frame in enumerate(frames):
+        if frame["trap"]:
+            return frames[index + 1:]
+    while frames and (frames[0]["function"] in REPORTERS or frames[0]["function"].startswith("__")):
+        frames = frames[1:]
+    return frames
+
+
+def read(text: str) -> Autopsy:
+    """Reads what autopsy.py printed. ValueError if it is not there."""
+    for line in text.splitlines():
+        if line.startswith(MARK):
+            break
+    else:
+        raise ValueError("GDB printed no result")
+    found = json.loads(line.removeprefix(MARK))
+    cpu = found["cpu"] or {"id": 0, "waits_for": None, "waits_at": None}
+    lock = cpu["waits_for"]
+    return Autopsy(
+        frames=tuple(_place(frame) for frame in reversed(_interrupted(found["frames"]))),
+        cpu=cpu["id"],
+        waits_for=Lock(lock["name"] or "?", lock["locked"], lock["owner"], _place(lock["taken_at"]))
+        if lock else None,
+        waits_at=_place(cpu["waits_at"]),
+        test=found["test"],
+        available_bytes=found["available_bytes"],
+        values=found["values"],
+    )
+
+
+async def dissect(machine: Machine, elf: Path, expressions: list[str] = []) -> Autopsy:
+    """Stops a machine, attaches GDB to it and looks around. Raises MachineError."""
+    address = await machine.listen_for_gdb()
+    try:
+        gdb = await asyncio.create_subprocess_exec(
+            "gdb", "-nx", "-nh", "-batch", "-ex", "set pagination off", str(elf),
+            "-ex", f"target remote {address}", "-x", str(AUTOPSY),
+            env={**os.environ, "AUTOPSY_VALUES": json.dumps(expressions), "DEBUGINFOD_URLS": ""},
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT)
+    except FileNotFoundError:
+        raise MachineError("gdb is not installed. Try: make setup") from None
+    try:
+        async with asyncio.timeout(GDB_LIMIT):
+            output, _ = await gdb.communicate()
+        return read(output.decode(errors="replace"))
+    except TimeoutError:
+        raise MachineError(f"GDB did not answer within {GDB_LIMIT} s") from None
+    except ValueError as error:
+        raise MachineError(f"{error}: {output.decode(errors='replace').strip()}") from None
+    finally:
+        if gdb.returncode is None:
+            gdb.kill()
+            await gdb.wait()
+
+
+def fold(names: list[str]) -> list[str]:
+    """A chain of calls in which three turns or more of a recursion become one step."""
+    steps: list[str] = []
+    start = 0
+    while start < len(names):
+        period, turns = 1, 1
+        for length in range(1, MAX_PERIOD + 1):
+            block = names[start:start + length]
+            count = 1
+            while names[start + count * length:start + (count + 1) * length] == block:
+                count += 1
+            if count >= 3 and count * length > period * turns:
+                period, turns = length, count
+        block = names[start:start + period]
+        steps += block if turns == 1 else [f"({' → '.join(block)}) × {turns}"]
+        start += period * turns
+    return steps
+
+
+def chain(names: list[str]) -> str:
+    """A chain of calls, outermost first, short enough to read."""
+    while len(names) > 1 and names[0] in BEGINNINGS:
+        names = names[1:]
+    steps = fold(names)
+    if len(steps) > MAX_STEPS:
+        steps = [steps[0], "…", *steps[2 - MAX_STEPS:]]
+    return " → ".join(steps)
+
+
+def describe_deadlock(autopsy: Autopsy, lock: Lock) -> str:
+    """Who waits for what, who has it since where, and the way from there to here."""
+    cpu, taken = f"cpu{autopsy.cpu}", lock.taken_at
+    sentence = f"{cpu} waits in spin_lock for {lock.name}, which {cpu} itself holds"
+    waiting = [name for name in autopsy.functions if name != "spin_lock"]
+    if taken is None:
+        return f"{sentence}, along {chain(waiting)}"
+    sentence += f" since {taken}"
+    if taken.function in waiting[:-1]:
+        start = len(waiting) - 2 - waiting[-2::-1].index(taken.function)
+        return f"{sentence}, along {chain(waiting[start:])}"
+    return f"{sentence}, and that call has left it held; now along {chain(waiting)}"
+
+
+def describe_place(autopsy: Autopsy) -> str:
+    """Where the CPU was, and how it got there."""
+    if not autopsy.frames:
+        return "outside any function of the kernel"
+    return f"in {autopsy.frames[-1]}, along {chain(autopsy.functions)}"

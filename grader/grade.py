@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: MIT
+"""Grades labs: builds them, boots them in QEMU, and judges each test.
+
+Exit status: 0 full points, 1 points lost, 2 usage, 3 the grader or the machine failed.
+"""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fnmatch
+import os
+import signal
+import sys
+import tempfile
+import tomllib
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import facts
+import judge
+import ktap
+import lab as labs
+from build import BuildFailure, Builder, Stage
+from findings import Autopsy, dissect
+from image import Image
+from judge import Finding, Record, Verdict
+from lab import Boot, Lab, Question, Test
+from machine import BROKEN, Cause, Config, Machine, MachineError, PanicKind
+from report import LabScore, Score, Watcher, show, write_json
+
+MAX_BOOTS = 12              # for the in-kernel tests of one [[boot]]
+PANIC_RECORD_BYTES = 256    # struct panic_record, kernel/panic.h
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to grade of one lab."""
+    lab: Lab
+    tests: list[Test | Question]
+    patch: Path | None
+
+    def has(self, test: Test | Question) -> bool:
+        return test in self.tests
+
+    @property
+    def questions(self) -> list[Question]:
+        return [question for question in self.lab.questions if self.has(question)]
+
+    def wanted_facts(self, boot: Boot | None) -> list[str]:
+        """The facts to be measured in this boot, or for None those that need no boot."""
+        needs = boot.expect if boot else ""
+        if boot and boot is not next(first for first in self.lab.boots if first.expect == needs):
+            return []
+        return [question.fact for question in self.questions
+                if facts.find(question.fact).needs == needs]
+
+
+Measured = facts.Value | facts.NoSuchThing | Finding    # a fact, or why there is none
+
+
+class Grader:
+    """Grades tasks, with at most `jobs` machines at a time."""
+
+    def __init__(self, builder: Builder, jobs: int, watcher: Watcher):
+        self.builder = builder
+        self.slots = asyncio.Semaphore(jobs)
+        self.watcher = watcher
+
+    async def grade(self, tasks: list[Task]) -> list[LabScore]:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._grade_lab(task)) for task in tasks]
+        return [task.result() for task in running]
+
+    async def _grade_lab(self, task: Task) -> LabScore:
+        self.watcher.begin(task.lab, len(task.tests))
+        boots = [boot for boot in task.lab.boots
+                 if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._grade_boot(task, boot)) for boot in boots]
+        scores: dict[str, Score] = {}
+        measured: dict[str, Measured] = {}
+        for done in running:
+            boot_scores, boot_facts = done.result()
+            scores |= {score.test.name: score for score in boot_scores}
+            measured = boot_facts | measured
+        graded = LabScore(task.lab, [])
+        if task.questions:
+            answers = _read_answers(task.lab, graded.notes)
+            measured |= await self._measure_elf(task)
+            for question in task.questions:
+                finding = judge.judge_answer(question, answers.get(question.key),
+                                             measured[question.fact])
+                scores[question.name] = Score(question, finding)
+                self.watcher.graded(task.lab, scores[question.name])
+        graded.scores = [scores[test.name] for test in task.tests]
+        return graded
+
+    # ---- boots
+
+    async def _grade_boot(self, task: Task, boot: Boot) -> tuple[list[Score], dict[str, Measured]]:
+        """All that is to be graded of one boot, and the facts measured in it."""
+        tests = [test for test in boot.tests if task.has(test)] or list(boot.tests)
+        wanted = task.wanted_facts(boot)
+        measured: dict[str, Measured] = {}
+        try:
+            stage = await self._stage(task, boot)
+            if boot.expect is None:
+                found = await self._run_ktests(stage, boot, tests)
+            else:
+                record = await self._boot(stage, boot, boot.cmdline, wanted)
+                measured |= record.facts
+                found = {test.name: judge.judge_end(test, record) for test in tests}
+        except BuildFailure as failure:
+            found = {test.name: Finding(Verdict.BUILD_FAIL, str(failure)) for test in tests}
+        except MachineError as error:
+            found = {test.name: Finding(Verdict.INFRA, str(error)) for test in tests}
+        scores = [Score(test, found[test.name], _command(task, boot, test)) for test in tests]
+        for score in filter(lambda score: task.has(score.test), scores):
+            self.watcher.graded(task.lab, score)
+        return scores, dict.fromkeys(wanted, scores[0].finding) | measured
+
+    async def _stage(self, task: Task, boot: Boot) -> Stage:
+        patches = [task.patch] if task.patch else []
+        if boot.variant:
+            patches.append(task.lab.path / "variants" / f"{boot.variant}.patch")
+        if len(patches) > 1:
+            patches = [await self.builder.combine(*patches)]
+        return Stage(task.lab.number, *patches)
+
+    async def _run_ktests(self, stage: Stage, boot: Boot,
+                          tests: list[Test]) -> dict[str, Finding]:
+        """Runs in-kernel tests; boots again for those after one that brought the kernel down."""
+        names = {test.ktest: test.name for test in tests}
+        kernel_tests = Image(await self.builder.elf(stage)).ktests
+        pending = list(names)
+        found: dict[str, Finding] = {}
+        for _ in range(MAX_BOOTS):
+            chosen, globs = ktap.choose(pending, kernel_tests)
+            record = await self._boot(stage, boot, f"{boot.cmdline} ktest={globs}")
+            found |= judge.judge_ktests(chosen, record)
+            pending = [name for name in pending if name not in found]
+            if not pending:
+                break
+        gave_up = Finding(Verdict.WRONG, f"did not run: {MAX_BOOTS} boots were not enough")
+        found |= dict.fromkeys(pending, gave_up)
+        return {names[name]: finding for name, finding in found.items()}
+
+    async def _boot(self, stage: Stage, boot: Boot, cmdline: str,
+                    wanted: list[str] = []) -> Record:
+        """One boot; once more if the host was to blame that it failed."""
+        if "log=" not in cmdline:
+            cmdline = f"log=info {cmdline}"
+        iso, elf = await self.builder.iso(stage, " ".join(cmdline.split()))
+        config = Config(iso, mem=boot.mem)
+        async with self.slots:
+            try:
+                record = await _observe(config, Image(elf), boot, wanted)
+            except MachineError:
+                record = None
+            if record is None or record.ending.cause in BROKEN:
+                record = await _observe(config, Image(elf), boot, wanted)
+        iso.unlink()
+        return record
+
+    async def _measure_elf(self, task: Task) -> dict[str, Measured]:
+        """The facts that the ELF file alone decides."""
+        wanted = task.wanted_facts(None)
+        try:
+            elf = await self.builder.elf(Stage(task.lab.number, task.patch))
+        except BuildFailure as failure:
+            return dict.fromkeys(wanted, Finding(Verdict.BUILD_FAIL, str(failure)))
+        except MachineError as error:
+            return dict.fromkeys(wanted, Finding(Verdict.INFRA, str(error)))
+        return {name: await facts.measure(name, facts.Evidence(Image(elf))) for name in wanted}
+
+
+async def _observe(config: Config, image: Image, boot: Boot, wanted: list[str]) -> Record:
+    """Boots a machine, types the boot's input, waits for the end and looks at what is left."""
+    async with Machine(config) as machine:
+        ending = await machine.wait()
+        for line in boot.input:
+            if ending.cause is Cause.PROMPT:
+                ending = await machine.wait(machine.type_line(line))
+        record = Record(ending, machine.console)
+        if ending.cause in (Cause.EXIT, Cause.REBOOT, *BROKEN):
+            return record
+        if not record.console:
+            record.screen = await machine.screen()
+        if ending.cause is Cause.PANIC:
+            record.panic = await _read_panic(machine, image)
+        if ending.cause is not Cause.PROMPT or wanted:
+            record.autopsy = await dissect(machine, image.path, facts.expressions(wanted))
+        if wanted and judge.ended_as(record) == boot.expect:
+            evidence = facts.Evidence(image, machine, record.autopsy or Autopsy())
+            record.facts = {name: await facts.measure(name, evidence) for name in wanted}
+        return record
+
+
+async def _read_panic(machine: Machine, image: Image) -> judge.Panic:
+    """The kernel's panic_record, from outside."""
+    data = await machine.read_memory(image.physical("panic_record"), PANIC_RECORD_BYTES)
+    kind = int.from_bytes(data[:4], "little")
+    message = data[4:].partition(b"\0")[0].decode(errors="replace")
+    known = kind in PanicKind._value2member_map_
+    return judge.Panic(PanicKind(kind) if known else PanicKind.NONE, message)
+
+
+def _read_answers(lab: Lab, notes: list[str]) -> dict[str, Any]:
+    """The student's answers; the reference ones if there are none and we have those."""
+    def read(path: Path) -> dict[str, Any]:
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            notes.append(f"{lab.answers} cannot be read: {error}")
+            return {}
+
+    answers = read(lab.path / lab.answers)
+    reference = lab.path / "reference" / lab.answers
+    if not any(map(facts.is_answered, answers.values())) and reference.is_file():
+        notes.append(f"{lab.answers} has no answer in it: the reference answers were graded")
+        return read(reference)
+    return answers
+
+
+def _command(task: Task, boot: Boot, test: Test) -> str:
+    """The command that shows a test again."""
+    words = [f"make run LAB={task.lab.number}"]
+    options = []
+    for word in boot.cmdline.split():
+        if word.startswith("log="):
+            words.append(f"LOG={word.removeprefix('log=')}")
+        else:
+            options.append(word)
+    if test.ktest:
+        words.append(f"TEST={test.ktest}")
+    if boot.mem != Config.mem:
+        words.append(f"MEM={boot.mem}")
+    if boot.variant:
+        words.append(f"VARIANT={boot.variant}")
+    elif task.patch:
+        words.append(f"PATCH={os.path.relpath(task.patch)}")
+    if options:
+        words.append(f"OPTIONS='{' '.join(options)}'")
+    typed = f"   # then type: {', '.join(boot.input)}" if boot.input else ""
+    return " ".join(words) + typed
+
+
+# ---- the command line
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
+                                     epilog=__doc__.splitlines()[2])
+    parser.add_argument("labs", nargs="*", metavar="LAB", help="a lab's number or name (all)")
+    parser.add_argument("--lab", dest="more", action="append", default=[], metavar="N",
+                        help="the same as LAB")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result to FILE as well")
+    parser.add_argument("--variant", metavar="NAME", help="grade labs/*/variants/NAME.patch")
+    parser.add_argument("--patch", type=Path, metavar="FILE", help="grade the labs with this patch")
+    parser.add_argument("--test", default="*", metavar="GLOB[,GLOB…]",
+                        help="only tests of such a name")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+                        help="machines at a time (%(default)s)")
+    parser.add_argument("--verbose", action="store_true",
+                        help="show all tests, and more of the console")
+    arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error("--jobs must be at least 1")
+    if arguments.patch and not arguments.patch.is_file():
+        parser.error(f"{arguments.patch}: no such file")
+    if arguments.variant and arguments.patch:
+        parser.error("--variant is a patch of its own: give one of the two")
+    return arguments
+
+
+def _tasks(arguments: argparse.Namespace) -> list[Task]:
+    """What the command line asks for. Raises labs.NoSuchLab or labs.LabError."""
+    tasks = []
+    for lab in labs.select(arguments.labs + arguments.more):
+        patch = arguments.patch.resolve() if arguments.patch else None
+        if arguments.variant:
+            patch = lab.path / "variants" / f"{arguments.variant}.patch"
+            if not patch.is_file():
+                continue
+        tests = [test for test in lab.tests
+                 if any(fnmatch.fnmatchcase(test.name, glob) for glob in arguments.test.split(","))]
+        if tests:
+            tasks.append(Task(lab, tests, patch))
+    if not tasks:
+        raise labs.NoSuchLab(f"these labs have no test {arguments.test}"
+                             + (f" or no variant {arguments.variant}" if arguments.variant else ""))
+    return tasks
+
+
+async def _grade(tasks: list[Task], jobs: int, console: Console) -> list[LabScore]:
+    current = asyncio.current_task()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
+    with tempfile.TemporaryDirectory(prefix="ouroboros-") as private, Watcher(console) as watcher:
+        return await Grader(Builder(Path(private)), jobs, watcher).grade(tasks)
+
+
+def main() -> int:
+    arguments = _arguments()
+    console = Console(highlight=False)
+    try:
+        tasks = _tasks(arguments)
+        graded = asyncio.run(_grade(tasks, arguments.jobs, console))
+    except labs.NoSuchLab as error:
+        print(f"grade.py: {error}", file=sys.stderr)
+        return 2
+    except labs.LabError as error:
+        print(f"grade.py: {error}", file=sys.stderr)
+        return 3
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("grade.py: interrupted", file=sys.stderr)
+        return 3
+    except Exception:           # a bug of ours must not look like points lost
+        traceback.print_exc()
+        return 3
+    show(console, graded, arguments.verbose)
+    if arguments.json:
+        write_json(arguments.json, graded)
+    failures = [score.finding.verdict for lab in graded for score in lab.failures]
+    return 3 if Verdict.INFRA in failures else 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""What the grader shows: progress while it works, a table, every failure explained, JSON."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from judge import Finding, Verdict
+from lab import Lab, Question, Test
+
+CONSOLE_LINES = 8           # of a failure's console, unless more are asked for
+
+_STYLES = {Verdict.PASS: "green", Verdict.NOT_IMPLEMENTED: "yellow", Verdict.INFRA: "magenta"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """One test, graded."""
+    test: Test | Question
+    finding: Finding
+    again: str = ""             # the command that shows it again
+
+    @property
+    def points(self) -> int:
+        return self.test.points if self.finding.verdict is Verdict.PASS else 0
+
+    @property
+    def style(self) -> str:
+        return _STYLES.get(self.finding.verdict, "red")
+
+
+@dataclass
+class LabScore:
+    """One lab, graded."""
+    lab: Lab
+    scores: list[Score]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> int:
+        return sum(score.points for score in self.scores)
+
+    @property
+    def max(self) -> int:
+        return sum(score.test.points for score in self.scores)
+
+    @property
+    def failures(self) -> list[Score]:
+        return [score for score in self.scores if score.finding.verdict is not Verdict.PASS]
+
+
+class Watcher:
+    """Progress on a terminal; nothing at all elsewhere."""
+
+    def __init__(self, console: Console):
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("[red]{task.fields[failed]}"), TimeElapsedColumn(),
+            console=console, transient=True, disable=not console.is_terminal)
+        self._tasks: dict[int, Any] = {}
+
+    def __enter__(self) -> Watcher:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, lab: Lab, nr_tests: int) -> None:
+        self._tasks[lab.number] = self._progress.add_task(lab.name, total=nr_tests, failed="")
+
+    def graded(self, lab: Lab, score: Score) -> None:
+        task = self._tasks[lab.number]
+        self._progress.advance(task)
+        if score.finding.verdict is not Verdict.PASS:
+            self._progress.update(task, failed=f"{score.test.name} {score.finding.verdict}")
+
+
+def _heading(graded: LabScore) -> Text:
+    colour = "green" if graded.points == graded.max else "red"
+    return Text.assemble((f"Lab {graded.lab.number} · {graded.lab.title}", "bold"), "  ",
+                         (f"{graded.points}/{graded.max}", f"bold {colour}"))
+
+
+def _table(graded: LabScore) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()          # the only one that gives way on a narrow terminal
+    for score in graded.scores:
+        table.add_row(f"{score.points}/{score.test.points}",
+                      Text(score.finding.verdict, score.style), score.test.name,
+                      Text(score.test.about, "dim", no_wrap=True, overflow="ellipsis"))
+    return table
+
+
+def _alike(failures: list[Score]) -> list[list[Score]]:
+    """The failures, those of one cause together."""
+    groups: dict[tuple[str, str], list[Score]] = {}
+    for score in failures:
+        groups.setdefault((score.finding.verdict, score.finding.detail), []).append(score)
+    return list(groups.values())
+
+
+def _failure(scores: list[Score], full: bool) -> Group:
+    """What there is to say of one failure, or of several with the same cause."""
+    first = scores[0]
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    if len(scores) == 1 and first.test.about:
+        grid.add_row("expected", escape(first.test.about))
+    grid.add_row("found", Text(first.finding.detail))
+    if first.finding.console:
+        lines = first.finding.console if full else first.finding.console[-CONSOLE_LINES:]
+        grid.add_row("console", Text("\n".join(lines), style="dim"))
+    if first.again:
+        grid.add_row("see it", Text(first.again, style="bold", overflow="fold"))
+    title = Text.assemble((first.finding.verdict, first.style), " ",
+                          (", ".join(score.test.name for score in scores), "bold"))
+    return Group(title, Padding(grid, (0, 0, 1, 2)))
+
+
+def show(console: Console, labs: list[LabScore], verbose: bool) -> None:
+    """Prints the result for a person. Several labs: those with full points as one line each."""
+    for graded in labs:
+        console.print(_heading(graded))
+        if len(labs) == 1 or graded.failures or verbose:
+            console.print(Padding(_table(graded), (0, 0, 0, 2)))
+        for note in graded.notes:
+            console.print(Text(f"  {note}", style="dim"))
+        if graded.failures:
+            console.print()
+        for scores in _alike(graded.failures):
+            console.print(_failure(scores, verbose))
+    if len(labs) > 1:
+        points, most = sum(lab.points for lab in labs), sum(lab.max for lab in labs)
+        console.print(Text(f"All labs  {points}/{most}",
+                           style="bold green" if points == most else "bold red"))
+
+
+def write_json(path: Path, labs: list[LabScore]) -> None:
+    """Writes the result for programs."""
+    path.write_text(json.dumps({"labs": [{
+        "lab": graded.lab.number, "name": graded.lab.name,
+        "points": graded.points, "max": graded.max,
+        "tests": [{"name": score.test.name, "verdict": score.finding.verdict,
+                   "points": score.points, "max": score.test.points,
+                   "detail": score.finding.detail} for score in graded.scores],
+    } for graded in labs]}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

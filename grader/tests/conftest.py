@@ -1,0 +1,32 @@
+"""Lets the tests import the grader's modules, and grade labs as a user would."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GRADER = Path(__file__).resolve().parent.parent
+ROOT = GRADER.parent
+sys.path.insert(0, str(GRADER))
+
+
+def grade(*arguments: str, directory: Path) -> tuple[int, list[dict], str]:
+    """Runs grade.py. Return: its exit status, the labs in its JSON, and what it printed."""
+    file = directory / "grade.json"
+    done = subprocess.run([sys.executable, str(GRADER / "grade.py"), "--json", str(file),
+                           *arguments], cwd=ROOT, text=True, capture_output=True, check=False)
+    labs = json.loads(file.read_text())["labs"] if file.exists() else []
+    return done.returncode, labs, done.stdout + done.stderr
+
+
+@pytest.fixture
+def iso(tmp_path: Path):
+    """A function that builds a boot image of a stage and returns its path and its ELF's."""
+    def build(lab: int, command_line: str = "log=info") -> tuple[Path, Path]:
+        image = tmp_path / f"{lab}.iso"
+        output = subprocess.run(
+            ["make", "-s", "iso", "print-ELF", f"LAB={lab}", f"ISO={image}",
+             f"CMDLINE={command_line}"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+        return image, ROOT / output.splitlines()[-1]
+    return build

@@ -1,0 +1,60 @@
+"""facts.py: what counts as the same answer, and the table's own rules."""
+import pytest
+
+import facts
+
+
+@pytest.mark.parametrize("answer, value", [
+    (4096, 4096), ("4096", 4096), ("0x1000", 4096), (" 0X1000 ", 4096), (0x1000, "0x1000"),
+    ("heap_lock", "heap_lock"), ("`heap_lock`", "heap_lock"), ("kmalloc()", "kmalloc"),
+    ("Heap.c", "heap.c"), ("labs/02-heap/heap.c", "heap.c"), ("A X", "A X"),
+])
+def test_the_same(answer, value):
+    assert facts.matches(answer, value)
+
+
+@pytest.mark.parametrize("answer, value", [
+    (4095, 4096), ("4096 bytes", 4096), ("", 0), (None, 0), ("heap", "heap_lock"),
+    ("heap_lock or log_lock", "heap_lock"), (["heap_lock"], 4096), ("0x1000", "kmalloc"),
+])
+def test_not_the_same(answer, value):
+    assert not facts.matches(answer, value)
+
+
+CHAIN = ["kmain", "table_grow", "kmalloc", "heap_rescue", "log_debug", "log_record", "kmalloc",
+         "spin_lock"]
+NEEDED = ("kmalloc", "heap_rescue", "log_record", "kmalloc")
+
+
+@pytest.mark.parametrize("answer, right", [
+    (["kmalloc", "heap_rescue", "log_debug", "log_record", "kmalloc"], True),
+    (["kmalloc()", "heap_rescue()", "log_record()", "kmalloc()"], True),
+    ("kmalloc → heap_rescue -> log_record, kmalloc", True),
+    (["kmalloc", "log_record", "heap_rescue", "kmalloc"], True),       # innermost first
+    (["kmalloc", "heap_rescue", "log_record"], False),                 # does not close
+    (["kmalloc", "heap_rescue", "frame_alloc", "log_record", "kmalloc"], False),
+    (["log_record", "kmalloc", "kmalloc", "heap_rescue"], False),
+    ([], False),
+])
+def test_chains(answer, right):
+    assert facts.matches(answer, CHAIN, NEEDED) is right
+
+
+def test_what_is_no_answer():
+    assert not any(map(facts.is_answered, (None, "", [])))
+    assert all(map(facts.is_answered, (0, "x", ["x"], False)))
+
+
+@pytest.mark.parametrize("name, needs", [
+    ("elf.entry", ""), ("elf.symbol.kmain", ""), ("elf.section.text.flags", ""),
+    ("constant:42", ""), ("deadlock.taken_file", "deadlock"), ("machine.cr0.bit16", "monitor"),
+    ("kernel.bootinfo.nr_ranges", "monitor"), ("memory.u32@0x200000", "monitor"),
+])
+def test_the_table_knows(name, needs):
+    assert facts.find(name).needs == needs
+
+
+@pytest.mark.parametrize("name", ["elf", "elf.symbol.", "elf.section.text.colour", "x.elf.entry"])
+def test_the_table_does_not_know(name):
+    with pytest.raises(facts.UnknownFact):
+        facts.find(name)

@@ -1,0 +1,54 @@
+"""The reference solutions: full points, every time, also on a busy machine."""
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, grade
+
+import lab
+
+
+@pytest.mark.parametrize("number", sorted(lab.available()))
+def test_the_reference_gets_full_points(number, tmp_path):
+    status, labs, output = grade(str(number), directory=tmp_path)
+    assert status == 0, output
+    assert [(graded["lab"], graded["points"], graded["max"]) for graded in labs] == \
+        [(number, 100, 100)]
+
+
+def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        status, labs, output = grade("3", "4", directory=tmp_path)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    assert status == 0, output
+
+
+@pytest.mark.parametrize("setting", [["FIRMWARE=uefi"], ["MEM=16M"], ["MEM=6G"]])
+def run(directory, *words):
+    """`make run` with these words and no input: it ends at the monitor's prompt, or with a panic."""
+    return subprocess.run(["make", "-s", "run", f"ISO={directory}/x.iso", *words], cwd=ROOT,
+                          stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60,
+                          check=False)
+
+
+@pytest.mark.parametrize("setting", ["FIRMWARE=uefi", "MEM=16M", "MEM=6G"])
+def test_the_last_stage_boots_everywhere(setting, tmp_path):
+    done = run(tmp_path, "LAB=4", "LOG=debug", setting)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Ouroboros" in done.stdout and done.stdout.endswith("ouroboros> ")
+
+
+def test_the_story_as_the_readme_tells_it(tmp_path):
+    hang = run(tmp_path, "LAB=3", "LOG=debug")
+    assert hang.returncode != 0
+    assert re.search(r"LOCKUP: cpu0 waits for heap_lock in kmalloc .*, which cpu0 itself holds "
+                     r"since \w+ \(heap.c:\d+\)", hang.stdout)
+    for function in ("log_record", "log_debug", "heap_rescue", "table_grow", "kmain"):
+        assert re.search(rf"0x[0-9a-f]+ {function}\+", hang.stdout)
+    assert run(tmp_path, "LAB=3", "LOG=info").returncode == 0
+    assert run(tmp_path, "LAB=4", "LOG=debug").returncode == 0

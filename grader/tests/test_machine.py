@@ -1,0 +1,247 @@
+"""machine.py with real machines: every way to end, and that no QEMU ever stays behind."""
+import asyncio
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import GRADER, ROOT
+
+from findings import dissect
+from image import Image
+from machine import Cause, Config, Machine, MachineError
+
+DEADLINE = 60       # seconds: far more than anything here takes
+
+
+def qemus_of(marker) -> list[int]:
+    """The QEMU processes that have `marker` in their command line or environment."""
+    found = []
+    for entry in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as cmdline, \
+                    open(f"/proc/{entry}/environ", "rb") as environ:
+                command, environment = cmdline.read(), environ.read()
+        except OSError:
+            continue
+        if command.startswith(b"qemu") and str(marker).encode() in command + environment:
+            found.append(int(entry))
+    return found
+
+
+def until(condition):
+    """Waits until condition() is true; its value."""
+    end = time.monotonic() + DEADLINE
+    while not (value := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+    return value
+
+
+async def boot(config, *lines):
+    """Boots to the prompt and types lines. Return: the ending and the console."""
+    async with Machine(config) as machine:
+        ending = await machine.wait()
+        for line in lines:
+            assert ending.cause is Cause.PROMPT
+            ending = await machine.wait(machine.type_line(line))
+        return ending, machine.console
+
+
+@pytest.mark.parametrize("line, cause", [
+    ("help", Cause.PROMPT), ("reboot", Cause.REBOOT), ("panic", Cause.PANIC),
+    ("hang", Cause.LOCKUP),
+])
+def test_how_machines_end(iso, line, cause):
+    image, _ = iso(0)
+    ending, console = asyncio.run(boot(Config(image), line))
+    assert ending.cause is cause
+    assert console.startswith("\nOuroboros")
+
+
+def test_the_exit_status_is_the_tests_result(iso):
+    image, _ = iso(0, "log=info ktest=string.*")
+    ending, console = asyncio.run(boot(Config(image)))
+    assert (ending.cause, ending.status) == (Cause.EXIT, 33)
+    assert "KTAP version 1" in console
+
+
+def test_an_image_that_is_none(tmp_path):
+    (tmp_path / "no.iso").write_bytes(b"not an image")
+    ending, console = asyncio.run(boot(Config(tmp_path / "no.iso")))
+    assert (ending.cause, console) == (Cause.DEAD_HALT, "") or ending.cause is Cause.SILENCE
+
+
+def test_an_image_that_is_not_there(tmp_path):
+    with pytest.raises(MachineError, match="No such file"):
+        asyncio.run(boot(Config(tmp_path / "missing.iso")))
+
+
+def test_gdb_finds_the_frames_behind_the_interrupt(iso):
+    async def look():
+        async with Machine(Config(image)) as machine:
+            await machine.wait()
+            await machine.wait(machine.type_line("hang"))
+            kind = await machine.read_memory(Image(elf).physical("panic_record"), 4)
+            return kind, await dissect(machine, elf, ["bootinfo.nr_modules", "no_such_thing"])
+
+    image, elf = iso(0)
+    kind, autopsy = asyncio.run(look())
+    assert int.from_bytes(kind, "little") == 5              # PANIC_LOCKUP
+    assert autopsy.functions[:4] == ["start_high", "kmain", "monitor_run", "execute"]
+    assert "hang" in autopsy.functions and "trap_dispatch" not in autopsy.functions
+    assert autopsy.deadlock is None
+    assert autopsy.values == {"bootinfo.nr_modules": 1, "no_such_thing": None}
+    assert 60 << 20 < autopsy.available_bytes < 64 << 20
+
+
+def test_two_machines_at_once(iso):
+    async def both():
+        return await asyncio.gather(boot(Config(image), "hang"), boot(Config(image), "panic"))
+
+    image, _ = iso(0)
+    first, second = asyncio.run(both())
+    assert (first[0].cause, second[0].cause) == (Cause.LOCKUP, Cause.PANIC)
+
+
+def test_a_machine_that_is_left_is_ended(iso):
+    async def leave():
+        async with Machine(Config(image)) as machine:
+            directory = machine.private
+            raise KeyError(machine.pid, directory)
+
+    image, _ = iso(0)
+    with pytest.raises(KeyError) as caught:
+        asyncio.run(leave())
+    pid, directory = caught.value.args
+    assert not os.path.exists(f"/proc/{pid}") and not directory.exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_qemu_outlives_the_grader(tmp_path, how):
+    marker = f"OUROBOROS_TEST={tmp_path}"
+    grader = subprocess.Popen([sys.executable, str(GRADER / "grade.py"), "3"], cwd=ROOT,
+                              env={**os.environ, "OUROBOROS_TEST": str(tmp_path)},
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: qemus_of(marker))
+    grader.send_signal(how)
+    assert grader.wait(DEADLINE) == (-how if how is signal.SIGKILL else 3)
+    until(lambda: not qemus_of(marker))
+
+
+# ---- make run and make debug, on a terminal of their own
+
+
+class Terminal:
+    """A program on a pseudo-terminal."""
+
+    def __init__(self, *command):
+        self.pid, self.file = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            os.execvpe(command[0], command, {**os.environ, "TERM": "dumb"})
+        self.text = ""
+
+    def expect(self, pattern):
+        """Reads on until what has come matches; what came up to there is then done with."""
+        end = time.monotonic() + DEADLINE
+        while not (match := re.search(pattern, self.text)):
+            ready, _, _ = select.select([self.file], [], [], max(0, end - time.monotonic()))
+            assert ready, f"no {pattern!r} in {self.text!r}"
+            try:
+                data = os.read(self.file, 4096)
+            except OSError:
+                data = b""
+            assert data, f"ended without {pattern!r}: {self.text!r}"
+            self.text += data.decode(errors="replace")
+        self.text = self.text[match.end():]
+
+    def type(self, text):
+        os.write(self.file, text.encode())
+
+    def status(self):
+        """Waits for the program's end."""
+        while select.select([self.file], [], [], DEADLINE)[0]:
+            try:
+                if not os.read(self.file, 4096):
+                    break
+            except OSError:
+                break
+        os.close(self.file)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def machine_py(what, image, *arguments):
+    return [sys.executable, str(GRADER / "machine.py"), what, "--iso", str(image), *arguments]
+
+
+def test_run_on_a_terminal_and_quit(iso):
+    image, _ = iso(0)
+    terminal = Terminal(*machine_py("run", image))
+    terminal.expect("Ctrl-A x quits")
+    terminal.expect("ouroboros> ")
+    terminal.type("hang\r")
+    terminal.expect("LOCKUP: cpu0 makes no progress")
+    terminal.expect("stays put")
+    terminal.type("\x01x")
+    assert terminal.status() == 0
+    assert not qemus_of(image)
+
+
+def test_run_ends_with_the_guest(iso):
+    image, _ = iso(0)
+    terminal = Terminal(*machine_py("run", image))
+    terminal.expect("ouroboros> ")
+    terminal.type("reboot\r")
+    assert terminal.status() == 0
+
+
+@pytest.mark.parametrize("tests, status", [("string.*", 0), ("no.such", 1)])
+def test_run_reports_the_result_of_tests(iso, tests, status):
+    image, _ = iso(0, f"log=info ktest={tests}")
+    done = subprocess.run(machine_py("run", image), stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, timeout=DEADLINE, check=False)
+    assert done.returncode == status
+    assert ("all tests passed" if status == 0 else "some tests failed") in done.stderr
+
+
+@pytest.mark.parametrize("script, status, last_line", [
+    (b"", 0, b"ouroboros> "),
+    (b"help\nmem", 0, b"ouroboros> "),
+    (b"panic\nhelp\n", 1, b"stays put for a debugger.\r\n"),
+    (b"hang\n", 1, b"stays put for a debugger.\r\n"),
+])
+def test_run_takes_a_script(iso, script, status, last_line):
+    image, _ = iso(0)
+    done = subprocess.run(machine_py("run", image), input=script, capture_output=True,
+                          timeout=DEADLINE, check=False)
+    assert done.returncode == status
+    assert done.stdout.endswith(last_line)
+    assert not qemus_of(image)
+
+
+def test_debug_stops_the_guest_at_ctrl_c_and_ends_with_gdb(iso):
+    image, elf = iso(0)
+    terminal = Terminal(*machine_py("debug", image, "--elf", str(elf)))
+    terminal.expect(r"\(gdb\) ")
+    terminal.type("hbreak monitor_run\r")
+    terminal.expect(r"\(gdb\) ")
+    terminal.type("continue\r")
+    terminal.expect("Ouroboros")                    # the guest's console, in the same terminal
+    terminal.expect(r"monitor_run \(\) at kernel/monitor.c")
+    terminal.type("continue\r")
+    terminal.expect("ouroboros> ")
+    until(lambda: qemus_of(image))
+    terminal.type("\x03")
+    terminal.expect("SIGINT")
+    assert qemus_of(image)
+    terminal.type("backtrace\r")
+    terminal.expect("kmain")
+    terminal.type("quit\r")
+    assert terminal.status() == 0
+    until(lambda: not qemus_of(image))
