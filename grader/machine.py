@@ -45,12 +45,12 @@ SCREEN, SCREEN_COLUMNS, SCREEN_ROWS = 0xb8000, 80, 25   # VGA text memory
 # Backstops, in seconds of the host's time. No verdict should ever need one.
 POLL = 0.5                  # silence after which we look at the CPU
 SILENCE_LIMIT = 30          # neither a byte nor an event: the guest hangs, or the host does
-IDLE_LIMIT = 10             # the same, with the CPU found halted each time we looked
+IDLE_LIMIT = 10             # the same, counting only when we find the CPU halted
 NMI_LIMIT = 5               # of silence after the watchdog's NMI, for the lockup report
 TOTAL_LIMIT = 300           # however talkative it is
 CONSOLE_LIMIT_BYTES = 4 << 20
 CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host to read
-DEAD_LIMIT = 2              # the same, halted with interrupts masked: nothing can wake it
+DEAD_LIMIT = 2              # the same, halted with interrupts masked: nothing will wake it
 
 # Firmware for FIRMWARE=uefi: whole images for -bios, code alone for a flash drive.
 UEFI_IMAGES = ("/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd",
@@ -361,8 +361,8 @@ class Silence:
         self.machine = machine
         self.bitten = bitten                    # the watchdog has bitten already
         self.seconds = 0.0
-        self.idle_seconds = 0.0                 # of these, the last with the CPU halted
-        self.dead_seconds = 0.0                 # of these, the last with interrupts masked
+        self.idle_seconds = 0.0                 # of these, with the CPU found halted
+        self.dead_seconds = 0.0                 # of these, with interrupts masked as well
         self.clock: int | None = None           # the machine's, at the first poll
 
     async def judge(self) -> Ending | None:
@@ -373,8 +373,8 @@ class Silence:
         registers = await self.machine.registers()
         masked = not registers["rflags"] & RFLAGS_IF
         self.seconds += POLL
-        self.idle_seconds = self.idle_seconds + POLL if registers["halted"] else 0
-        self.dead_seconds = self.dead_seconds + POLL if registers["halted"] and masked else 0
+        self.idle_seconds += POLL if registers["halted"] else 0
+        self.dead_seconds += POLL if registers["halted"] and masked else 0
         if self.bitten and self.seconds >= NMI_LIMIT:
             return Ending(Cause.LOCKUP)
         if self.dead_seconds >= DEAD_LIMIT:

@@ -1,0 +1,112 @@
+"""The project as its users meet it: make's words, every in-kernel test, exercises left out."""
+import difflib
+import re
+import subprocess
+
+import pytest
+from conftest import ROOT, grade
+
+import lab
+
+SOLUTION = re.compile(r"\t*/\* BEGIN SOLUTION ([0-9.]+) \*/\n(.*?)\t*/\* END SOLUTION \*/\n", re.S)
+
+
+def make(*words):
+    return subprocess.run(["make", "-s", *words], cwd=ROOT, stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, timeout=120, check=False)
+
+
+def run(directory, *words):
+    return make("run", f"ISO={directory}/x.iso", *words)
+
+
+@pytest.mark.parametrize("words, message", [
+    (["run"], "which lab? Say LAB=N; there are: 0 1 2 3 4"),
+    (["run", "LAB=9"], 'there is no lab "9"; there are: 0 1 2 3 4'),
+    (["run", "LAB=3", "VARIANT=deaf"],
+     'lab 3 has no variant "deaf"; there are: log-lock muted raw-serial rescuing-flag unlocked'),
+    (["run", "LAB=1", "VARIANT=muted"], "there are: none"),
+    (["run", "VARIANT=muted"], "is a variant of which lab?"),
+    (["run", "LAB=4", "FIRMWARE=coreboot"], "FIRMWARE=coreboot is neither bios nor uefi"),
+    (["run", "LAB=4", "OPTIONS='"], "a character that GRUB would interpret"),
+    (["run", "LAB=4", "PATCH=README.md"], "not a unified diff"),
+    (["diff", "FROM=3"], 'which lab? "" is none of: 0 1 2 3 4'),
+])
+def test_a_wrong_word_is_named_with_the_right_ones(words, message):
+    done = make(*words)
+    assert done.returncode != 0 and message in done.stderr, done.stdout + done.stderr
+
+
+def test_the_last_layer_wins():
+    files = make("files", "LAB=3").stdout.split()
+    assert "labs/03-deadlock/log.c" in files and "kernel/log.c" not in files
+    assert len({file.rpartition("/")[2] for file in files}) == len(files)
+
+
+def test_headers_are_contracts_and_live_in_the_kernel_alone():
+    assert not list(ROOT.glob("labs/**/*.h"))
+
+
+def test_the_difference_of_two_stages_is_the_lesson():
+    done = make("diff", "FROM=3", "TO=4")
+    assert done.returncode == 0
+    assert "--- labs/03-deadlock/log.c" in done.stdout and "+++ labs/04-static-log/log.c" in done.stdout
+
+
+@pytest.mark.parametrize("stage, tests", [
+    (0, "*"), (1, "*"), (2, "*"),
+    (3, "frame.*,pages.*,heap.*,directory.*,initramfs.*,paging.*,spinlock.*"),
+    (4, "frame.*,pages.*,heap.*,directory.*,initramfs.*,log.*,log_hard_times.*"),
+])
+def test_all_tests_pass_in_every_stage_that_has_them(stage, tests, tmp_path):
+    done = run(tmp_path, f"LAB={stage}", f"TEST={tests}", "OPTIONS=initramfs=off")
+    assert done.returncode == 0 and "all tests passed" in done.stderr, done.stdout
+    assert len(re.findall(r"^ok ", done.stdout, re.M)) > 30
+
+
+@pytest.mark.parametrize("damage, reason", [
+    (lambda archive: archive[:5000], "past the end"),
+    (lambda archive: b"070701" + b"x" * 200 + archive, "digit"),
+    (lambda archive: b"not cpio at all" * 20, "magic"),
+    (lambda archive: archive[:archive.rindex(b"0707", 0, archive.index(b"TRAILER!!!"))], "trailer"),
+])
+def test_a_damaged_initramfs_is_a_clear_error(damage, reason, tmp_path):
+    assert make("build/initramfs.cpio").returncode == 0
+    archive = (ROOT / "build/initramfs.cpio").read_bytes()
+    (tmp_path / "bad.cpio").write_bytes(damage(archive))
+    done = run(tmp_path, "LAB=4", f"INITRAMFS={tmp_path}/bad.cpio")
+    assert re.search(rf"error initramfs: damaged at byte \d+, entry \d+: .*{reason}.*; nothing mounted",
+                     done.stdout), done.stdout
+    assert done.stdout.endswith("ouroboros> ")
+
+
+def test_an_unknown_option_is_reported(tmp_path):
+    done = run(tmp_path, "LAB=0", "OPTIONS=quiet log=loud")
+    assert 'options: unknown option "quiet"' in done.stdout
+    assert 'options: bad value in "log=loud"' in done.stdout
+
+
+def without_solutions(number, patch):
+    """Writes a patch that takes a lab's solutions out. Return: the exercises."""
+    exercises = []
+    with patch.open("w") as diff:
+        for file in lab.load(lab.available()[number]).files:
+            path = f"labs/{lab.available()[number].name}/{file}"
+            old = (ROOT / path).read_text()
+            exercises += SOLUTION.findall(old)
+            new = SOLUTION.sub(r'\tTODO("\1");\n', re.sub(
+                r"\n/\* BEGIN SOLUTION [0-9.]+ \*/\n.*?/\* END SOLUTION \*/\n", "\n", old, flags=re.S))
+            if "panic.h" not in new:
+                new = new.replace("#include", '#include "panic.h"\n#include', 1)
+            diff.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True),
+                                                 f"a/{path}", f"b/{path}"))
+    return exercises
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_exercises_that_are_left_out_are_not_implemented(number, tmp_path):
+    patch = tmp_path / "left-out.patch"
+    assert without_solutions(number, patch)
+    status, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
+    assert status == 1 and labs[0]["points"] == 0, output
+    assert {test["verdict"] for test in labs[0]["tests"]} == {"NOT_IMPLEMENTED"}, output
