@@ -18,6 +18,8 @@ from judge import Finding, Verdict
 from lab import Lab, Question, Test
 
 CONSOLE_LINES = 8           # of a failure's console, unless more are asked for
+MIN_ABOUT = 24              # columns
+MAX_NAMES = 3               # of tests that failed for the same reason
 
 _STYLES = {Verdict.PASS: "green", Verdict.NOT_IMPLEMENTED: "yellow", Verdict.INFRA: "magenta"}
 
@@ -91,16 +93,19 @@ def _heading(graded: LabScore) -> Text:
                          (f"{graded.points}/{graded.max}", f"bold {colour}"))
 
 
-def _table(graded: LabScore) -> Table:
+def _table(graded: LabScore, width: int) -> Table:
+    """One line a test. What it is about is left out where there is no room for it."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column()          # the only one that gives way on a narrow terminal
-    for score in graded.scores:
-        table.add_row(f"{score.points}/{score.test.points}",
-                      Text(score.finding.verdict, score.style), score.test.name,
-                      Text(score.test.about, "dim", no_wrap=True, overflow="ellipsis"))
+    rows = [(f"{score.points}/{score.test.points}", Text(score.finding.verdict, score.style),
+             score.test.name) for score in graded.scores]
+    taken = sum(max(len(row[column]) for row in rows) + 2 for column in range(3))
+    roomy = width - taken >= MIN_ABOUT
+    table.add_column(overflow="fold", no_wrap=roomy)
+    for row, score in zip(rows, graded.scores):
+        about = Text(score.test.about, "dim", no_wrap=True, overflow="ellipsis")
+        table.add_row(*row, *([about] if roomy else []))
     return table
 
 
@@ -126,8 +131,10 @@ def _failure(scores: list[Score], full: bool) -> Group:
         grid.add_row("console", Text("\n".join(lines), style="dim"))
     if first.again:
         grid.add_row("see it", Text(first.again, style="bold", overflow="fold"))
-    title = Text.assemble((first.finding.verdict, first.style), " ",
-                          (", ".join(score.test.name for score in scores), "bold"))
+    names = ", ".join(score.test.name for score in scores[:MAX_NAMES])
+    if len(scores) > MAX_NAMES:
+        names += f" and {len(scores) - MAX_NAMES} more"
+    title = Text.assemble((first.finding.verdict, first.style), " ", (names, "bold"))
     return Group(title, Padding(grid, (0, 0, 1, 2)))
 
 
@@ -136,7 +143,7 @@ def show(console: Console, labs: list[LabScore], verbose: bool) -> None:
     for graded in labs:
         console.print(_heading(graded))
         if len(labs) == 1 or graded.failures or verbose:
-            console.print(Padding(_table(graded), (0, 0, 0, 2)))
+            console.print(Padding(_table(graded, console.width - 2), (0, 0, 0, 2)))
         for note in graded.notes:
             console.print(Text(f"  {note}", style="dim"))
         if graded.failures:

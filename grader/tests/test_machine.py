@@ -247,3 +247,15 @@ def test_debug_stops_the_guest_at_ctrl_c_and_ends_with_gdb(iso):
     terminal.type("quit\r")
     assert terminal.status() == 0
     until(lambda: not qemus_of(image))
+
+
+def test_debug_stops_by_itself_when_the_kernel_hangs(iso):
+    image, elf = iso(3, "log=debug")
+    done = subprocess.run(
+        machine_py("debug", image, "--elf", str(elf), "--", "-batch", "-ex", "continue",
+                   "-ex", "backtrace"),
+        cwd=ROOT, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=DEADLINE,
+        check=False)
+    functions = re.findall(r"^#\d+ .*?(\w+) \(", done.stdout, re.MULTILINE)
+    for function in ("lockup_report", "spin_lock", "heap_rescue", "table_grow", "kmain"):
+        assert function in functions, done.stdout + done.stderr
