@@ -47,7 +47,7 @@ static void mem(const char *argument)
 	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
 
 	for (size_t i = 0; i < nr_ranges; i++)
-		console_printf("  %#012lx - %#012lx %8lu KiB  %s\n", ranges[i].base, ranges[i].end,
+		console_printf("  0x%010lx - 0x%010lx %10lu KiB  %s\n", ranges[i].base, ranges[i].end,
 			       (ranges[i].end - ranges[i].base) / KIB(1),
 			       memmap_owner_name(ranges[i].owner));
 }
@@ -204,7 +204,7 @@ static const struct command commands[] = {
 	{ "heap", "", "check the heap and count its objects", heap },
 	{ "log", "LEVEL", "show records up to error, warn, info or debug", log },
 	{ "dmesg", "", "the records that the log kept", dmesg },
-	{ "ls", "[DIR]", "list a directory of the initramfs", ls },
+	{ "ls", "[DIR]", "list a directory of the initramfs, in no order", ls },
 	{ "cat", "FILE", "print a file of the initramfs", cat },
 	{ "alloc", "BYTES", "take an object from the heap and hold it", alloc },
 	{ "fill", "", "take all that the heap has", fill },
