@@ -4,7 +4,9 @@
  *
  * They know the contract in frame.h and nothing of how it is kept. Memory that a
  * test holds is chained through the first words of its blocks, so that a test can
- * hold all there is, on a machine of any size.
+ * hold all there is, on a machine of any size. A block says in its first word that
+ * it is held: a walk through the map finds all of them. What a test that failed
+ * still held, the next one gives back.
  */
 #include "clock.h"
 #include "frame.h"
@@ -15,6 +17,7 @@
 
 /* What stands at the start of a block while a test holds it. */
 struct chained {
+	uint64_t stamp;                 /* stamp_of() the block */
 	struct chained *previous;       /* the block that was taken before it, or NULL */
 	size_t index;                   /* how many were taken before it */
 	unsigned order;
@@ -23,12 +26,42 @@ struct chained {
 /* Blocks that a test holds. */
 struct chain {
 	struct chained *last;           /* the block taken last, or NULL */
-	size_t nr_blocks;
+	size_t nr_blocks;               /* taken */
 	size_t nr_frames;               /* of all blocks together */
 };
 
+static struct chain chain, odd;
+
+static uint64_t stamp_of(const struct chained *block)
+{
+	return (uint64_t)block ^ 0x6c65682079656874;
+}
+
+static bool is_chained(const struct chained *block)
+{
+	return block->stamp == stamp_of(block);
+}
+
+static uint64_t block_bytes(unsigned order)
+{
+	return PAGE_BYTES << order;
+}
+
+/* Before a block is written to: is it aligned, all of it free RAM, and nobody's yet? */
+static void check_block(paddr_t base, unsigned order)
+{
+	const struct memmap_range *range = memmap_find(base);
+
+	CHECK(base % block_bytes(order) == 0, "a block of order %u at %#lx", order, base);
+	CHECK(range != NULL && range->owner == MEM_FREE, "frame %#lx is %s", base,
+	      range == NULL ? "no RAM" : memmap_owner_name(range->owner));
+	CHECK(base + block_bytes(order) <= range->end, "a block of order %u at %#lx reaches past %#lx",
+	      order, base, range->end);
+	CHECK(!is_chained(phys_to_virt(base)), "%#lx was handed out twice", base);
+}
+
 /* Takes up to `most` blocks of one order. */
-static void chain_take(struct chain *chain, unsigned order, size_t most)
+static void chain_take(unsigned order, size_t most)
 {
 	for (; most > 0; most--) {
 		paddr_t base = frame_alloc(order);
@@ -36,45 +69,41 @@ static void chain_take(struct chain *chain, unsigned order, size_t most)
 
 		if (base == PADDR_NONE)
 			return;
-		*block = (struct chained){ chain->last, chain->nr_blocks, order };
-		chain->last = block;
-		chain->nr_blocks++;
-		chain->nr_frames += 1ul << order;
-		if (chain->nr_blocks % 1024 == 0)
+		check_block(base, order);
+		*block = (struct chained){ stamp_of(block), chain.last, chain.nr_blocks, order };
+		chain.last = block;
+		chain.nr_blocks++;
+		chain.nr_frames += 1ul << order;
+		if (chain.nr_blocks % 1024 == 0)
 			ktest_progress();
 	}
 }
 
-/* A block that was handed out twice has been written to twice, which breaks the chain. */
-static void chain_check(const struct chain *chain)
+static void give_back(struct chain *blocks)
 {
-	size_t index = chain->nr_blocks;
+	while (blocks->last != NULL) {
+		struct chained *block = blocks->last;
 
-	for (struct chained *block = chain->last; block != NULL; block = block->previous) {
-		index--;
-		CHECK(block->index == index, "%#lx was handed out as number %zu and again as %zu",
-		      virt_to_phys(block), index, block->index);
-	}
-	CHECK(index == 0, "%zu blocks are missing", index);
-}
-
-static void chain_give_back(struct chain *chain)
-{
-	while (chain->last != NULL) {
-		struct chained *block = chain->last;
-
-		chain->last = block->previous;
-		frame_free(virt_to_phys(block), block->order);
+		blocks->last = block->previous;
+		block->stamp = 0;
 		if (block->index % 1024 == 0)
 			ktest_progress();
+		frame_free(virt_to_phys(block), block->order);
 	}
-	*chain = (struct chain){ 0 };
+	*blocks = (struct chain){ 0 };
 }
 
-/* Moves every other block to the end of another chain. */
-static void chain_move_odd(struct chain *chain, struct chain *odd)
+/* At the start of a test, and at its end. */
+static void give_all_back(void)
 {
-	struct chained **link = &chain->last;
+	give_back(&odd);
+	give_back(&chain);
+}
+
+/* Moves every other block of `chain` to `odd`. */
+static void chain_move_odd(void)
+{
+	struct chained **link = &chain.last;
 
 	while (*link != NULL) {
 		struct chained *block = *link;
@@ -84,8 +113,8 @@ static void chain_move_odd(struct chain *chain, struct chain *odd)
 			continue;
 		}
 		*link = block->previous;
-		block->previous = odd->last;
-		odd->last = block;
+		block->previous = odd.last;
+		odd.last = block;
 	}
 }
 
@@ -97,72 +126,104 @@ static size_t nr_free(void)
 	return stats.nr_free;
 }
 
-static uint64_t block_bytes(unsigned order)
-{
-	return PAGE_BYTES << order;
-}
-
 /* Takes all memory, in the largest blocks there are. */
-static void take_everything(struct chain *chain)
+static void take_everything(void)
 {
 	for (unsigned order = FRAME_MAX_ORDER + 1; order-- > 0;)
-		chain_take(chain, order, SIZE_MAX);
+		chain_take(order, SIZE_MAX);
+}
+
+/* What a walk through the free memory of the map finds. */
+struct survey {
+	size_t nr_chained;                      /* held blocks, none of them inside another */
+	size_t nr_others;                       /* frames in none of them */
+	size_t nr_blocks[FRAME_MAX_ORDER + 1];  /* the fewest blocks that make up what is held */
+};
+
+/* Adds a run of held memory, cut into the largest aligned blocks. */
+static void survey_run(struct survey *survey, paddr_t base, paddr_t end)
+{
+	while (base < end) {
+		unsigned order = FRAME_MAX_ORDER;
+
+		while (base % block_bytes(order) != 0 || base + block_bytes(order) > end)
+			order--;
+		survey->nr_blocks[order]++;
+		base += block_bytes(order);
+	}
+}
+
+static void survey_range(struct survey *survey, paddr_t base, paddr_t end)
+{
+	paddr_t run = base;
+
+	while (base < end) {
+		const struct chained *block = phys_to_virt(base);
+
+		if (is_chained(block)) {
+			survey->nr_chained++;
+			base += block_bytes(block->order);
+		} else {
+			survey->nr_others++;
+			survey_run(survey, run, base);
+			base += PAGE_BYTES;
+			run = base;
+		}
+	}
+	survey_run(survey, run, base);
+}
+
+static struct survey survey_map(void)
+{
+	struct survey survey = { 0 };
+	size_t nr_ranges;
+	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
+
+	for (size_t i = 0; i < nr_ranges; i++)
+		if (ranges[i].owner == MEM_FREE)
+			survey_range(&survey, ranges[i].base, ranges[i].end);
+	return survey;
 }
 
 KTEST(frame, blocks_are_aligned_to_their_size)
 {
-	struct chain chain = { 0 };
-
+	give_all_back();
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
-		chain_take(&chain, order, 3);
-	for (struct chained *block = chain.last; block != NULL; block = block->previous)
-		CHECK(virt_to_phys(block) % block_bytes(block->order) == 0,
-		      "a block of order %u at %#lx", block->order, virt_to_phys(block));
-	chain_give_back(&chain);
+		chain_take(order, 3);   /* which looks at each block */
+	give_all_back();
 }
 
 KTEST(frame, all_memory_handed_out_is_free_ram)
 {
-	struct chain chain = { 0 };
-
-	take_everything(&chain);
-	for (struct chained *block = chain.last; block != NULL; block = block->previous) {
-		paddr_t base = virt_to_phys(block);
-		const struct memmap_range *range = memmap_find(base);
-
-		CHECK(range != NULL && range->owner == MEM_FREE, "frame %#lx is %s", base,
-		      range == NULL ? "no RAM" : memmap_owner_name(range->owner));
-		CHECK(base + block_bytes(block->order) <= range->end,
-		      "a block of order %u at %#lx reaches past %#lx", block->order, base, range->end);
-	}
-	chain_give_back(&chain);
+	give_all_back();
+	take_everything();
+	give_all_back();
 }
 
 KTEST(frame, no_frame_is_handed_out_twice)
 {
-	struct chain chain = { 0 };
-	size_t wanted = nr_free() < 65536 ? nr_free() : 65536;
+	size_t wanted;
 
-	chain_take(&chain, 0, wanted);
+	give_all_back();
+	wanted = nr_free() < 65536 ? nr_free() : 65536;
+	chain_take(0, wanted);  /* which knows a frame that it has seen before */
 	CHECK(chain.nr_blocks == wanted, "%zu frames instead of %zu", chain.nr_blocks, wanted);
-	chain_check(&chain);
-	chain_give_back(&chain);
+	give_all_back();
 }
 
 KTEST(frame, blocks_of_all_orders_do_not_overlap)
 {
-	struct chain chain = { 0 };
+	struct survey survey;
 
+	give_all_back();
 	for (unsigned round = 0; round < 4; round++)
 		for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
-			chain_take(&chain, order, 1 + random_below(&ktest_random, 3));
-	for (struct chained *a = chain.last; a != NULL; a = a->previous)
-		for (struct chained *b = a->previous; b != NULL; b = b->previous)
-			CHECK((char *)a >= (char *)b + block_bytes(b->order) ||
-			      (char *)b >= (char *)a + block_bytes(a->order),
-			      "order %u at %#lx and order %u at %#lx", a->order, virt_to_phys(a),
-			      b->order, virt_to_phys(b));
-	chain_give_back(&chain);
+			chain_take(order, 1 + random_below(&ktest_random, 3));
+	take_everything();
+	survey = survey_map();
+	CHECK(survey.nr_chained == chain.nr_blocks, "%zu blocks, of which %zu lie apart",
+	      chain.nr_blocks, survey.nr_chained);
+	give_all_back();
 }
 
 KTEST(frame, every_free_frame_of_the_map_is_managed)
@@ -180,44 +241,45 @@ KTEST(frame, every_free_frame_of_the_map_is_managed)
 
 KTEST(frame, the_count_of_free_frames_is_exact)
 {
-	struct chain chain = { 0 };
-	size_t before = nr_free(), nr_taken;
+	size_t before, nr_taken;
 
-	take_everything(&chain);
+	give_all_back();
+	before = nr_free();
+	take_everything();
 	nr_taken = chain.nr_frames;
 	CHECK(nr_taken == before, "%zu frames were free, %zu could be taken", before, nr_taken);
 	CHECK(nr_free() == 0, "%zu are free after all were taken", nr_free());
-	chain_give_back(&chain);
+	give_all_back();
 	CHECK(nr_free() == before, "%zu are free after all came back, not %zu", nr_free(), before);
 }
 
 KTEST(frame, exhaustion_is_a_return_value)
 {
-	struct chain chain = { 0 };
 	paddr_t frame;
 
-	take_everything(&chain);
+	give_all_back();
+	take_everything();
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
 		frame = frame_alloc(order);
 		CHECK(frame == PADDR_NONE, "order %u gave %#lx with nothing free", order, frame);
 	}
-	chain_give_back(&chain);
+	give_all_back();
 }
 
 KTEST(frame, recovers_from_exhaustion_frame_by_frame)
 {
-	struct chain chain = { 0 };
 	paddr_t single, again;
 
+	give_all_back();
 	single = frame_alloc(0);
 	CHECK(single != PADDR_NONE, "there is no frame at all");
-	take_everything(&chain);
+	take_everything();
 	frame_free(single, 0);
 	again = frame_alloc(0);
 	CHECK(again == single, "got %#lx, only %#lx is free", again, single);
 	CHECK(frame_alloc(0) == PADDR_NONE, "got one more");
 	frame_free(again, 0);
-	chain_give_back(&chain);
+	give_all_back();
 }
 
 KTEST(frame, orders_that_are_too_large_fail)
@@ -229,57 +291,66 @@ KTEST(frame, orders_that_are_too_large_fail)
 	frame_check();
 }
 
-/* What frame_init() must have made of the map: the largest aligned blocks that fit. */
-static void expect_blocks(struct frame_stats *stats)
+/* Compares the free blocks with the largest that the map, and what is in use, leave room for. */
+static void check_free_blocks(void)
 {
-	size_t nr_ranges;
-	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
+	struct frame_stats stats;
+	struct survey survey;
 
-	memset(stats, 0, sizeof(*stats));
-	for (size_t i = 0; i < nr_ranges; i++) {
-		paddr_t base = ranges[i].base;
-
-		while (ranges[i].owner == MEM_FREE && base < ranges[i].end) {
-			unsigned order = FRAME_MAX_ORDER;
-
-			while (base % block_bytes(order) != 0 || base + block_bytes(order) > ranges[i].end)
-				order--;
-			stats->nr_free_blocks[order]++;
-			base += block_bytes(order);
-		}
-	}
+	frame_stats(&stats);
+	take_everything();
+	survey = survey_map();
+	give_all_back();
+	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
+		CHECK(stats.nr_free_blocks[order] == survey.nr_blocks[order],
+		      "%zu free blocks of order %u, there could be %zu", stats.nr_free_blocks[order],
+		      order, survey.nr_blocks[order]);
+	CHECK(survey.nr_others == stats.nr_frames - stats.nr_free,
+	      "%zu frames could not be taken, %zu are in use", survey.nr_others,
+	      stats.nr_frames - stats.nr_free);
+	frame_check();
 }
 
 KTEST(frame, free_memory_is_in_the_largest_blocks_possible)
 {
-	struct frame_stats stats, expected;
-
-	frame_stats(&stats);
-	if (stats.nr_free != stats.nr_frames)
-		SKIP("some frames are in use");
-	expect_blocks(&expected);
-	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++)
-		CHECK(stats.nr_free_blocks[order] == expected.nr_free_blocks[order],
-		      "%zu free blocks of order %u, the map makes %zu", stats.nr_free_blocks[order],
-		      order, expected.nr_free_blocks[order]);
+	give_all_back();
+	check_free_blocks();
 }
 
 KTEST(frame, buddies_merge_however_they_are_freed)
 {
-	struct chain all = { 0 }, odd = { 0 };
 	struct frame_stats before, after;
 
+	give_all_back();
 	frame_stats(&before);
-	chain_take(&all, 0, before.nr_free < 16384 ? before.nr_free : 16384);
-	chain_move_odd(&all, &odd);
-	chain_give_back(&all);
+	chain_take(0, before.nr_free < 16384 ? before.nr_free : 16384);
+	chain_move_odd();
+	give_back(&chain);
 	frame_check();
-	chain_give_back(&odd);
+	give_back(&odd);
 	frame_check();
 	frame_stats(&after);
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0,
 	      "%zu blocks of the largest order before, %zu after",
 	      before.nr_free_blocks[FRAME_MAX_ORDER], after.nr_free_blocks[FRAME_MAX_ORDER]);
+}
+
+KTEST(frame, free_blocks_are_as_large_as_can_be_whatever_came_before)
+{
+	static paddr_t kept[256];
+
+	give_all_back();
+	for (size_t i = 0; i < ARRAY_LENGTH(kept); i++) {
+		kept[i] = frame_alloc(i % 4);
+		CHECK(kept[i] != PADDR_NONE, "no block of order %zu", i % 4);
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
+		if (i % 3 != 0)
+			frame_free(kept[i], i % 4);
+	check_free_blocks();
+	for (size_t i = 0; i < ARRAY_LENGTH(kept); i += 3)
+		frame_free(kept[i], i % 4);
+	check_free_blocks();
 }
 
 static uint64_t cost_of_pairs(unsigned order, unsigned nr_pairs)
@@ -293,15 +364,15 @@ static uint64_t cost_of_pairs(unsigned order, unsigned nr_pairs)
 
 KTEST(frame, cost_does_not_grow_as_memory_fills)
 {
-	struct chain chain = { 0 };
 	uint64_t empty, full;
 
 	if (clock_instructions() == 0)
 		SKIP("this machine does not count instructions");
+	give_all_back();
 	empty = cost_of_pairs(0, 64);
-	chain_take(&chain, 0, nr_free() - nr_free() / 100 - 1);
+	chain_take(0, nr_free() - nr_free() / 100 - 1);
 	full = cost_of_pairs(0, 64);
-	chain_give_back(&chain);
+	give_all_back();
 	ktest_note("%lu instructions a pair with all free, %lu with 1 %% free", empty, full);
 	CHECK(full <= 3 * empty, "%lu instructions, then %lu", empty, full);
 	CHECK(empty <= 1500, "%lu instructions for an alloc and a free", empty);
@@ -309,19 +380,19 @@ KTEST(frame, cost_does_not_grow_as_memory_fills)
 
 KTEST(frame, a_request_that_cannot_be_met_fails_fast)
 {
-	struct chain chain = { 0 }, odd = { 0 };
 	uint64_t begin, cost;
 
 	if (clock_instructions() == 0)
 		SKIP("this machine does not count instructions");
-	chain_take(&chain, 0, SIZE_MAX);
-	chain_move_odd(&chain, &odd);
-	chain_give_back(&odd);          /* half of memory is free, in pieces */
+	give_all_back();
+	chain_take(0, SIZE_MAX);
+	chain_move_odd();
+	give_back(&odd);                /* half of memory is free, in pieces */
 	begin = clock_instructions();
 	for (unsigned i = 0; i < 64; i++)
 		CHECK(frame_alloc(FRAME_MAX_ORDER) == PADDR_NONE, "it was met");
 	cost = (clock_instructions() - begin) / 64;
-	chain_give_back(&chain);
+	give_all_back();
 	ktest_note("%lu instructions", cost);
 	CHECK(cost <= 300, "%lu instructions", cost);
 }
