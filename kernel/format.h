@@ -2,7 +2,7 @@
 /*
  * format.h: the kernel's one formatter, and where its text can go.
  *
- * Conversions: %d %i %u %x %X %p %s %c %%, with flags - 0, a width and a
+ * Conversions: %d %i %u %x %X %p %s %c %%, with flags - 0 #, a width and a
  * precision (numbers or *), and lengths l ll z. %p prints 0x and 16 digits. A
  * conversion that is not in this list is printed as it stands, and no argument
  * after it is read. %s of NULL prints "(null)".

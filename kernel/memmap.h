@@ -2,11 +2,11 @@
 /*
  * memmap.h: who owns which physical memory, before there is an allocator.
  *
- * The map is a sorted list of disjoint ranges on frame boundaries. It starts as
- * the boot loader's memory map and is then carved up: the first MiB, the image,
- * the boot information and the modules each get their owner. What is left as
- * MEM_FREE is what the frame allocator may hand out. Memory in no range at all
- * is not RAM.
+ * The map is a sorted list of disjoint ranges on frame boundaries; neighbours
+ * with the same owner are one range. It starts as the boot loader's memory map
+ * and is then carved up: the first MiB, the image, the boot information and the
+ * modules each get their owner. What is left as MEM_FREE is what the frame
+ * allocator may hand out. Memory in no range at all is not RAM.
  */
 #ifndef MEMMAP_H
 #define MEMMAP_H
