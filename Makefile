@@ -82,7 +82,7 @@ endif
 
 # A patch becomes a layer of its own: the files that it names, changed.
 ifneq ($(PATCH),)
-stage_name  := $(LAB)-$(basename $(notdir $(PATCH)))
+stage_name  := $(LAB)-$(or $(VARIANT),$(subst /,-,$(basename $(PATCH))))
 patch_layer := build/patched/$(stage_name)
 patch_error := $(shell labs/patch-layer $(PATCH) $(patch_layer) 2>&1)
 ifneq ($(patch_error),)
@@ -97,10 +97,16 @@ endif
 boot_objects := build/obj/boot/start.S.o build/obj/kernel/entry.S.o
 objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call files_of,$1,$2))
 
+# What a file was made with, in a file that changes only when that does.
+FORCE:
+remember = @mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
+
 # $1 the stage's directory in build/, $2 its number, $3 an extra layer
 define stage
-build/$1/kernel.elf: $(call objects_of,$2,$3) build/kernel.ld
-	@mkdir -p $$(@D)
+build/$1/objects: FORCE
+	$$(call remember,$(call objects_of,$2,$3))
+
+build/$1/kernel.elf: $(call objects_of,$2,$3) build/$1/objects build/kernel.ld boot/symbols.awk
 	$$(call say,LINK,$$@) $$(CC) $(LDFLAGS) -o $$@.unnamed $$(filter %.o,$$^)
 	@$$(NM) -n $$@.unnamed | awk -f boot/symbols.awk > build/$1/symbols.S
 	@$$(CC) -c -o build/$1/symbols.o build/$1/symbols.S
@@ -113,15 +119,18 @@ ifneq ($(PATCH),)
 $(eval $(call stage,stage-$(stage_name),$(LAB),$(patch_layer)))
 endif
 
-build/obj/%.c.o: %.c Makefile
+build/flags: FORCE
+	$(call remember,$(CC) $(CFLAGS) $(LDFLAGS))
+
+build/obj/%.c.o: %.c build/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<) $(CC) $(CFLAGS) -c -o $@ $<
 
-build/obj/%.S.o: %.S Makefile
+build/obj/%.S.o: %.S build/flags
 	@mkdir -p $(@D)
 	$(call say,AS,$<) $(CC) -g -Ikernel -MMD -MP -c -o $@ $<
 
-build/kernel.ld: boot/kernel.ld.in kernel/layout.h Makefile
+build/kernel.ld: boot/kernel.ld.in kernel/layout.h build/flags
 	@mkdir -p $(@D)
 	@$(CC) -E -P -undef -x c -Ikernel -o $@ $<
 
@@ -145,7 +154,7 @@ build/initramfs.cpio: boot/mkinitramfs
 
 need_lab = $(if $(LAB),,$(error which lab? Say LAB=N; there are: $(numbers)))
 
-.PHONY: all elf iso run debug grade test files diff setup doctor clean help FORCE
+.PHONY: all elf iso run debug grade test files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
 

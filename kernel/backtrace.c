@@ -15,7 +15,6 @@
 #include "console.h"
 #include "image.h"
 #include "memory.h"
-#include "string.h"
 
 #define NR_FIRST  24            /* frames printed before and, if it is longer, … */
 #define NR_LAST   8             /* … at the end of a backtrace */
@@ -79,15 +78,28 @@ static bool is_on_stack(uint64_t rbp)
 	return false;
 }
 
-static void print_frame(uint64_t pc)
+/*
+ * The function that `walk` is in. A return address belongs to the call before it,
+ * which may be the last instruction of its function.
+ */
+static const char *function_at(const struct backtrace *walk, uint64_t *offset)
 {
-	uint64_t offset;
-	const char *name = symbol_find(pc, &offset);
+	bool is_return_address = walk->rsp == 0;
+	const char *name = symbol_find(walk->pc - is_return_address, offset);
+
+	*offset += is_return_address;
+	return name;
+}
+
+static void print_frame(const struct backtrace *walk)
+{
+	uint64_t offset = 0;
+	const char *name = function_at(walk, &offset);
 
 	if (name == NULL)
-		console_printf("  %p\n", (void *)pc);
+		console_printf("  %p\n", (void *)walk->pc);
 	else
-		console_printf("  %p %s+%#lx\n", (void *)pc, name, offset);
+		console_printf("  %p %s+%#lx\n", (void *)walk->pc, name, offset);
 }
 
 /*
@@ -98,8 +110,10 @@ static bool is_frameless(const struct backtrace *walk)
 {
 	uint64_t offset;
 
-	if (walk->rsp == 0 || symbol_find(walk->pc, &offset) == NULL)
+	if (walk->rsp == 0)
 		return false;
+	if (symbol_find(walk->pc, &offset) == NULL)
+		return true;            /* a call that led nowhere */
 	return offset == 0 || *(const uint8_t *)(walk->pc - offset) != PUSH_RBP;
 }
 
@@ -129,24 +143,25 @@ void backtrace_print(struct backtrace start)
 	walk = start;
 	for (unsigned i = 0; i < nr_frames; i++) {
 		if (i < NR_FIRST || nr_frames - i <= NR_LAST)
-			print_frame(walk.pc);
+			print_frame(&walk);
 		else if (i == NR_FIRST)
 			console_printf("  ... %u more ...\n", nr_frames - NR_FIRST - NR_LAST);
 		step(&walk);
 	}
 }
 
-bool backtrace_print_cycle(struct backtrace start, const char *function)
+bool backtrace_print_cycle(struct backtrace start, uint64_t from)
 {
-	const char *names[MAX_CYCLE];
+	const char *names[MAX_CYCLE], *last;
 	unsigned nr_names = 0;
 	uint64_t offset;
 
-	while (nr_names < MAX_CYCLE && step(&start)) {
-		names[nr_names] = symbol_find(start.pc, &offset);
+	last = symbol_find(from - 1, &offset);
+	while (last != NULL && nr_names < MAX_CYCLE && step(&start)) {
+		names[nr_names] = function_at(&start, &offset);
 		if (names[nr_names] == NULL)
 			return false;
-		if (nr_names++ == 0 || strcmp(names[nr_names - 1], function) != 0)
+		if (nr_names++ == 0 || names[nr_names - 1] != last)
 			continue;
 		while (nr_names-- > 0)
 			console_printf("%s%s", names[nr_names], nr_names > 0 ? " -> " : "\n");

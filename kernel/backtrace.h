@@ -29,10 +29,10 @@ struct backtrace {
 void backtrace_print(struct backtrace start);
 
 /*
- * Prints the calls from the innermost caller of that name down to the caller of
- * `start`, outermost first: "a -> b -> a". Return: false if there is no such caller.
+ * Prints the calls from the function that holds the return address `from` down to the caller of
+ * `start`, outermost first: "a -> b -> a". Return: false if no caller is that function.
  */
-bool backtrace_print_cycle(struct backtrace start, const char *function);
+bool backtrace_print_cycle(struct backtrace start, uint64_t from);
 
 /* The name of the stack whose guard page holds `address`, or NULL. */
 const char *stack_guard_name(uint64_t address);

@@ -21,11 +21,13 @@ struct dentry {
 	const uint8_t *data;    /* contents, or NULL if there are none */
 	uint64_t nr_bytes;      /* of data */
 	uint32_t hash;          /* of name */
+	uint32_t name_bytes;    /* without the NUL */
 	uint32_t mode;          /* type and permissions, as in stat(2) */
 	uint32_t inode;
 	uint32_t nr_links;
 	uint32_t uid, gid;
 	uint32_t mtime;         /* seconds since 1970-01-01 */
+	uint32_t dev_major, dev_minor;  /* of the device that it was archived from */
 };
 
 struct directory {
@@ -39,9 +41,9 @@ struct directory {
 #define DENTRY_REGULAR    0100000
 
 /*
- * Adds an entry, or replaces the one of that name. `entry` is copied, its `name`
- * and `hash` are not read; the directory keeps its own copy of the name_bytes
- * bytes at `name`.
+ * Adds an entry, or replaces the one of that name. `entry` is copied, but for
+ * its name, name_bytes and hash; the directory keeps its own copy of the
+ * name_bytes bytes at `name`.
  *
  * Return: false if the heap is exhausted, and then nothing has changed.
  */

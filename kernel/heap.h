@@ -66,7 +66,7 @@ void *krealloc(void *object, size_t bytes);
 void kfree(void *object);
 
 struct heap_stats {
-	size_t nr_calls;        /* calls of kmalloc, kzalloc, krealloc and kfree, ever */
+	size_t nr_calls;        /* of kmalloc, krealloc and kfree, ever; also by one another */
 	size_t nr_live;         /* objects allocated and not freed */
 	size_t live_bytes;      /* bytes their callers asked for */
 	size_t nr_pages;        /* owned */

@@ -33,7 +33,7 @@
 #define CPIO_ALIGN_BYTES  4
 #define CPIO_FIELD_BYTES  8     /* hexadecimal digits, either case */
 
-/* The header's fields behind the magic, in order. Devices and check are not used. */
+/* The header's fields behind the magic, in order. The special device and the check are not used. */
 enum cpio_field {
 	CPIO_INODE, CPIO_MODE, CPIO_UID, CPIO_GID, CPIO_NR_LINKS, CPIO_MTIME, CPIO_FILE_BYTES,
 	CPIO_DEVICE_MAJOR, CPIO_DEVICE_MINOR, CPIO_SPECIAL_MAJOR, CPIO_SPECIAL_MINOR,
@@ -138,7 +138,7 @@ static const char *read_name(const uint8_t *header, size_t nr_left, size_t name_
 	if (entry->name_bytes != name_bytes - 1)
 		return "name with a NUL inside";
 
-	if (entry_is(entry, "."))
+	if (entry_is(entry, ".") || entry_is(entry, CPIO_TRAILER))
 		return NULL;
 	if (starts_with(entry->name, "./")) {
 		entry->name += 2;
@@ -187,6 +187,8 @@ static const char *read_entry(const uint8_t *archive, size_t nr_bytes, size_t of
 		.uid = fields[CPIO_UID],
 		.gid = fields[CPIO_GID],
 		.mtime = fields[CPIO_MTIME],
+		.dev_major = fields[CPIO_DEVICE_MAJOR],
+		.dev_minor = fields[CPIO_DEVICE_MINOR],
 	};
 	return NULL;
 }

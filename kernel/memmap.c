@@ -44,12 +44,19 @@ const struct memmap_range *memmap_ranges(size_t *nr)
 	return ranges;
 }
 
-const struct memmap_range *memmap_find(paddr_t address)
+const struct memmap_range *memmap_next(paddr_t address)
 {
 	for (size_t i = 0; i < nr_ranges; i++)
-		if (address >= ranges[i].base && address < ranges[i].end)
+		if (ranges[i].end > address)
 			return &ranges[i];
 	return NULL;
+}
+
+const struct memmap_range *memmap_find(paddr_t address)
+{
+	const struct memmap_range *range = memmap_next(address);
+
+	return range != NULL && range->base <= address ? range : NULL;
 }
 
 paddr_t memmap_top(void)
@@ -117,21 +124,30 @@ static void add(paddr_t base, paddr_t end, enum mem_owner owner)
 	}
 }
 
+/* base + bytes, but no further than to MEMMAP_LIMIT: below that no rounding wraps. */
+static paddr_t end_of(paddr_t base, uint64_t bytes)
+{
+	if (base >= MEMMAP_LIMIT || bytes > MEMMAP_LIMIT - base)
+		return MEMMAP_LIMIT;
+	return base + bytes;
+}
+
+/* Available ranges shrink to whole frames, all others grow. */
 static void add_boot_ranges(void)
 {
 	for (size_t i = 0; i < bootinfo.nr_ranges; i++) {
 		const struct bootinfo_range *range = &bootinfo.ranges[i];
 
-		if (range->type == BOOTINFO_AVAILABLE)
+		if (range->type == BOOTINFO_AVAILABLE && range->base < MEMMAP_LIMIT)
 			add(ROUND_UP(range->base, PAGE_BYTES),
-			    ROUND_DOWN(range->base + range->bytes, PAGE_BYTES), MEM_FREE);
+			    ROUND_DOWN(end_of(range->base, range->bytes), PAGE_BYTES), MEM_FREE);
 	}
 	for (size_t i = 0; i < bootinfo.nr_ranges; i++) {
 		const struct bootinfo_range *range = &bootinfo.ranges[i];
 		paddr_t base = ROUND_DOWN(range->base, PAGE_BYTES);
-		paddr_t end = ROUND_UP(range->base + range->bytes, PAGE_BYTES);
+		paddr_t end = ROUND_UP(end_of(range->base, range->bytes), PAGE_BYTES);
 
-		if (range->type != BOOTINFO_AVAILABLE) {
+		if (range->type != BOOTINFO_AVAILABLE && base < MEMMAP_LIMIT) {
 			assign(base, end, MEM_FIRMWARE);
 			add(base, end, MEM_FIRMWARE);
 		}
@@ -141,10 +157,22 @@ static void add_boot_ranges(void)
 /* Takes [base, base + bytes), rounded outwards to frames, as far as it is free. */
 static void reserve(paddr_t base, uint64_t bytes, enum mem_owner owner)
 {
-	paddr_t last = base + bytes < base ? PADDR_NONE : base + bytes;
+	assign(ROUND_DOWN(base, PAGE_BYTES), ROUND_UP(end_of(base, bytes), PAGE_BYTES), owner);
+}
 
-	assign(ROUND_DOWN(base, PAGE_BYTES),
-	       last > PADDR_NONE - PAGE_BYTES ? PADDR_NONE : ROUND_UP(last, PAGE_BYTES), owner);
+static uint64_t bytes_above_limit(void)
+{
+	uint64_t above = 0;
+
+	for (size_t i = 0; i < bootinfo.nr_ranges; i++) {
+		const struct bootinfo_range *range = &bootinfo.ranges[i];
+
+		if (range->type == BOOTINFO_AVAILABLE && range->base >= MEMMAP_LIMIT)
+			above += range->bytes;
+		else if (range->type == BOOTINFO_AVAILABLE)
+			above += range->base + range->bytes - end_of(range->base, range->bytes);
+	}
+	return above;
 }
 
 static void find_top(void)
@@ -164,6 +192,9 @@ static void report(void)
 		if (ranges[i].owner == MEM_FREE)
 			free_bytes += ranges[i].end - ranges[i].base;
 	console_printf("memory: %lu KiB free, up to %#lx\n", free_bytes / KIB(1), top);
+	if (bytes_above_limit() > 0)
+		console_printf("memory: %lu KiB above %lu GiB are left alone\n",
+			       bytes_above_limit() / KIB(1), MEMMAP_LIMIT / GIB(1));
 }
 
 void memmap_init(void)

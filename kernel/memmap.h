@@ -35,8 +35,17 @@ struct memmap_range {
 /* Builds the map from the global `bootinfo` and `options`. */
 void memmap_init(void);
 
+/*
+ * RAM above this is left alone, so that a table of one byte a frame fits into the
+ * largest block of frames, which the heap relies on.
+ */
+#define MEMMAP_LIMIT GIB(16)
+
 /* The ranges, sorted by base; *nr_ranges receives their number. */
 const struct memmap_range *memmap_ranges(size_t *nr_ranges);
+
+/* The first range that ends above `address`, or NULL where there is none. */
+const struct memmap_range *memmap_next(paddr_t address);
 
 /* The range that holds `address`, or NULL where there is none. */
 const struct memmap_range *memmap_find(paddr_t address);

@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "panic.h"
 #include "string.h"
+#include "watchdog.h"
 
 #define CTRL(letter)  ((letter) & 0x1f)
 #define DELETE        0x7f
@@ -138,6 +139,7 @@ static bool hold(size_t bytes)
 		return false;
 	*object = held_objects;
 	held_objects = object;
+	watchdog_pet();
 	return true;
 }
 
@@ -283,6 +285,7 @@ _Noreturn void monitor_run(void)
 		console_printf(MONITOR_PROMPT);
 		for (nr_bytes = 0; !line_edit(line, sizeof(line), &nr_bytes, console_read());)
 			;
+		watchdog_pet();
 		execute(line);
 	}
 }

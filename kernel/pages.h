@@ -33,7 +33,7 @@ void pages_free(void *base, size_t nr_pages);
 
 /*
  * Takes a run of exactly nr_pages > 0 pages; its pages are tagged PAGE_TAIL.
- * Return: its first page, or NULL if no run is long enough.
+ * Return: its first page, or NULL if there is no longer run; one of about the same length may be missed.
  */
 void *pages_alloc(size_t nr_pages);
 

@@ -89,15 +89,15 @@ static void map_data(void)
 /* The direct map: RAM that somebody owns or may own, but not the image, whose text is executable. */
 static void map_ram(void)
 {
-	size_t nr_ranges;
-	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
+	const struct memmap_range *next;
+	struct memmap_range range = { 0 };
 
-	for (size_t i = 0; i < nr_ranges; i++) {
-		enum mem_owner owner = ranges[i].owner;
-
-		if (owner != MEM_KERNEL && owner != MEM_FIRMWARE && owner != MEM_HIDDEN)
-			map((vaddr_t)phys_to_virt(ranges[i].base), ranges[i].base, ranges[i].end,
-			    READ_WRITE);
+	/* By address and by copy: the tables that map() makes cut the map's ranges. */
+	while ((next = memmap_next(range.end)) != NULL) {
+		range = *next;
+		if (range.owner != MEM_KERNEL && range.owner != MEM_FIRMWARE &&
+		    range.owner != MEM_HIDDEN)
+			map((vaddr_t)phys_to_virt(range.base), range.base, range.end, READ_WRITE);
 	}
 }
 

@@ -49,8 +49,10 @@ static void print_held_locks(void)
 	struct spinlock *lock = NULL;
 
 	while ((lock = spinlock_next_held(lock)) != NULL)
-		console_printf("cpu%u holds %s since %s (%s:%u)\n", lock->owner, lock->name,
-			       lock->taken_at->function, lock->taken_at->file, lock->taken_at->line);
+		if (lock->taken_at != NULL)
+			console_printf("cpu%u holds %s since %s (%s:%u)\n", lock->owner, lock->name,
+				       lock->taken_at->function, lock->taken_at->file,
+				       lock->taken_at->line);
 }
 
 /* If the CPU waits for a lock that it holds itself: the calls that lead from the one to the other. */
@@ -61,7 +63,7 @@ static void print_cycle(struct backtrace start)
 	if (lock == NULL || lock->owner != this_cpu.id)
 		return;
 	console_printf("the cycle: ");
-	if (!backtrace_print_cycle(start, lock->taken_at->function))
+	if (!backtrace_print_cycle(start, (uint64_t)lock->taken_from))
 		console_printf("not found on this stack\n");
 }
 
@@ -77,11 +79,11 @@ static void report(enum panic_kind kind, const struct trap_frame *trap, uint64_t
 	console_printf("\n%s: %s\n", titles[kind], panic_record.message);
 	if (kind == PANIC_FAULT || kind == PANIC_STACK_OVERFLOW)
 		print_registers(trap);
-	print_held_locks();
 	if (kind == PANIC_LOCKUP)
 		print_cycle(start);
 	console_printf("backtrace, innermost first:\n");
 	backtrace_print(start);
+	print_held_locks();
 	console_printf("The machine stays put for a debugger.\n");
 }
 
@@ -103,6 +105,7 @@ static _Noreturn void stop(enum panic_kind kind, const struct trap_frame *trap, 
 	irq_save();
 	if (panic_record.kind == PANIC_NONE) {
 		record(kind, message, arguments);
+		console_copy_to(NULL);
 		watchdog_stop();
 		report(kind, trap, rbp);
 	} else {

@@ -34,6 +34,7 @@ void (spin_lock)(struct spinlock *lock, const struct place *place)
 	this_cpu.waits_for = NULL;
 	lock->owner = this_cpu.id;
 	lock->taken_at = place;
+	lock->taken_from = __builtin_return_address(0);
 	lock->flags = flags;
 }
 

@@ -32,6 +32,7 @@ struct spinlock {
 	uint32_t owner;                 /* id of the CPU that holds it; valid while held */
 	const char *name;
 	const struct place *taken_at;   /* where it was taken last; NULL = never */
+	const void *taken_from;         /* the code there: spin_lock()'s return address */
 	uint64_t flags;                 /* the owner's RFLAGS from before it took the lock */
 };
 

@@ -19,8 +19,7 @@ struct trap_frame {
 };
 
 enum {
-	TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_BREAKPOINT = 3, TRAP_INVALID_OPCODE = 6,
-	TRAP_DOUBLE_FAULT = 8, TRAP_PAGE_FAULT = 14,
+	TRAP_NMI = 2, TRAP_DOUBLE_FAULT = 8, TRAP_PAGE_FAULT = 14,
 	TRAP_IRQ_BASE = 32,     /* the legacy IRQs 0 … 15, moved out of the exceptions' way */
 };
 

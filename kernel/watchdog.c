@@ -30,6 +30,9 @@ void watchdog_stop(void)
 	outb(IB700_DISARM, 0);
 }
 
+/* Stands in for a place that is not known: the NMI may come at any instruction. */
+static const struct place nowhere = { "?", "?", 0 };
+
 _Noreturn void lockup_report(const struct trap_frame *frame)
 {
 	struct spinlock *lock = this_cpu.waits_for;
@@ -38,7 +41,7 @@ _Noreturn void lockup_report(const struct trap_frame *frame)
 	if (lock == NULL)
 		panic_stop(PANIC_LOCKUP, frame, "cpu%u makes no progress, and waits for no lock",
 			   this_cpu.id);
-	taken = lock->taken_at;
+	taken = lock->taken_at != NULL ? lock->taken_at : &nowhere;
 	panic_stop(PANIC_LOCKUP, frame,
 		   "cpu%u waits for %s in %s (%s:%u), which cpu%u%s holds since %s (%s:%u)",
 		   this_cpu.id, lock->name, waits->function, waits->file, waits->line, lock->owner,

