@@ -15,7 +15,7 @@ from conftest import GRADER, ROOT
 import machine
 from findings import dissect
 from image import Image
-from machine import Cause, Config, Machine, MachineError
+from machine import PROMPT, Cause, Config, Machine, MachineError
 
 DEADLINE = 60       # seconds: far more than anything here takes
 
@@ -259,3 +259,19 @@ def test_debug_stops_by_itself_when_the_kernel_hangs(iso):
     functions = re.findall(r"^#\d+ .*?(\w+) \(", done.stdout, re.MULTILINE)
     for function in ("lockup_report", "spin_lock", "heap_rescue", "table_grow", "kmain"):
         assert function in functions, done.stdout + done.stderr
+
+
+def test_lines_that_were_typed_ahead_do_not_bring_the_watchdog(iso):
+    async def type_ahead():
+        async with Machine(Config(image)) as machine:
+            ending = await machine.wait()
+            for _ in range(12):
+                mark = machine.type_line("ls usr/share/factor")
+            while ending.cause is Cause.PROMPT and machine.console.count(PROMPT) < 13:
+                ending = await machine.wait(mark)
+                mark = len(machine.console)
+            return ending, machine.console
+
+    image, _ = iso(4)
+    ending, console = asyncio.run(type_ahead())
+    assert ending.cause is Cause.PROMPT and console.count("0001\n") == 12
