@@ -47,7 +47,7 @@ CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
-	-ffile-prefix-map=$(CURDIR)/= -Ikernel -MMD -MP
+	-ffile-prefix-map=$(CURDIR)/= -Ikernel
 LDFLAGS := -nostdlib -static -no-pie -Wl,-T,build/kernel.ld -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--build-id=none -Wl,--fatal-warnings
 
@@ -67,11 +67,18 @@ lab_dir    = $(call dir_of,$(LAB))
 variants   = $(patsubst $(lab_dir)/variants/%.patch,%,$(wildcard $(lab_dir)/variants/*.patch))
 
 ifneq ($(LAB),)
+override LAB := $(or $(patsubst 0%,%,$(LAB)),0)
 ifeq ($(filter $(LAB),$(numbers)),)
 $(error there is no lab "$(LAB)"; there are: $(numbers))
 endif
 endif
+ifeq ($(filter $(LOG),error warn info debug),)
+$(error LOG=$(LOG) is none of: error warn info debug)
+endif
 ifneq ($(VARIANT),)
+ifneq ($(filter grade,$(MAKECMDGOALS)),)
+$(error make grade LAB=$(LAB) grades the variants as well; without VARIANT)
+endif
 ifeq ($(LAB),)
 $(error VARIANT=$(VARIANT) is a variant of which lab? Say LAB=N as well)
 endif
@@ -107,11 +114,7 @@ build/$1/objects: FORCE
 	$$(call remember,$(call objects_of,$2,$3))
 
 build/$1/kernel.elf: $(call objects_of,$2,$3) build/$1/objects build/kernel.ld boot/symbols.awk
-	$$(call say,LINK,$$@) $$(CC) $(LDFLAGS) -o $$@.unnamed $$(filter %.o,$$^)
-	@$$(NM) -n $$@.unnamed | awk -f boot/symbols.awk > build/$1/symbols.S
-	@$$(CC) -c -o build/$1/symbols.o build/$1/symbols.S
-	@$$(CC) $(LDFLAGS) -o $$@.new $$(filter %.o,$$^) build/$1/symbols.o
-	@rm $$@.unnamed && mv $$@.new $$@
+	$$(call say,LINK,$$@) boot/link $$@ $$(CC) $$(NM) $(LDFLAGS) -- $$(filter %.o,$$^)
 endef
 
 $(foreach n,$(numbers),$(eval $(call stage,stage-$n,$n)))
@@ -122,13 +125,16 @@ endif
 build/flags: FORCE
 	$(call remember,$(CC) $(CFLAGS) $(LDFLAGS))
 
+# Files appear complete or not at all: two makes in one tree do not disturb each other.
+dependencies = -MMD -MP -MT $@ -MF $@.d
+
 build/obj/%.c.o: %.c build/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$<) $(CC) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<) $(CC) $(CFLAGS) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 build/obj/%.S.o: %.S build/flags
 	@mkdir -p $(@D)
-	$(call say,AS,$<) $(CC) -g -Ikernel -MMD -MP -c -o $@ $<
+	$(call say,AS,$<) $(CC) -g -Ikernel $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 build/kernel.ld: boot/kernel.ld.in kernel/layout.h build/flags
 	@mkdir -p $(@D)
@@ -145,7 +151,7 @@ build/obj/%_test.c.o: CFLAGS += -fno-toplevel-reorder
 # ---- ELF -> ISO
 
 ELF       = build/stage-$(stage_name)/kernel.elf
-ISO      ?= build/stage-$(stage_name)/ouroboros.iso
+ISO      ?= build/stage-$(stage_name)/$(shell echo '$(FIRMWARE) $(subst ','\'',$(CMDLINE))' | cksum | tr ' ' -).iso
 INITRAMFS = build/initramfs.cpio
 
 build/initramfs.cpio: boot/mkinitramfs
@@ -154,7 +160,7 @@ build/initramfs.cpio: boot/mkinitramfs
 
 need_lab = $(if $(LAB),,$(error which lab? Say LAB=N; there are: $(numbers)))
 
-.PHONY: all elf iso run debug grade test files diff setup doctor clean help
+.PHONY: all elf iso run debug exercise grade test files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
 
@@ -175,6 +181,10 @@ run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=
 debug: iso ## the same, stopped at the first instruction, with GDB attached
 	@$(call machine,debug)
 
+exercise: ## take the solutions of LAB=N out of its files, to do it yourself
+	$(need_lab)
+	@labs/leave-out $(wildcard $(lab_dir)/*.c)
+
 grade: ## grade all labs, or LAB=N
 	@$(PYTHON) grader/grade.py $(if $(LAB),--lab $(LAB)) $(if $(PATCH),--patch $(PATCH))
 
@@ -186,6 +196,7 @@ files: ## the files that stage LAB=N is made of, each from its layer
 	@printf '%s\n' $(call files_of,$(LAB),$(patch_layer))
 
 diff: ## what stage TO=M changes in the files of stage FROM=N
+	$(if $(and $(FROM),$(TO)),,$(error which stages? Say: make diff FROM=3 TO=4))
 	@labs/diff-files '$(call files_of,$(FROM))' '$(call files_of,$(TO))'
 
 setup: ## install the tools that are missing

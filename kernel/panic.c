@@ -60,11 +60,12 @@ static void print_cycle(struct backtrace start)
 {
 	const struct spinlock *lock = this_cpu.waits_for;
 
-	if (lock == NULL || lock->owner != this_cpu.id)
+	if (lock == NULL || lock->owner != this_cpu.id || lock->taken_at == NULL)
 		return;
 	console_printf("the cycle: ");
 	if (!backtrace_print_cycle(start, (uint64_t)lock->taken_from))
-		console_printf("not found on this stack\n");
+		console_printf("none on this stack; %s has returned and left %s locked\n",
+			       lock->taken_at->function, lock->name);
 }
 
 static void report(enum panic_kind kind, const struct trap_frame *trap, uint64_t caller_rbp)

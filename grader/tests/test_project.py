@@ -8,7 +8,6 @@ from conftest import ROOT, grade
 
 import lab
 
-SOLUTION = re.compile(r"\t*/\* BEGIN SOLUTION ([0-9.]+) \*/\n(.*?)\t*/\* END SOLUTION \*/\n", re.S)
 
 
 def make(*words):
@@ -30,7 +29,10 @@ def run(directory, *words):
     (["run", "LAB=4", "FIRMWARE=coreboot"], "FIRMWARE=coreboot is neither bios nor uefi"),
     (["run", "LAB=4", "OPTIONS='"], "a character that GRUB would interpret"),
     (["run", "LAB=4", "PATCH=README.md"], "not a unified diff"),
-    (["diff", "FROM=3"], 'which lab? "" is none of: 0 1 2 3 4'),
+    (["run", "LAB=4", "LOG=loud"], "LOG=loud is none of: error warn info debug"),
+    (["grade", "LAB=3", "VARIANT=muted"], "grades the variants as well"),
+    (["diff", "FROM=3"], "which stages? Say: make diff FROM=3 TO=4"),
+    (["diff", "FROM=3", "TO=7"], 'which lab? "7" is none of: 0 1 2 3 4'),
 ])
 def test_a_wrong_word_is_named_with_the_right_ones(words, message):
     done = make(*words)
@@ -87,27 +89,39 @@ def test_an_unknown_option_is_reported(tmp_path):
     assert 'options: bad value in "log=loud"' in done.stdout
 
 
-def without_solutions(number, patch):
-    """Writes a patch that takes a lab's solutions out. Return: the exercises."""
-    exercises = []
+def left_out(number, directory):
+    """Writes a patch that takes a lab's solutions out, as `make exercise` does. Return: the patch."""
+    patch = directory / "left-out.patch"
     with patch.open("w") as diff:
         for file in lab.load(lab.available()[number]).files:
             path = f"labs/{lab.available()[number].name}/{file}"
-            old = (ROOT / path).read_text()
-            exercises += SOLUTION.findall(old)
-            new = SOLUTION.sub(r'\tTODO("\1");\n', re.sub(
-                r"\n/\* BEGIN SOLUTION [0-9.]+ \*/\n.*?/\* END SOLUTION \*/\n", "\n", old, flags=re.S))
-            if "panic.h" not in new:
-                new = new.replace("#include", '#include "panic.h"\n#include', 1)
-            diff.writelines(difflib.unified_diff(old.splitlines(True), new.splitlines(True),
-                                                 f"a/{path}", f"b/{path}"))
-    return exercises
+            old = subprocess.run(["git", "show", f"HEAD:{path}"], cwd=ROOT, text=True,
+                                 capture_output=True, check=True).stdout
+            copy = directory / "tree" / path
+            copy.parent.mkdir(parents=True)
+            copy.write_text(old)
+            git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+            for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+                subprocess.run([*git, *words], cwd=directory / "tree", check=True)
+            subprocess.run([ROOT / "labs/leave-out", path], cwd=directory / "tree", check=True,
+                           stdout=subprocess.DEVNULL)
+            diff.writelines(difflib.unified_diff(
+                (ROOT / path).read_text().splitlines(True), copy.read_text().splitlines(True),
+                f"a/{path}", f"b/{path}"))
+    return patch
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_exercises_that_are_left_out_are_not_implemented(number, tmp_path):
-    patch = tmp_path / "left-out.patch"
-    assert without_solutions(number, patch)
-    status, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
+    status, labs, output = grade(str(number), "--patch", str(left_out(number, tmp_path)),
+                                 directory=tmp_path)
     assert status == 1 and labs[0]["points"] == 0, output
     assert {test["verdict"] for test in labs[0]["tests"]} == {"NOT_IMPLEMENTED"}, output
+
+
+def test_leaving_out_spares_what_git_could_not_bring_back(tmp_path):
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "mine.c").write_text("/* BEGIN SOLUTION 1.1 */\n/* END SOLUTION */\n")
+    done = subprocess.run([ROOT / "labs/leave-out", "mine.c"], cwd=tmp_path, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode != 0 and "SOLUTION" in (tmp_path / "mine.c").read_text()

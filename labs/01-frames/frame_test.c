@@ -93,11 +93,20 @@ static void give_back(struct chain *blocks)
 	*blocks = (struct chain){ 0 };
 }
 
+static size_t nr_free(void)
+{
+	struct frame_stats stats;
+
+	frame_stats(&stats);
+	return stats.nr_free;
+}
+
 /* At the start of a test, and at its end. */
 static void give_all_back(void)
 {
 	give_back(&odd);
 	give_back(&chain);
+	CHECK(nr_free() > 0, "no memory is left to test with");
 }
 
 /* Moves every other block of `chain` to `odd`. */
@@ -116,14 +125,6 @@ static void chain_move_odd(void)
 		block->previous = odd.last;
 		odd.last = block;
 	}
-}
-
-static size_t nr_free(void)
-{
-	struct frame_stats stats;
-
-	frame_stats(&stats);
-	return stats.nr_free;
 }
 
 /* Takes all memory, in the largest blocks there are. */

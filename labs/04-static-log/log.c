@@ -13,6 +13,7 @@
 #include "log.h"
 
 #include "console.h"
+#include "panic.h"              /* TODO() */
 #include "spinlock.h"
 #include "string.h"
 
