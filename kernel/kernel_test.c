@@ -194,6 +194,8 @@ KTEST(monitor, line_editing)
 	CHECK(strcmp(line, "help") == 0, "^U made \"%s\"", line);
 	type("h\x1b\tm\r", line, sizeof(line));
 	CHECK(strcmp(line, "hm") == 0, "control characters made \"%s\"", line);
+	type("l\x1b[As\x1b[1;5C\r", line, sizeof(line));
+	CHECK(strcmp(line, "ls") == 0, "arrow keys made \"%s\"", line);
 	type("much too long\r", line, sizeof(line));
 	CHECK(strlen(line) == sizeof(line) - 1, "a long line has %zu bytes", strlen(line));
 	type("gone\x03", line, sizeof(line));

@@ -23,6 +23,7 @@
 
 #define CTRL(letter)  ((letter) & 0x1f)
 #define DELETE        0x7f
+#define ESC           0x1b
 
 struct command {
 	const char *name;
@@ -217,8 +218,28 @@ static const struct command commands[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
+/*
+ * Is this byte part of an escape sequence, as a terminal sends for its arrow keys?
+ * Source: ECMA-48, section 5.4 "Control sequences".
+ */
+static bool is_escaped(char byte)
+{
+	static enum { TEXT, ESCAPE, SEQUENCE } state;
+	bool escaped = state != TEXT || byte == ESC;
+
+	if (byte == ESC)
+		state = ESCAPE;
+	else if (state == ESCAPE && byte == '[')
+		state = SEQUENCE;
+	else if (state == ESCAPE || (byte >= '@' && byte <= '~'))
+		state = TEXT;
+	return escaped;
+}
+
 int line_edit(char *line, size_t capacity_bytes, size_t *nr_bytes, char byte)
 {
+	if (is_escaped(byte))
+		return 0;
 	switch (byte) {
 	case '\r':
 	case '\n':

@@ -13,8 +13,8 @@ _Noreturn void monitor_run(void);
 
 /*
  * Applies one received byte to a line being edited: backspace and DEL take back
- * a byte, ^U the line, ^C drops it, other control characters are ignored. Echoes
- * to the console.
+ * a byte, ^U the line, ^C drops it; other control characters and the sequences of
+ * arrow keys are ignored. Echoes to the console.
  * Return: 1 when the line is complete (NUL-terminated), 0 while it is not.
  */
 int line_edit(char *line, size_t capacity_bytes, size_t *nr_bytes, char byte);
