@@ -5,7 +5,7 @@
  * Text between conversions goes out in one piece. A conversion is parsed into a
  * struct spec, its argument is turned into digits or a string, and put() pads it.
  * Limits: no floating point, no %n, no wide characters; a width or precision is
- * cut to MAX_FIELD.
+ * cut to MAX_FIELD, and a number gets no more zeros than make MAX_DIGITS.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
@@ -16,7 +16,8 @@
 #include "string.h"
 
 #define MAX_FIELD   4096
-#define MAX_DIGITS  20          /* of a 64-bit number in base 10 */
+#define MAX_DIGITS  64          /* of a number, with its leading zeros */
+#define MAX_PREFIX  2           /* "-" or "0x" */
 
 struct spec {
 	bool left;              /* '-': pad on the right */
@@ -34,63 +35,67 @@ static void emit(struct sink *sink, const char *text, size_t nr_bytes)
 		sink->write(sink, text, nr_bytes);
 }
 
-static void pad(struct sink *sink, const char *sixteen, size_t nr_bytes)
+static void pad(struct sink *sink, size_t nr_bytes)
 {
-	for (; nr_bytes > 16; nr_bytes -= 16)
-		emit(sink, sixteen, 16);
-	emit(sink, sixteen, nr_bytes);
+	static const char blanks[16] = "                ";
+
+	for (; nr_bytes > sizeof(blanks); nr_bytes -= sizeof(blanks))
+		emit(sink, blanks, sizeof(blanks));
+	emit(sink, blanks, nr_bytes);
 }
 
-/* Writes prefix, zeros and body, padded to the width of `spec`. */
-static void put(struct sink *sink, const struct spec *spec, const char *prefix, size_t nr_zeros,
-		const char *body, size_t body_bytes)
+/* Writes the text of a conversion, padded to the width of `spec`. */
+static void put(struct sink *sink, const struct spec *spec, const char *text, size_t nr_bytes)
 {
-	static const char spaces[] = "                ", zeros[] = "0000000000000000";
-	size_t prefix_bytes = strlen(prefix);
-	size_t used = prefix_bytes + nr_zeros + body_bytes;
-	size_t missing = spec->width > used ? spec->width - used : 0;
+	size_t missing = spec->width > nr_bytes ? spec->width - nr_bytes : 0;
 
 	if (!spec->left)
-		pad(sink, spaces, missing);
-	emit(sink, prefix, prefix_bytes);
-	pad(sink, zeros, nr_zeros);
-	emit(sink, body, body_bytes);
+		pad(sink, missing);
+	emit(sink, text, nr_bytes);
 	if (spec->left)
-		pad(sink, spaces, missing);
+		pad(sink, missing);
 }
 
+/* How many digits, zeros included, a number must have at least. */
+static size_t least_digits(const struct spec *spec, size_t prefix_bytes)
+{
+	size_t nr_digits = 1;
+
+	if (spec->precision >= 0)
+		nr_digits = (size_t)spec->precision;
+	else if (spec->zero && !spec->left && spec->width > prefix_bytes)
+		nr_digits = spec->width - prefix_bytes;
+	return nr_digits < MAX_DIGITS ? nr_digits : MAX_DIGITS;
+}
+
+/* Builds a number from its last digit to its prefix, and writes it in one piece. */
 static void put_number(struct sink *sink, const struct spec *spec, uint64_t value, unsigned base,
 		       const char *prefix)
 {
 	const char *digits = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-	char text[MAX_DIGITS];
-	size_t first = MAX_DIGITS, nr_digits, nr_wanted = 0;
+	size_t prefix_bytes = strlen(prefix);
+	char text[MAX_PREFIX + MAX_DIGITS], *end = text + sizeof(text), *first = end;
+	char *last_zero = end - least_digits(spec, prefix_bytes);
 
 	if (base == 16) {
 		for (; value != 0; value >>= 4)
-			text[--first] = digits[value & 15];
+			*--first = digits[value & 15];
 	} else {
-		for (; value > UINT32_MAX; value /= 10)
-			text[--first] = digits[value % 10];
-		for (uint32_t rest = (uint32_t)value; rest != 0; rest /= 10)
-			text[--first] = digits[rest % 10];
+		for (; value != 0; value /= 10)
+			*--first = digits[value % 10];
 	}
-	nr_digits = MAX_DIGITS - first;
-	if (spec->precision >= 0)
-		nr_wanted = (size_t)spec->precision;
-	else if (spec->zero && !spec->left && spec->width > strlen(prefix))
-		nr_wanted = spec->width - strlen(prefix);
-	if (nr_wanted == 0 && spec->precision < 0)
-		nr_wanted = 1;          /* zero has one digit */
-	put(sink, spec, prefix, nr_wanted > nr_digits ? nr_wanted - nr_digits : 0, text + first,
-	    nr_digits);
+	while (first > last_zero)
+		*--first = '0';
+	while (prefix_bytes > 0)
+		*--first = prefix[--prefix_bytes];
+	put(sink, spec, first, (size_t)(end - first));
 }
 
 static void put_string(struct sink *sink, const struct spec *spec, const char *text)
 {
 	if (text == NULL)
 		text = "(null)";
-	put(sink, spec, "", 0, text,
+	put(sink, spec, text,
 	    spec->precision >= 0 ? strnlen(text, (size_t)spec->precision) : strlen(text));
 }
 
@@ -189,7 +194,7 @@ static bool convert(struct sink *sink, struct spec *spec, va_list *arguments)
 		return true;
 	case 'c':
 		byte = (char)va_arg(*arguments, int);
-		put(sink, spec, "", 0, &byte, 1);
+		put(sink, spec, &byte, 1);
 		return true;
 	case '%':
 		emit(sink, "%", 1);
@@ -207,8 +212,8 @@ void vformat(struct sink *sink, const char *template, va_list arguments)
 
 	va_copy(rest, arguments);
 	while (*at != '\0') {
-		for (text = at; *at != '\0' && *at != '%'; at++)
-			;
+		for (text = at; *at != '\0' && *at != '%';)
+			at++;
 		emit(sink, text, (size_t)(at - text));
 		if (*at == '\0')
 			break;
