@@ -47,7 +47,7 @@ CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
-	-ffile-prefix-map=$(CURDIR)/= -Ikernel
+	-ffile-prefix-map="$(CURDIR)/"= -Ikernel
 LDFLAGS := -nostdlib -static -no-pie -Wl,-T,build/kernel.ld -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--build-id=none -Wl,--fatal-warnings
 
@@ -89,9 +89,9 @@ endif
 
 # A patch becomes a layer of its own: the files that it names, changed.
 ifneq ($(PATCH),)
-stage_name  := $(LAB)-$(or $(VARIANT),$(subst /,-,$(basename $(PATCH))))
+stage_name  := $(LAB)-$(or $(VARIANT),$(basename $(notdir $(PATCH)))-$(firstword $(shell cksum 2>&1 < $(PATCH))))
 patch_layer := build/patched/$(stage_name)
-patch_error := $(shell labs/patch-layer $(PATCH) $(patch_layer) 2>&1)
+patch_error := $(shell labs/patch-layer $(PATCH) $(patch_layer) $(call files_of,$(LAB)) 2>&1)
 ifneq ($(patch_error),)
 $(error $(PATCH): $(patch_error))
 endif
@@ -202,8 +202,8 @@ diff: ## what stage TO=M changes in the files of stage FROM=N
 setup: ## install the tools that are missing
 	@grader/setup.sh
 
-doctor: all ## check the tools by using them
-	@$(PYTHON) grader/doctor.py
+doctor: ## check the tools by using them
+	@$(or $(shell grader/find-python),python3) grader/doctor.py
 
 clean: ## remove everything that was built
 	rm -rf build

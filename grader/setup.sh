@@ -95,7 +95,16 @@ name_packages() {
 system=$(uname -s)
 [ ! -r /etc/os-release ] || system=$(. /etc/os-release && echo "$ID ${ID_LIKE:-}")
 
+# All packages in one interpreter that is new enough: what the Makefile will look for.
+need_python() {
+	grader/find-python > /dev/null && return
+	echo "setup: no Python 3.11 or later has rich, pyelftools and pytest; this system's" \
+		"own is $(/usr/bin/python3 --version 2>&1)" >&2
+	exit 1
+}
+
 if [ -z "$(missing debian)" ]; then
+	need_python
 	echo "setup: nothing is missing."
 	exit 0
 fi
@@ -112,4 +121,5 @@ if [ -n "$left" ]; then
 	echo "setup: still missing after installing: $left" >&2
 	exit 1
 fi
+need_python
 echo "setup: done."

@@ -47,6 +47,7 @@ static struct {
 } input;
 
 static struct buffer_sink *copy;
+static char last_written = '\n';
 
 void console_init(void)
 {
@@ -78,6 +79,8 @@ void console_write(const char *text, size_t nr_bytes)
 
 	if (copy != NULL)
 		copy->sink.write(&copy->sink, text, nr_bytes);
+	if (nr_bytes > 0)
+		last_written = end[-1];
 	while (text < end) {
 		const char *line = text;
 
@@ -89,6 +92,12 @@ void console_write(const char *text, size_t nr_bytes)
 			text++;
 		}
 	}
+}
+
+void console_fresh_line(void)
+{
+	if (last_written != '\n')
+		console_write("\n", 1);
 }
 
 void console_copy_to(struct buffer_sink *buffer)

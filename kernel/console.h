@@ -22,6 +22,9 @@ void console_write(const char *text, size_t nr_bytes);
 void console_printf(const char *template, ...) __attribute__((format(printf, 1, 2)));
 void console_vprintf(const char *template, va_list arguments);
 
+/* Starts a new line, unless the console is at the start of one. */
+void console_fresh_line(void);
+
 /* The console as a sink for format(). */
 extern struct sink console_sink;
 

@@ -72,6 +72,7 @@ _Noreturn void ktest_fail(const struct place *place, const char *condition, cons
 
 	va_start(arguments, message);
 	console_copy_to(NULL);
+	console_fresh_line();
 	console_printf("# %s:%u: expected %s: ", place->file, place->line, condition);
 	console_vprintf(message, arguments);
 	console_printf("\n");
@@ -193,6 +194,7 @@ void ktest_run(void)
 		run_one(test);
 		check_locks();
 		nr_failed += current.outcome == FAILED;
+		console_fresh_line();
 		console_printf("%s %u %s%s%s\n", current.outcome == FAILED ? "not ok" : "ok",
 			       ++nr_run, test->name, current.directive[0] ? " # " : "",
 			       current.directive);

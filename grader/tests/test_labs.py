@@ -28,7 +28,6 @@ def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
     assert status == 0, output
 
 
-@pytest.mark.parametrize("setting", [["FIRMWARE=uefi"], ["MEM=16M"], ["MEM=6G"]])
 def run(directory, *words):
     """`make run` with these words and no input: it ends at the monitor's prompt, or with a panic."""
     return subprocess.run(["make", "-s", "run", f"ISO={directory}/x.iso", *words], cwd=ROOT,
