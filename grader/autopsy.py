@@ -17,7 +17,7 @@ def attempt(function, *arguments):
     """function(…), or None where GDB cannot tell."""
     try:
         return function(*arguments)
-    except (gdb.error, gdb.MemoryError):
+    except (gdb.error, UnicodeDecodeError):     # a MemoryError of GDB's is a gdb.error
         return None
 
 
@@ -26,8 +26,8 @@ def backtrace():
     frames = []
     frame = attempt(gdb.newest_frame)
     while frame is not None and len(frames) < MAX_FRAMES:
-        line = frame.find_sal()
-        if frame.name() is None:
+        line = attempt(frame.find_sal)
+        if line is None or attempt(frame.name) is None:
             break
         frames.append({
             "function": frame.name(),
@@ -40,8 +40,8 @@ def backtrace():
 
 
 def text(pointer):
-    """The C string at a pointer, or None."""
-    return attempt(pointer.string) if int(pointer) else None
+    """The C string at a pointer, also if it is damaged, or None."""
+    return attempt(lambda: pointer.string(errors="replace")) if int(pointer) else None
 
 
 def place(pointer):

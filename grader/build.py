@@ -26,9 +26,15 @@ LOCK_RETRY = 0.02           # seconds
 MAKE_LIMIT = 120            # seconds of the host's time
 MAX_ERRORS = 5              # shown of a compiler's output
 
-# A file and line, or a linker's complaint.
-_COMPLAINT = re.compile(r"^\S+:\d+:.*\b(?:error|undefined|multiple)|\berror: |undefined reference"
-                        r"|multiple definition|^\S*ld: ")
+# An error at a line of a source file, or a symbol that the linker misses or has twice. What
+# make, the disk or a compiler that was killed has to say is nobody's submission.
+_COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
+                        r"|undefined reference to|multiple definition of")
+
+# What a user's own make may have put into our environment, and must not reach ours.
+_NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
+             "LAB", "VARIANT", "PATCH", "LOG", "MEM", "FIRMWARE", "ACCEL", "TEST", "OPTIONS",
+             "CMDLINE", "ISO", "INITRAMFS", "V"}
 
 
 class BuildFailure(Exception):
@@ -63,12 +69,15 @@ async def _alone() -> AsyncIterator[int]:
         yield file.fileno()
 
 
-async def _run_make(lock: int, arguments: tuple[str, ...]) -> tuple[int, bytes, bytes]:
+async def _run_make(lock: int, private: Path, arguments: tuple[str, ...]
+                    ) -> tuple[int, bytes, bytes]:
     """Runs make to its end, or ends it. Return: its exit status, output and errors."""
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+    environment["TMPDIR"] = str(private)    # what is interrupted goes with our directory
     try:
         process = await asyncio.create_subprocess_exec(
-            "make", "--silent", "--no-print-directory", *arguments, cwd=ROOT, pass_fds=(lock,),
-            start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
+            "make", "--silent", "--no-print-directory", *arguments, cwd=ROOT, env=environment,
+            pass_fds=(lock,), start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     except FileNotFoundError:
         raise MachineError("make is not installed. Try: sh grader/setup.sh") from None
@@ -84,9 +93,9 @@ async def _run_make(lock: int, arguments: tuple[str, ...]) -> tuple[int, bytes, 
     return process.returncode, output, errors
 
 
-async def _make(lock: int, *arguments: str) -> str:
+async def _make(lock: int, private: Path, *arguments: str) -> str:
     """Runs make; its standard output. Raises BuildFailure or MachineError."""
-    status, output, errors = await _run_make(lock, arguments)
+    status, output, errors = await _run_make(lock, private, arguments)
     if status == 0:
         return output.decode()
     lines = errors.decode(errors="replace").splitlines()
@@ -102,36 +111,34 @@ class Builder:
     def __init__(self, private: Path):
         self.private = private
         self._failures: dict[Stage, BuildFailure] = {}
-        self._elfs: dict[Stage, Path] = {}
-        self._made = 0
+        self._nr_made = 0
 
     async def elf(self, stage: Stage) -> Path:
         """The stage's ELF file."""
-        if stage not in self._elfs:
-            await self._build(stage, "elf")
-        return self._elfs[stage]
+        return await self._build(stage, "elf")
 
     async def iso(self, stage: Stage, command_line: str) -> tuple[Path, Path]:
         """A boot image with that command line, and the ELF file in it."""
-        self._made += 1
-        iso = self.private / f"{self._made}.iso"
-        await self._build(stage, "iso", f"ISO={iso}", f"CMDLINE={command_line}")
-        return iso, self._elfs[stage]
+        self._nr_made += 1
+        iso = self.private / f"{self._nr_made}.iso"
+        return iso, await self._build(stage, "iso", f"ISO={iso}", f"CMDLINE={command_line}")
 
-    async def _build(self, stage: Stage, *arguments: str) -> None:
-        """Has make build something of a stage, and keeps the ELF file or the failure."""
+    async def _build(self, stage: Stage, *arguments: str) -> Path:
+        """
+        Has make build something of a stage. Return: a copy of the ELF file that went into it,
+        as the sources may change while we grade. A failure is remembered.
+        """
         async with _alone() as lock:
             if stage in self._failures:
                 raise self._failures[stage]
             try:
-                output = await _make(lock, *arguments, "print-ELF", *stage.arguments)
+                output = await _make(lock, self.private, *arguments, "print-ELF", *stage.arguments)
             except BuildFailure as failure:
                 self._failures[stage] = failure
                 raise
-            if stage not in self._elfs:
-                elf = self.private / f"{len(self._elfs)}.elf"
-                shutil.copyfile(ROOT / output.splitlines()[-1], elf)
-                self._elfs[stage] = elf
+            self._nr_made += 1
+            return shutil.copyfile(ROOT / output.splitlines()[-1],
+                                   self.private / f"{self._nr_made}.elf")
 
     async def combine(self, *patches: Path) -> Path:
         """One patch that does what several do, one after the other."""

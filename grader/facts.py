@@ -17,6 +17,8 @@ from findings import Autopsy
 from image import Image
 from machine import Machine
 
+HEAP_ENTRIES = ("kmalloc", "kzalloc", "krealloc")       # kernel/heap.h
+
 Value = int | str | list[str]
 Measure = Callable[..., Awaitable[Value]]
 
@@ -113,9 +115,25 @@ async def _waiting(evidence: Evidence, what: str) -> Value:
     return getattr(_known(evidence.autopsy.waits_at, "place where it waits"), what)
 
 
-@fact(r"deadlock\.frames", needs="deadlock")
-async def _frames(evidence: Evidence) -> Value:
-    return evidence.autopsy.functions
+@fact(r"deadlock\.requester", needs="deadlock")
+async def _requester(evidence: Evidence) -> Value:
+    """The function outside the heap whose request the heap was working on."""
+    functions = evidence.autopsy.functions
+    first = next((i for i, name in enumerate(functions) if name in HEAP_ENTRIES), 0)
+    if first == 0:
+        raise NoSuchThing("no function called the heap")
+    return functions[first - 1]
+
+
+@fact(r"deadlock\.cycle", needs="deadlock")
+async def _cycle(evidence: Evidence) -> Value:
+    """The calls from the function that holds the lock to the one that waits for it."""
+    functions = evidence.autopsy.functions
+    taken = evidence.autopsy.waits_for.taken_at.function
+    waits = evidence.autopsy.waits_at.function
+    if taken not in functions or waits not in functions:
+        raise NoSuchThing("the calls do not lead from the owner to the waiter")
+    return functions[functions.index(taken):len(functions) - functions[::-1].index(waits)]
 
 
 @fact(r"machine\.(\w+)", needs="monitor")
@@ -182,6 +200,23 @@ def _occur_in_order(wanted: list[str], found: list[str]) -> bool:
     """Is `wanted` a subsequence of `found`?"""
     rest = iter(found)
     return all(word in rest for word in wanted)
+
+
+def form(value: Value, contains: tuple[str, ...] = ()) -> str:
+    """What kind of answer is asked for, without giving it away."""
+    if isinstance(value, list):
+        return "a name" if len(contains) == 1 else "a list of names"
+    return "a name" if _as_number(value) is None else "a number, decimal or 0x…"
+
+
+def has_form(answer: Any, value: Value) -> bool:
+    """Is it an answer of that kind, right or wrong?"""
+    if isinstance(value, list):
+        return all(isinstance(item, str) and _as_number(item) is None
+                   for item in (answer if isinstance(answer, list) else [answer]))
+    if _as_number(value) is None:
+        return isinstance(answer, str) and _as_number(answer) is None
+    return _as_number(answer) is not None
 
 
 def is_answered(answer: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,11 @@ MAX_STEPS = 14          # of a chain of calls in a sentence
 # How the kernel reports its own end: not part of what went wrong.
 REPORTERS = {"cpu_stop", "outb", "machine_announce_panic", "report", "stop", "panic_stop", "panic",
              "todo", "lockup_report"}
+
+# Where a fault shows, but is not made.
+HELPERS = {"string.c", "spinlock.c", "ubsan.c"}
+
+MIN_TURNS = 8           # of a function in a stack that it has overflowed
 
 # How every boot and every in-kernel test begins: says nothing of what went wrong.
 BEGINNINGS = {"start_high", "kmain", "ktest_run", "run_one"}
@@ -161,18 +167,41 @@ def chain(names: list[str]) -> str:
     return " → ".join(steps)
 
 
+def _waiting(autopsy: Autopsy) -> list[str]:
+    """The calls that led to the innermost spin_lock."""
+    names = autopsy.functions
+    return names[:len(names) - 1 - names[::-1].index("spin_lock")] if "spin_lock" in names else names
+
+
+def _cycle(autopsy: Autopsy, lock: Lock) -> list[str]:
+    """The calls from the lock's owner to who waits for it; none if the owner has returned."""
+    waiting = _waiting(autopsy)
+    if lock.taken_at is None or lock.taken_at.function not in waiting[:-1]:
+        return []
+    return waiting[len(waiting) - 2 - waiting[-2::-1].index(lock.taken_at.function):]
+
+
 def describe_deadlock(autopsy: Autopsy, lock: Lock) -> str:
     """Who waits for what, who has it since where, and the way from there to here."""
     cpu, taken = f"cpu{autopsy.cpu}", lock.taken_at
     sentence = f"{cpu} waits in spin_lock for {lock.name}, which {cpu} itself holds"
-    waiting = [name for name in autopsy.functions if name != "spin_lock"]
+    way = chain(_waiting(autopsy))
     if taken is None:
-        return f"{sentence}, along {chain(waiting)}"
+        return f"{sentence}, along {way}"
     sentence += f" since {taken}"
-    if taken.function in waiting[:-1]:
-        start = len(waiting) - 2 - waiting[-2::-1].index(taken.function)
-        return f"{sentence}, along {chain(waiting[start:])}"
-    return f"{sentence}, and that call has left it held; now along {chain(waiting)}"
+    if cycle := _cycle(autopsy, lock):
+        return f"{sentence}, along {chain(cycle)}"
+    return f"{sentence}, and that call has left it held; now along {way}"
+
+
+def cause_of(autopsy: Autopsy) -> str:
+    """What is wrong, in the same words whichever test came upon it; "" if that is unknown."""
+    if lock := autopsy.deadlock:
+        return f"{lock.name} {lock.taken_at} {' → '.join(_cycle(autopsy, lock))}"
+    turns = sorted(name for name, count in Counter(autopsy.functions).items() if count >= MIN_TURNS)
+    if turns:
+        return f"recursion {turns}"
+    return str(next((frame for frame in reversed(autopsy.frames) if frame.file not in HELPERS), ""))
 
 
 def describe_place(autopsy: Autopsy) -> str:

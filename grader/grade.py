@@ -12,14 +12,13 @@ import os
 import signal
 import sys
 import tempfile
-import tomllib
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+import answers
 import facts
 import judge
 import ktap
@@ -32,7 +31,7 @@ from lab import Boot, Lab, Question, Test
 from machine import BROKEN, Cause, Config, Machine, MachineError, PanicKind
 from report import LabScore, Score, Watcher, show, write_json
 
-MAX_BOOTS = 12              # for the in-kernel tests of one [[boot]]
+MAX_BOOTS = 4               # for the in-kernel tests of one [[boot]]; then each has its own
 PANIC_RECORD_BYTES = 256    # struct panic_record, kernel/panic.h
 
 
@@ -89,11 +88,13 @@ class Grader:
             measured = boot_facts | measured
         graded = LabScore(task.lab, [])
         if task.questions:
-            answers = _read_answers(task.lab, graded.notes)
+            given = answers.read(task.lab)
+            graded.notes += given.notes
             measured |= await self._measure_elf(task)
             for question in task.questions:
-                finding = judge.judge_answer(question, answers.get(question.key),
-                                             measured[question.fact])
+                finding = Finding(Verdict.WRONG, given.trouble) if given.trouble else \
+                    judge.judge_answer(question, given.values.get(question.key),
+                                       measured[question.fact])
                 scores[question.name] = Score(question, finding)
                 self.watcher.graded(task.lab, scores[question.name])
         graded.scores = [scores[test.name] for test in task.tests]
@@ -114,11 +115,10 @@ class Grader:
                 record = await self._boot(stage, boot, boot.cmdline, wanted)
                 measured |= record.facts
                 found = {test.name: judge.judge_end(test, record) for test in tests}
-        except BuildFailure as failure:
-            found = {test.name: Finding(Verdict.BUILD_FAIL, str(failure)) for test in tests}
-        except MachineError as error:
-            found = {test.name: Finding(Verdict.INFRA, str(error)) for test in tests}
-        scores = [Score(test, found[test.name], _command(task, boot, test)) for test in tests]
+        except (BuildFailure, MachineError) as error:
+            found = dict.fromkeys((test.name for test in tests), _blame(error))
+        scores = [Score(test, found[test.name], _command(task, boot, test, found[test.name]))
+                  for test in tests]
         for score in filter(lambda score: task.has(score.test), scores):
             self.watcher.graded(task.lab, score)
         return scores, dict.fromkeys(wanted, scores[0].finding) | measured
@@ -133,20 +133,38 @@ class Grader:
 
     async def _run_ktests(self, stage: Stage, boot: Boot,
                           tests: list[Test]) -> dict[str, Finding]:
-        """Runs in-kernel tests; boots again for those after one that brought the kernel down."""
+        """
+        Runs in-kernel tests; boots again for those after one that brought the kernel down. Those
+        that other tests bring down again and again, and those that may have failed because of
+        another, each get a boot of their own.
+        """
         names = {test.ktest: test.name for test in tests}
         kernel_tests = Image(await self.builder.elf(stage)).ktests
         pending = list(names)
         found: dict[str, Finding] = {}
-        for _ in range(MAX_BOOTS):
-            chosen, globs = ktap.choose(pending, kernel_tests)
+        in_doubt: list[str] = []
+
+        async def run(candidates: list[str]) -> tuple[dict[str, Finding], Record]:
+            chosen, globs = ktap.choose(candidates, kernel_tests)
             record = await self._boot(stage, boot, f"{boot.cmdline} ktest={globs}")
-            found |= judge.judge_ktests(chosen, record)
+            return judge.judge_ktests(chosen, record), record
+
+        async def confirm(name: str) -> None:
+            try:
+                found.update((await run([name]))[0])
+            except (BuildFailure, MachineError) as error:
+                found[name] = _blame(error)
+
+        for _ in range(MAX_BOOTS):
+            judged, record = await run(pending)
+            found |= judged
+            in_doubt += judge.in_doubt(judged, record)
             pending = [name for name in pending if name not in found]
             if not pending:
                 break
-        gave_up = Finding(Verdict.WRONG, f"did not run: {MAX_BOOTS} boots were not enough")
-        found |= dict.fromkeys(pending, gave_up)
+        async with asyncio.TaskGroup() as group:
+            for name in in_doubt + pending:
+                group.create_task(confirm(name))
         return {names[name]: finding for name, finding in found.items()}
 
     async def _boot(self, stage: Stage, boot: Boot, cmdline: str,
@@ -171,10 +189,8 @@ class Grader:
         wanted = task.wanted_facts(None)
         try:
             elf = await self.builder.elf(Stage(task.lab.number, task.patch))
-        except BuildFailure as failure:
-            return dict.fromkeys(wanted, Finding(Verdict.BUILD_FAIL, str(failure)))
-        except MachineError as error:
-            return dict.fromkeys(wanted, Finding(Verdict.INFRA, str(error)))
+        except (BuildFailure, MachineError) as error:
+            return dict.fromkeys(wanted, _blame(error))
         return {name: await facts.measure(name, facts.Evidence(Image(elf))) for name in wanted}
 
 
@@ -209,27 +225,22 @@ async def _read_panic(machine: Machine, image: Image) -> judge.Panic:
     return judge.Panic(PanicKind(kind) if known else PanicKind.NONE, message)
 
 
-def _read_answers(lab: Lab, notes: list[str]) -> dict[str, Any]:
-    """The student's answers; the reference ones if there are none and we have those."""
-    def read(path: Path) -> dict[str, Any]:
-        try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            notes.append(f"{lab.answers} cannot be read: {error}")
-            return {}
-
-    answers = read(lab.path / lab.answers)
-    reference = lab.path / "reference" / lab.answers
-    if not any(map(facts.is_answered, answers.values())) and reference.is_file():
-        notes.append(f"{lab.answers} has no answer in it: the reference answers were graded")
-        return read(reference)
-    return answers
+def _blame(error: BuildFailure | MachineError) -> Finding:
+    """The verdict on what could not be built or run."""
+    if isinstance(error, BuildFailure):
+        return judge.judge_build(str(error))
+    return Finding(Verdict.INFRA, str(error))
 
 
-def _command(task: Task, boot: Boot, test: Test) -> str:
-    """The command that shows a test again."""
+def _command(task: Task, boot: Boot, test: Test, finding: Finding) -> str:
+    """The command that shows a failure again."""
+    source = []
+    if boot.variant:
+        source.append(f"VARIANT={boot.variant}")
+    elif task.patch:
+        source.append(f"PATCH={os.path.relpath(task.patch)}")
+    if finding.verdict is Verdict.BUILD_FAIL:
+        return " ".join([f"make elf LAB={task.lab.number}", *source])
     words = [f"make run LAB={task.lab.number}"]
     options = []
     for word in boot.cmdline.split():
@@ -241,10 +252,7 @@ def _command(task: Task, boot: Boot, test: Test) -> str:
         words.append(f"TEST={test.ktest}")
     if boot.mem != Config.mem:
         words.append(f"MEM={boot.mem}")
-    if boot.variant:
-        words.append(f"VARIANT={boot.variant}")
-    elif task.patch:
-        words.append(f"PATCH={os.path.relpath(task.patch)}")
+    words += source
     if options:
         words.append(f"OPTIONS='{' '.join(options)}'")
     typed = f"   # then type: {', '.join(boot.input)}" if boot.input else ""

@@ -13,7 +13,7 @@ from typing import Any
 
 import facts
 import ktap
-from findings import Autopsy, describe_deadlock, describe_place
+from findings import Autopsy, cause_of, describe_deadlock, describe_place
 from lab import Question, Test
 from machine import BROKEN, EXIT_FAILED, EXIT_PASSED, Cause, Ending, PanicKind
 
@@ -58,6 +58,12 @@ class Finding:
     verdict: Verdict
     detail: str = ""
     console: tuple[str, ...] = ()           # the lines that show it
+    cause: str = ""                         # if others' details may differ though it is the same
+
+    def like(self, other: Finding) -> bool:
+        """Is it the same failure, for all that we can tell?"""
+        return (self.verdict, self.cause or self.detail) == \
+            (other.verdict, other.cause or other.detail)
 
 
 PASSED = Finding(Verdict.PASS)
@@ -105,6 +111,15 @@ def _judge_standstill(record: Record, why: str) -> tuple[Verdict, str]:
     return Verdict.HANG, f"{why}, {_where(record)}"
 
 
+def _cause(verdict: Verdict, record: Record) -> str:
+    """What makes two crashes the same."""
+    if verdict in (Verdict.INFRA, Verdict.BOOT_FAIL):
+        return ""
+    if verdict is Verdict.NOT_IMPLEMENTED and record.panic:
+        return record.panic.message
+    return cause_of(record.autopsy or Autopsy())
+
+
 def judge_crash(record: Record) -> Finding | None:
     """What a boot died of, or None if it did not die."""
     match record.ending.cause:
@@ -121,7 +136,7 @@ def judge_crash(record: Record) -> Finding | None:
             detail = f"the CPU could not even report an exception, {_where(record)}"
         case _:
             return None
-    return Finding(verdict, detail, last_lines(record.console))
+    return Finding(verdict, detail, last_lines(record.console), _cause(verdict, record))
 
 
 def ended_as(record: Record) -> str | None:
@@ -131,11 +146,18 @@ def ended_as(record: Record) -> str | None:
     return {Cause.PROMPT: "monitor", Cause.REBOOT: "reboot"}.get(record.ending.cause)
 
 
+def judge_build(message: str) -> Finding:
+    """The verdict on sources that do not build. A patch may have moved the lines of a file."""
+    cause = re.sub(r"^\S*?([^/\s:]+):[\d:]+ ", r"\1: ", message.partition("\n")[0])
+    return Finding(Verdict.BUILD_FAIL, message, cause=cause)
+
+
 # ---- in-kernel tests
 
 
 def _judge_result(result: ktap.Result) -> Finding:
-    notes = [line.removeprefix("# ") for line in result.output if line.startswith("# ")]
+    notes = [line.removeprefix("# ") for line in result.output
+             if line.startswith("# ") and not line.startswith("# seed ")]
     shown = tuple(result.output[-CONTEXT_LINES:])
     match result.status:
         case ktap.Status.PASSED:
@@ -144,7 +166,8 @@ def _judge_result(result: ktap.Result) -> Finding:
             return Finding(Verdict.NOT_IMPLEMENTED, f"TODO {result.reason}", shown)
         case ktap.Status.SKIPPED:
             return Finding(Verdict.WRONG, f"skipped: {result.reason}", shown)
-    return Finding(Verdict.WRONG, "; ".join(notes[-DIAGNOSTICS:]) or "failed", shown)
+    detail = "; ".join(notes[-DIAGNOSTICS:]) or "failed"
+    return Finding(Verdict.WRONG, detail, shown, cause=re.sub(r"\b0x[0-9a-f]+", "0x…", detail))
 
 
 def _judge_end_of_tests(record: Record, report: ktap.Report) -> Finding | None:
@@ -175,11 +198,28 @@ def judge_ktests(names: list[str], record: Record) -> dict[str, Finding]:
     missing = [name for name in names if name not in results]
     if crash := judge_crash(record):
         running = record.autopsy.test if record.autopsy else None
+        if running is None:         # not one of ours was running, whatever the console says
+            return dict.fromkeys(names, crash)
         return results | ({running: crash} if running in names else dict.fromkeys(missing, crash))
     end = _judge_end_of_tests(record, report)
-    did_not_run = Finding(Verdict.WRONG, "did not run: the kernel has no test of this name")
+    why = "the kernel has no test of this name"
+    if report.planned is not None and report.planned > len(report.results):
+        why = "the machine switched itself off before its result"
+    did_not_run = Finding(Verdict.WRONG, f"did not run: {why}", last_lines(record.console))
     return ({name: end if end and result is PASSED else result for name, result in results.items()}
             | {name: end or did_not_run for name in missing})
+
+
+def in_doubt(found: dict[str, Finding], record: Record) -> list[str]:
+    """
+    The tests of one boot that may be WRONG only because of what went wrong before them: not
+    the first that the kernel itself reported, nor one that had the boot to itself.
+    """
+    reported = ktap.parse(record.console).results
+    first = next((name for name, result in reported.items()
+                  if result.status is not ktap.Status.PASSED), None)
+    return [name for name, finding in found.items()
+            if finding.verdict is Verdict.WRONG and name != first and len(found) > 1]
 
 
 # ---- boots that must end in a certain way
@@ -234,11 +274,16 @@ def judge_answer(question: Question, answer: Any,
                  measured: facts.Value | facts.NoSuchThing | Finding) -> Finding:
     """The verdict on one answer. `measured` may be the reason why its fact was not measured."""
     if not facts.is_answered(answer):
-        return Finding(Verdict.NOT_IMPLEMENTED, f"{question.key} is not answered")
+        return Finding(Verdict.NOT_IMPLEMENTED, "not answered yet")
     if isinstance(measured, facts.NoSuchThing):
         return Finding(Verdict.INFRA, str(measured))
     if isinstance(measured, Finding):
-        return Finding(measured.verdict, f"nothing to compare it to: {measured.detail}")
+        return Finding(measured.verdict, f"nothing to compare it to: {measured.detail}",
+                       cause=measured.cause or measured.detail)
     if facts.matches(answer, measured, question.contains):
         return PASSED
-    return Finding(Verdict.WRONG, f"{question.key} = {answer!r} is not what the machine shows")
+    form = facts.form(measured, question.contains)
+    if not facts.has_form(answer, measured):
+        return Finding(Verdict.WRONG, f"{question.key} = {answer!r} is not {form}")
+    return Finding(Verdict.WRONG, f"{question.key} = {answer!r} is {form}, as it should be, "
+                                  "but not the one that the machine shows")

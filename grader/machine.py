@@ -40,6 +40,7 @@ PROMPT = "ouroboros> "                  # MONITOR_PROMPT, kernel/monitor.h
 EXIT_PASSED, EXIT_FAILED = 33, 35       # 2 * status + 1, kernel/machine.h
 KERNEL_BASE = 0xffffffff80000000        # kernel/layout.h
 RFLAGS_IF = 1 << 9
+MIN_MEMORY = 8 << 20
 SCREEN, SCREEN_COLUMNS, SCREEN_ROWS = 0xb8000, 80, 25   # VGA text memory
 
 # Backstops, in seconds of the host's time. No verdict should ever need one.
@@ -48,6 +49,7 @@ SILENCE_LIMIT = 30          # neither a byte nor an event: the guest hangs, or t
 IDLE_LIMIT = 10             # the same, counting only when we find the CPU halted
 NMI_LIMIT = 5               # of silence after the watchdog's NMI, for the lockup report
 TOTAL_LIMIT = 300           # however talkative it is
+QMP_LIMIT = 30              # for QEMU's answer to a command
 CONSOLE_LIMIT_BYTES = 4 << 20
 CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host to read
 DEAD_LIMIT = 2              # the same, halted with interrupts masked: nothing will wake it
@@ -257,7 +259,11 @@ class Machine:
     async def qmp(self, command: str, **arguments: Any) -> Any:
         """Carries out one QMP command."""
         self._qmp.write(json.dumps({"execute": command, "arguments": arguments}).encode())
-        reply = await self._replies.get()
+        try:
+            async with asyncio.timeout(QMP_LIMIT):
+                reply = await self._replies.get()
+        except TimeoutError:
+            raise MachineError(f"QEMU did not answer {command} within {QMP_LIMIT} s") from None
         if reply is None:
             self._replies.put_nowait(None)
             raise MachineError(f"QEMU is gone: {self._last_words()}")
@@ -342,7 +348,7 @@ class Machine:
             await self.qmp("quit")
             await self._process.wait()
         if (status := self._process.returncode) is not None:
-            if status in (EXIT_PASSED, EXIT_FAILED) or (status & 1 and not self._last_words()):
+            if status > 0 and status & 1 and not self._last_words():   # what isa-debug-exit makes
                 return Ending(Cause.EXIT, status)
             return Ending(Cause.DIED, status, self._last_words() or f"exit status {status}")
         if self._seen("GUEST_PANICKED") is not None:
@@ -403,15 +409,40 @@ def _ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Pope
         process.wait()
 
 
-def _how_it_ended(status: int | None, resets: Path) -> str:
+class Events:
+    """Listens to what QEMU reports through QMP, from a thread of its own."""
+
+    def __init__(self, qmp: socket.socket, react: Callable[[str], None]):
+        self._qmp = qmp
+        self._react = react                 # is given the name of every event
+        self.reasons: list[str] = []        # why the machine was shut down or reset
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError), self._qmp.makefile("rw") as lines:
+            lines.write('{"execute": "qmp_capabilities"}')
+            lines.flush()
+            for line in lines:
+                message = json.loads(line)
+                if "event" in message:
+                    self.reasons += filter(None, [message.get("data", {}).get("reason")])
+                    self._react(message["event"])
+
+    def until_the_end(self) -> None:
+        """Waits until QEMU, which must have ended, has nothing more to report."""
+        self._thread.join()
+
+
+def _how_it_ended(status: int | None, resets: Path, reasons: list[str]) -> str:
     """A word for the person who watched, or "" if there is nothing to say."""
     if status == EXIT_PASSED:
         return "The machine switched itself off: all tests passed."
     if status == EXIT_FAILED:
         return "The machine switched itself off: some tests failed."
-    if "Triple fault" in resets.read_text(errors="replace"):
+    if resets.exists() and "Triple fault" in resets.read_text(errors="replace"):
         return "Triple fault: the CPU could not even report an exception, and reset itself."
-    return ""
+    return "The machine reset itself." if "guest-reset" in reasons else ""
 
 
 def _type_script(qemu: subprocess.Popen[bytes]) -> int | None:
@@ -437,18 +468,32 @@ def run(config: Config) -> int:
     standard input is a script, and the machine ends with it, or with a panic.
     """
     person = sys.stdin.isatty()
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
+    told: list[str] = []
+
+    def react(event: str) -> None:
+        if person and event == "GUEST_PANICKED" and not told:
+            told.append(event)
+            print("\nCtrl-A x leaves. To look into it: make debug, with the same LAB=… "
+                  "and so on.", file=sys.stderr)
+
+    qmp, qmp_peer = socket.socketpair()
+    with qmp, tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
         resets = Path(directory, "resets")
         command = base_command(config, panic="none" if person else "exit-failure")
         command += ["-serial", "mon:stdio" if person else "stdio",
-                    "-d", "cpu_reset", "-D", str(resets)]
+                    "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}",
+                    "-mon", "chardev=qmp,mode=control", "-d", "cpu_reset", "-D", str(resets)]
         if person:
             print("Ctrl-A x quits.", file=sys.stderr)
         pipe = None if person else subprocess.PIPE
-        with _ended_with_us(subprocess.Popen(command, stdin=pipe, stdout=pipe,
-                                             preexec_fn=_parent_guard())) as qemu:
+        with qmp_peer:
+            qemu = subprocess.Popen(command, stdin=pipe, stdout=pipe, pass_fds=[qmp_peer.fileno()],
+                                    preexec_fn=_parent_guard())
+        with _ended_with_us(qemu):
+            events = Events(qmp, react)
             status = qemu.wait() if person else _type_script(qemu)
-        if last_word := _how_it_ended(status, resets):
+        events.until_the_end()
+        if last_word := _how_it_ended(status, resets, events.reasons):
             print(f"\n{last_word}", file=sys.stderr)
     return 0 if status in (None, 0, EXIT_PASSED) else 1
 
@@ -482,11 +527,19 @@ def debug(config: Config, elf: Path, gdb_arguments: list[str]) -> int:
                                     preexec_fn=_parent_guard())
         with _ended_with_us(qemu):
             threading.Thread(target=_copy_console, args=(ours,), daemon=True).start()
+            print("The console is shown here, but takes no input: make run does.",
+                  file=sys.stderr)
             signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C is for GDB
             return subprocess.call(
                 ["gdb", "-q", str(elf), "-ex", "set confirm off", "-ex",
                  f"target remote {address}", *gdb_arguments],
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+
+def _is_memory_size(text: str) -> bool:
+    """Is it a size that QEMU takes (M unless it says otherwise) and GRUB can start in?"""
+    match = re.fullmatch(r"([1-9][0-9]*)([KMG]?)", text)
+    return bool(match) and int(match[1]) << {"K": 10, "G": 30}.get(match[2], 20) >= MIN_MEMORY
 
 
 def main() -> int:
@@ -501,6 +554,10 @@ def main() -> int:
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else len(words)
     arguments = parser.parse_args(words[:end])
+    if not _is_memory_size(arguments.mem):
+        print(f"machine.py: {arguments.mem!r} is not a size of memory like 64M or 6G, "
+              f"and of at least {MIN_MEMORY >> 20}M", file=sys.stderr)
+        return 2
     config = Config(arguments.iso, arguments.mem, arguments.accel, arguments.firmware)
     try:
         if arguments.what == "run":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -87,69 +87,91 @@ class Watcher:
             self._progress.update(task, failed=f"{score.test.name} {score.finding.verdict}")
 
 
+def _print_line(console: Console, line: Text) -> None:
+    """Prints one line as one line, however narrow the terminal is: nothing of it gets lost."""
+    console.print(line, soft_wrap=True)
+
+
 def _heading(graded: LabScore) -> Text:
     colour = "green" if graded.points == graded.max else "red"
     return Text.assemble((f"Lab {graded.lab.number} · {graded.lab.title}", "bold"), "  ",
                          (f"{graded.points}/{graded.max}", f"bold {colour}"))
 
 
-def _table(graded: LabScore, width: int) -> Table:
+def _table(graded: LabScore, width: int) -> list[Text]:
     """One line a test. What it is about is left out where there is no room for it."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    rows = [(f"{score.points}/{score.test.points}", Text(score.finding.verdict, score.style),
-             score.test.name) for score in graded.scores]
-    taken = sum(max(len(row[column]) for row in rows) + 2 for column in range(3))
-    roomy = width - taken >= MIN_ABOUT
-    table.add_column(overflow="fold", no_wrap=roomy)
+    rows = [(f"{score.points}/{score.test.points}", score.finding.verdict, score.test.name)
+            for score in graded.scores]
+    points, verdict, name = (max(len(row[column]) for row in rows) for column in range(3))
+    room = width - len("  " * 4) - points - verdict - name
+    lines = []
     for row, score in zip(rows, graded.scores):
-        about = Text(score.test.about, "dim", no_wrap=True, overflow="ellipsis")
-        table.add_row(*row, *([about] if roomy else []))
-    return table
+        about = Text(score.test.about, "dim")
+        about.truncate(max(room, 0), overflow="ellipsis")
+        lines.append(Text.assemble(f"  {row[0]:>{points}}  ", (f"{row[1]:{verdict}}", score.style),
+                                   f"  {row[2]:{name}}  ", about if room >= MIN_ABOUT else ""))
+        lines[-1].rstrip()
+    return lines
 
 
 def _alike(failures: list[Score]) -> list[list[Score]]:
     """The failures, those of one cause together."""
-    groups: dict[tuple[str, str], list[Score]] = {}
+    groups: list[list[Score]] = []
     for score in failures:
-        groups.setdefault((score.finding.verdict, score.finding.detail), []).append(score)
-    return list(groups.values())
+        for group in groups:
+            if group[0].finding.like(score.finding):
+                group.append(score)
+                break
+        else:
+            groups.append([score])
+    return groups
 
 
-def _failure(scores: list[Score], full: bool) -> Group:
-    """What there is to say of one failure, or of several with the same cause."""
+def _show_failure(console: Console, scores: list[Score], full: bool) -> None:
+    """Prints what there is to say of one failure, or of several with the same cause."""
     first = scores[0]
+    names = ", ".join(score.test.name for score in scores[:MAX_NAMES])
+    if len(scores) > MAX_NAMES:
+        names += f" and {len(scores) - MAX_NAMES} more"
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     if len(scores) == 1 and first.test.about:
-        grid.add_row("expected", escape(first.test.about))
+        label = "question" if isinstance(first.test, Question) else "expected"
+        grid.add_row(label, escape(first.test.about))
     grid.add_row("found", Text(first.finding.detail))
     if first.finding.console:
         lines = first.finding.console if full else first.finding.console[-CONSOLE_LINES:]
         grid.add_row("console", Text("\n".join(lines), style="dim"))
+    _print_line(console, Text.assemble((first.finding.verdict, first.style), " ", (names, "bold")))
+    console.print(Padding(grid, (0, 0, 0, 2)))
     if first.again:
-        grid.add_row("see it", Text(first.again, style="bold", overflow="fold"))
-    names = ", ".join(score.test.name for score in scores[:MAX_NAMES])
-    if len(scores) > MAX_NAMES:
-        names += f" and {len(scores) - MAX_NAMES} more"
-    title = Text.assemble((first.finding.verdict, first.style), " ", (names, "bold"))
-    return Group(title, Padding(grid, (0, 0, 1, 2)))
+        _print_line(console, Text("  see it", style="dim"))
+        _print_line(console, Text(f"    {first.again}", style="bold"))
+    console.print()
 
 
 def show(console: Console, labs: list[LabScore], verbose: bool) -> None:
-    """Prints the result for a person. Several labs: those with full points as one line each."""
+    """
+    Prints the result for a person. Several labs: those with full points as one line each. The
+    scores come last, once more where they have scrolled away.
+    """
+    explained = False
     for graded in labs:
-        console.print(_heading(graded))
+        _print_line(console, _heading(graded))
         if len(labs) == 1 or graded.failures or verbose:
-            console.print(Padding(_table(graded, console.width - 2), (0, 0, 0, 2)))
+            explained = True
+            for line in _table(graded, console.width):
+                _print_line(console, line)
         for note in graded.notes:
             console.print(Text(f"  {note}", style="dim"))
         if graded.failures:
             console.print()
         for scores in _alike(graded.failures):
-            console.print(_failure(scores, verbose))
+            _show_failure(console, scores, verbose)
+    if explained:
+        for graded in labs:
+            _print_line(console, _heading(graded))
     if len(labs) > 1:
         points, most = sum(lab.points for lab in labs), sum(lab.max for lab in labs)
         console.print(Text(f"All labs  {points}/{most}",

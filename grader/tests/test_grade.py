@@ -1,14 +1,23 @@
 """grade.py as a program: its exit status, its JSON, and what it does when things go wrong."""
 import asyncio
+import io
 import subprocess
 import sys
 
 import pytest
 from conftest import GRADER, ROOT, grade
+from rich.console import Console
 
+import answers
 import build
+import grade as grader
+import judge
+import lab
+import report
 from build import Builder, BuildFailure, Stage
-from machine import MachineError
+from judge import Finding, Verdict
+from machine import Cause, Ending, MachineError
+from report import LabScore, Score
 
 LAB_0 = "boot.monitor"      # a cheap test of lab 0
 
@@ -123,3 +132,176 @@ def test_the_compilers_complaint_is_the_students(fake_make, complaint):
 def test_any_other_complaint_is_ours(fake_make, complaint):
     with pytest.raises(MachineError):
         asyncio.run(fake_make(complaint).elf(Stage(2)))
+
+
+# ---- tests that fail because of another
+
+KTESTS = [lab.Test(f"heap.{letter}", 25, f"about {letter}", ktest=f"heap.{letter}")
+          for letter in "abcd"]
+
+
+def run_ktests(monkeypatch, tmp_path, *consoles):
+    """Grades KTESTS on boots that show these consoles. Return: the verdicts and what was booted."""
+    class CannedGrader(grader.Grader):
+        async def _boot(self, stage, boot, cmdline, wanted=[]):
+            booted.append(cmdline.rpartition("ktest=")[2])
+            console = "KTAP version 1\n1..4\n" + waiting.pop(0)
+            return judge.Record(Ending(Cause.EXIT, 35 if "not ok" in console else 33), console)
+
+    class CannedBuilder:
+        async def elf(self, stage):
+            return tmp_path
+
+    class CannedImage:
+        def __init__(self, path):
+            self.ktests = {"heap_a", "heap_b", "heap_c", "heap_d", "heap_e"}
+
+    booted, waiting = [], list(consoles)
+    monkeypatch.setattr(grader, "Image", CannedImage)
+    found = asyncio.run(CannedGrader(CannedBuilder(), 1, None)._run_ktests(
+        Stage(2), lab.Boot(tuple(KTESTS)), KTESTS))
+    return [found[test.name].verdict for test in KTESTS], booted
+
+
+def test_what_may_have_failed_because_of_another_is_run_alone(monkeypatch, tmp_path):
+    verdicts, booted = run_ktests(
+        monkeypatch, tmp_path,
+        "not ok 1 heap.a\nok 2 heap.b\nok 3 heap.c # SKIP no memory\nnot ok 4 heap.d\n",
+        "ok 1 heap.c\n", "not ok 1 heap.d\n")
+    assert verdicts == ["WRONG", "PASS", "PASS", "WRONG"]
+    assert booted[1:] == ["heap.c", "heap.d"]
+
+
+def test_tests_that_others_bring_down_again_and_again_run_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr(grader, "MAX_BOOTS", 0)
+    verdicts, booted = run_ktests(monkeypatch, tmp_path, *(
+        f"{'not ' if letter == 'c' else ''}ok 1 heap.{letter}\n" for letter in "abcd"))
+    assert verdicts == ["PASS", "PASS", "WRONG", "PASS"]
+    assert booted == ["heap.a", "heap.b", "heap.c", "heap.d"]
+
+
+@pytest.mark.parametrize("console", [
+    "ok 1 heap.a\nok 2 heap.b\nok 3 heap.c\nok 4 heap.d\n",
+    "ok 1 heap.a\nnot ok 2 heap.b\nok 3 heap.c\nok 4 heap.d\n",
+    "".join(f"not ok 1 heap.{letter} # TODO 2.1 in kmalloc\n" for letter in "abcd"),
+])
+def test_no_boot_is_wasted(monkeypatch, tmp_path, console):
+    assert len(run_ktests(monkeypatch, tmp_path, console)[1]) == 1
+
+
+# ---- answers.toml
+
+@pytest.fixture
+def questions(tmp_path):
+    """A function that makes a lab of two questions whose answers.toml holds these bytes."""
+    def make(data):
+        path = tmp_path / "00-questions"
+        (path / "reference").mkdir(parents=True)
+        (path / "reference" / "answers.toml").write_text("entry = 1\nlimit = 42\n")
+        if data is not None:
+            (path / "answers.toml").write_bytes(data)
+        (path / "lab.toml").write_text('''
+title = "Questions"
+files = ["answers.toml"]
+boots_to = ""
+[answers]
+file = "answers.toml"
+question = [
+  { name = "answers.entry", points = 50, key = "entry", fact = "constant:1" },
+  { name = "answers.limit", points = 50, key = "limit", fact = "constant:42" },
+]
+''')
+        return lab.load(path)
+    return make
+
+
+@pytest.mark.parametrize("data, line, words", [
+    (b'entry = ""\nlimit = 4 2\n', 2, "not valid TOML: Expected newline or end of document"),
+    (b'\n\nentry = "\n', 3, "not valid TOML: "),
+    (b'entry = ""\nlimit = [1,', 2, "not valid TOML: "),
+    (b"entry = 1\nentry = 1\n", 2, "not valid TOML: Cannot overwrite a value"),
+    (b"entry = 1\n# caf\xe9\n", 2, "not UTF-8"),
+])
+def test_answers_that_cannot_be_read_are_wrong(questions, data, line, words, tmp_path):
+    chosen = questions(data)
+    graded = asyncio.run(grader.Grader(Builder(tmp_path), 1, report.Watcher(Console(quiet=True)))
+                         .grade([grader.Task(chosen, chosen.tests, None)]))[0]
+    assert graded.points == 0
+    for score in graded.scores:
+        assert score.finding.verdict is Verdict.WRONG
+        assert f"answers.toml:{line}: {words}" in score.finding.detail
+
+
+@pytest.mark.parametrize("data, values, words", [
+    (b'entry = ""\nlimit = ""\n', {"entry": 1, "limit": 42}, "has no answer in it"),
+    (None, {"entry": 1, "limit": 42}, "has no answer in it"),
+    (b'entry = ""\nlimit = 3\n', {"entry": "", "limit": 3}, ""),
+    (b'entri = 5\nlimit = ""\n', {"entri": 5, "limit": ""},
+     "no question is called 'entri'; there are: entry, limit"),
+])
+def test_which_answers_are_graded(questions, data, values, words):
+    given = answers.read(questions(data))
+    assert (given.values, given.trouble) == (values, "")
+    assert words in "\n".join(given.notes) and len(given.notes) == bool(words)
+
+
+# ---- what is shown
+
+COMMAND = "make run LAB=2 LOG=debug PATCH=a/patch/with/a/name/that/is/quite/long.patch TEST=heap.a"
+
+
+def shown(*scores, width=80, labs=1):
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    lab_2 = lab.Lab(2, ROOT / "labs/02-heap", "The heap", (), "", ())
+    report.show(console, [LabScore(lab_2, list(scores))] * labs, False)
+    return console.file.getvalue()
+
+
+def score(finding, name="heap.a", about="what it is about", again=COMMAND):
+    return Score(lab.Test(name, 10, about), finding, again)
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 100, 200])
+def test_points_verdict_and_name_are_never_cut(width):
+    name = "frame.free_blocks_are_as_large_as_can_be_whatever_came_before"
+    lines = shown(score(judge.PASSED, name), score(Finding(Verdict.NOT_IMPLEMENTED, "x"), "heap.b"),
+                  width=width).splitlines()
+    assert lines[1].startswith(f"  10/10  PASS             {name}")
+    assert lines[2].startswith("   0/10  NOT_IMPLEMENTED  heap.b")
+    assert ("what it" in lines[1]) == ("what it is about" in lines[1]) == (width == 200)
+
+
+@pytest.mark.parametrize("width", [20, 80, 200])
+def test_the_command_is_a_line_of_its_own(width):
+    assert f"\n    {COMMAND}\n" in shown(score(Finding(Verdict.WRONG, "x")), width=width)
+
+
+def test_one_cause_is_explained_once():
+    text = shown(*(score(Finding(Verdict.PANIC, f"along {number}", cause="here"), f"heap.{number}")
+                   for number in range(29)), score(Finding(Verdict.PANIC, "elsewhere"), "heap.z"))
+    assert "PANIC heap.0, heap.1, heap.2 and 26 more\n" in text
+    assert "PANIC heap.z\n" in text
+    assert "along 0" in text and "along 1" not in text and text.count(COMMAND) == 2
+
+
+def test_the_scores_are_the_last_lines():
+    bad = score(Finding(Verdict.WRONG, "x"))
+    line = "Lab 2 · The heap  0/10"
+    assert shown(bad).splitlines()[-2:] == ["", line]
+    assert shown(bad, labs=2).splitlines()[-3:] == [line, line, "All labs  0/20"]
+    assert shown(score(judge.PASSED), labs=2).count("10/10") == 2      # and not again
+
+
+def test_a_question_is_not_what_was_expected():
+    question = Score(lab.Question("answers.x", 10, "where it starts", "x", "elf.entry"),
+                     Finding(Verdict.WRONG, "x = 5"))
+    assert "question  where it starts" in shown(question)
+    assert "expected  what it is about" in shown(score(Finding(Verdict.WRONG, "x")))
+
+
+def test_a_build_failure_is_shown_once_with_the_command_that_builds(tmp_path):
+    done = run("2", "--patch", "grader/mutants/02/build-error.patch")
+    assert done.returncode == 1
+    assert done.stdout.count("error:") == 1, done.stdout
+    assert "\n    make elf LAB=2 PATCH=grader/mutants/02/build-error.patch\n" in done.stdout
+    assert " more\n" in done.stdout and "make run" not in done.stdout

@@ -141,6 +141,27 @@ def test_a_test_that_passed_before_the_crash_keeps_its_verdict_but_not_the_runni
     assert verdicts(record)["heap.b"] is Verdict.HANG
 
 
+@pytest.mark.parametrize("record, doubtful", [
+    (finished(ALL_PASS, 33), []),
+    (finished("ok 1 heap.a\nnot ok 2 heap.b\nok 3 heap.c\n", 35), []),
+    (finished("not ok 1 heap.a\nok 2 heap.b # SKIP no memory\nnot ok 3 heap.c\n", 35),
+     ["heap.b", "heap.c"]),
+    (finished("not ok 1 heap.a # TODO 2.1 in kmalloc\nnot ok 2 heap.b\nok 3 heap.c\n", 35),
+     ["heap.b"]),
+    (finished("not ok 1 heap.c\nnot ok 2 heap.a\nok 3 heap.b\n", 35), ["heap.a"]),
+    (finished("ok 1 heap.a\n", 33), ["heap.b", "heap.c"]),              # these did not run
+    (finished(ALL_PASS, 35), TESTS),
+])
+def test_wrong_perhaps_because_of_another(record, doubtful):
+    assert judge.in_doubt(judge.judge_ktests(TESTS, record), record) == doubtful
+
+
+def test_a_test_that_was_alone_is_not_in_doubt():
+    for lines in ("not ok 1 heap.a\n", "ok 1 heap.a\n", ""):
+        record = finished(lines, 35)
+        assert judge.in_doubt(judge.judge_ktests(["heap.a"], record), record) == []
+
+
 # ---- ends
 
 def demand(expect, **demands):
@@ -207,10 +228,83 @@ def test_a_lock_that_an_earlier_call_left_held():
         ended(Cause.LOCKUP, autopsy=left)).detail
 
 
+def test_a_cpu_that_relaxes_in_spin_lock_still_waits_there():
+    left = Autopsy(frames=places("kmain", "kmalloc", "spin_lock", "cpu_relax"),
+                   waits_for=Lock("heap_lock", True, 0, Place("kmalloc", "heap.c", 88)))
+    assert judge.judge_crash(ended(Cause.LOCKUP, autopsy=left)).detail.endswith(
+        "that call has left it held; now along kmalloc")
+
+
+def test_why_a_test_did_not_run():
+    def detail(plan):
+        record = ended(Cause.EXIT, f"KTAP version 1\n1..{plan}\nok 1 heap.a\n", 33)
+        return judge.judge_ktests(["heap.a", "heap.b"], record)["heap.b"].detail
+
+    assert "no test of this name" in detail(1) and "switched itself off" in detail(2)
+
+
 def test_an_endless_recursion_is_folded():
     recursion = Autopsy(frames=places("kmain", *("kmalloc", "heap_rescue", "log_record") * 50))
     detail = judge.judge_crash(panicked(PanicKind.STACK_OVERFLOW, autopsy=recursion)).detail
     assert "(kmalloc → heap_rescue → log_record) × 50" in detail
+
+
+# ---- what is the same failure
+
+def hang_in(*functions):
+    return judge.judge_crash(ended(Cause.LOCKUP, autopsy=Autopsy(frames=tuple(
+        Place(function, "string.c" if function == "memset" else "heap.c", 10)
+        for function in functions))))
+
+
+def test_failures_with_one_cause_are_alike():
+    assert hang_in("test_a", "kmalloc").like(hang_in("test_b", "kzalloc", "kmalloc"))
+    assert hang_in("kmalloc", "memset").like(hang_in("kmalloc"))
+    assert not hang_in("test_a", "kmalloc").like(hang_in("test_a", "kfree"))
+
+
+def test_wrong_results_are_alike_but_for_the_addresses_in_them():
+    first, second, third = judge.judge_ktests(TESTS, finished(
+        "# seed 1\n# a.c:9: 0x12 is lost\nnot ok 1 heap.a\n# a.c:9: 0xff is lost\nnot ok 2 heap.b\n"
+        "# a.c:8: 0x12 is lost\nnot ok 3 heap.c\n", 35)).values()
+    assert first.like(second) and not first.like(third)
+
+
+def test_deadlocks_are_alike_with_the_same_lock_and_cycle():
+    def deadlock(*frames, **lock):
+        return judge.judge_crash(ended(Cause.LOCKUP, autopsy=Autopsy(
+            frames=places(*frames), waits_for=Lock(**{**vars(DEADLOCK.waits_for), **lock}))))
+
+    one = deadlock("test_a", "kmalloc", "heap_rescue", "kmalloc", "spin_lock")
+    assert one.like(deadlock("test_b", "f", "kmalloc", "heap_rescue", "kmalloc", "spin_lock"))
+    assert not one.like(deadlock("test_a", "kmalloc", "log_record", "kmalloc", "spin_lock"))
+    assert not one.like(deadlock("test_a", "kmalloc", "heap_rescue", "kmalloc", "spin_lock",
+                                 name="log_lock"))
+    left = deadlock("test_a", "kfree", "spin_lock")
+    assert left.like(deadlock("test_b", "krealloc", "kfree", "spin_lock")) and not left.like(one)
+
+
+def test_overflows_are_alike_with_the_same_recursion():
+    def overflow(*tail):
+        recursion = ("kmain", *("kmalloc", "heap_rescue") * 50, *tail)
+        return judge.judge_crash(panicked(PanicKind.STACK_OVERFLOW,
+                                          autopsy=Autopsy(frames=places(*recursion))))
+
+    assert overflow().like(overflow("kmalloc")) and overflow().like(overflow("memset"))
+
+
+def test_build_failures_are_alike_wherever_a_patch_has_put_the_file():
+    def failure(text):
+        return judge.judge_build(f"{text}\nmore")
+
+    one = failure("labs/02-heap/heap.c:7:2: error: 'x' undeclared")
+    assert one.like(failure("build/patched/3-muted/heap.c:9:2: error: 'x' undeclared"))
+    assert not one.like(failure("labs/02-heap/heap.c:7:2: error: 'y' undeclared"))
+
+
+def test_an_answer_without_a_fact_is_like_the_boot_that_failed():
+    for measured in (judge.Finding(Verdict.PANIC, "x", cause="y"), judge.Finding(Verdict.WRONG, "x")):
+        assert judge.judge_answer(QUESTION, "a", measured).like(measured)
 
 
 # ---- answers
@@ -228,6 +322,26 @@ QUESTION = lab.Question("answers.lock", 10, "", "lock", "deadlock.lock")
 ])
 def test_answers(answer, measured, verdict):
     assert judge.judge_answer(QUESTION, answer, measured).verdict is verdict
+
+
+@pytest.mark.parametrize("answer, measured, words", [
+    ("set", 1234, "is not a number"), ([1], 1234, "is not a number"),
+    (99, 1234, "is a number, decimal or 0x…, as it should be, but not the one"),
+    (99, "heap_lock", "is not a name"), (["a"], "heap_lock", "is not a name"),
+    ("a", "heap_lock", "is a name"), (1.5, ["heap_lock"], "is not a list of names"),
+    ({"a": 1}, ["heap_lock"], "is not a list of names"), (["a"], ["heap_lock"], "is a list of names"),
+    ("a, b", ["heap_lock"], "is a list of names"),
+])
+def test_a_wrong_answer_is_told_its_form_and_no_more(answer, measured, words):
+    finding = judge.judge_answer(QUESTION, answer, measured)
+    assert finding.verdict is Verdict.WRONG and words in finding.detail
+    assert "1234" not in finding.detail and "heap_lock" not in finding.detail
+
+
+def test_one_name_of_a_chain_is_asked_for_as_a_name():
+    question = lab.Question("answers.first", 10, "", "first", "deadlock.cycle", ("table_grow",))
+    assert "is a name," in judge.judge_answer(question, "kfree", ["table_grow", "kmalloc"]).detail
+    assert "is not a name" in judge.judge_answer(question, 5, ["table_grow", "kmalloc"]).detail
 
 
 def test_a_wrong_answer_does_not_give_the_right_one_away():

@@ -190,6 +190,7 @@ def test_run_on_a_terminal_and_quit(iso):
     terminal.type("hang\r")
     terminal.expect("LOCKUP: cpu0 makes no progress")
     terminal.expect("stays put")
+    terminal.expect("Ctrl-A x leaves. To look into it: make debug")
     terminal.type("\x01x")
     assert terminal.status() == 0
     assert not qemus_of(image)
@@ -200,7 +201,40 @@ def test_run_ends_with_the_guest(iso):
     terminal = Terminal(*machine_py("run", image))
     terminal.expect("ouroboros> ")
     terminal.type("reboot\r")
+    terminal.expect("The machine reset itself.")
     assert terminal.status() == 0
+
+
+@pytest.mark.parametrize("size", ["abc", "", "0", "064M", "64MB", "64m", "-64M", "7M", "8191K", "1K"])
+def test_a_size_of_memory_that_is_none(size, tmp_path):
+    done = subprocess.run(machine_py("run", tmp_path / "none.iso", f"--mem={size}"), text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (f"machine.py: {size!r} is not a size of memory like 64M or 6G, "
+                           "and of at least 8M\n")
+
+
+@pytest.mark.parametrize("size", ["8", "8M", "8192K", "64M", "6G"])
+def test_a_size_of_memory(size):
+    assert machine._is_memory_size(size)
+
+
+def test_run_survives_a_qemu_that_does_not_start(tmp_path):
+    done = subprocess.run(machine_py("run", tmp_path / "none.iso"), text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert "No such file" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("events, resets, words", [
+    (["guest-reset"], None, "The machine reset itself."), (["host-qmp-quit"], None, ""),
+    (["guest-reset"], "Triple fault\n", "Triple fault: "), ([], "", ""),
+])
+def test_how_it_ended(tmp_path, events, resets, words):
+    if resets is not None:
+        (tmp_path / "resets").write_text(resets)
+    assert machine._how_it_ended(0, tmp_path / "resets", events).startswith(words)
+    assert bool(machine._how_it_ended(0, tmp_path / "resets", events)) == bool(words)
 
 
 @pytest.mark.parametrize("tests, status", [("string.*", 0), ("no.such", 1)])
@@ -230,6 +264,7 @@ def test_run_takes_a_script(iso, script, status, last_line):
 def test_debug_stops_the_guest_at_ctrl_c_and_ends_with_gdb(iso):
     image, elf = iso(0)
     terminal = Terminal(*machine_py("debug", image, "--elf", str(elf)))
+    terminal.expect("The console is shown here, but takes no input")
     terminal.expect(r"\(gdb\) ")
     terminal.type("hbreak monitor_run\r")
     terminal.expect(r"\(gdb\) ")
