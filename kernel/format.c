@@ -16,7 +16,7 @@
 #include "string.h"
 
 #define MAX_FIELD   4096
-#define MAX_DIGITS  64          /* of a number, with its leading zeros */
+#define MAX_DIGITS  128         /* of a number, with its leading zeros */
 #define MAX_PREFIX  2           /* "-" or "0x" */
 
 struct spec {
