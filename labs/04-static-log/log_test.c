@@ -85,6 +85,15 @@ static const char *long_text(size_t nr_bytes)
 	return text;
 }
 
+/* The bytes of a record that are not its text. */
+static size_t bytes_around_text(void)
+{
+	listen(LOG_INFO);
+	log_info("%s", "");
+	heard();
+	return copy.nr_bytes;
+}
+
 KTEST(log, a_record_has_time_level_and_text)
 {
 	const char *record;
@@ -110,12 +119,8 @@ KTEST(log, records_above_the_level_are_dropped)
 
 KTEST(log, a_record_that_just_fits_is_whole)
 {
-	size_t overhead;
+	size_t overhead = bytes_around_text();
 
-	listen(LOG_INFO);
-	log_info("%s", "");
-	heard();
-	overhead = copy.nr_bytes;
 	listen(LOG_INFO);
 	log_info("%s", long_text(LOG_RECORD_BYTES - overhead));
 	heard();
@@ -126,12 +131,8 @@ KTEST(log, a_record_that_just_fits_is_whole)
 
 KTEST(log, a_record_one_byte_too_long_is_cut_with_a_mark)
 {
-	size_t overhead;
+	size_t overhead = bytes_around_text();
 
-	listen(LOG_INFO);
-	log_info("%s", "");
-	heard();
-	overhead = copy.nr_bytes;
 	listen(LOG_INFO);
 	log_info("%s", long_text(LOG_RECORD_BYTES - overhead + 1));
 	heard();
