@@ -40,11 +40,13 @@ PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
 
 # Warnings are errors, but what a half-done exercise leaves unused is only warned of.
+# Backtraces follow the frame pointers, so every function has a frame, and is in one piece.
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-Wno-error=unused-function -Wno-error=unused-variable -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wframe-larger-than=1024 \
 	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
-	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-asynchronous-unwind-tables \
+	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-reorder-blocks-and-partition \
+	-fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
 	-ffile-prefix-map="$(CURDIR)/"= -Ikernel
