@@ -1,7 +1,9 @@
 """The reference solutions: full points, every time, also on a busy machine."""
+import difflib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, grade
@@ -26,6 +28,18 @@ def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
             loop.kill()
             loop.wait()
     assert status == 0, output
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_path):
+    heap = "labs/02-heap/heap.c"
+    other = (Path(__file__).parent / "other_heap.c").read_text()
+    patch = tmp_path / "other-heap.patch"
+    patch.write_text("".join(difflib.unified_diff(
+        (ROOT / heap).read_text().splitlines(True), other.splitlines(True),
+        f"a/{heap}", f"b/{heap}")))
+    status, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
+    assert status == 0 and labs[0]["points"] == 100, output
 
 
 def run(directory, *words):
