@@ -36,7 +36,7 @@ once      = $(eval $1 := $2)$($1)
 CROSS_COMPILE = $(call once,CROSS_COMPILE,$(patsubst %gcc,%,$(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
 CC     = $(CROSS_COMPILE)gcc
 NM     = $(CROSS_COMPILE)nm
-PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3.11 or later with rich and pyelftools. Try: make setup)))
+PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
 
 # Warnings are errors, but what a half-done exercise leaves unused is only warned of.
@@ -110,18 +110,18 @@ objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call files_of,$1,$2
 FORCE:
 remember = @mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
 
-# $1 the stage's directory in build/, $2 its number, $3 an extra layer
+# $1 the stage's directory in build/, $2 its objects
 define stage
 build/$1/objects: FORCE
-	$$(call remember,$(call objects_of,$2,$3))
+	$$(call remember,$2)
 
-build/$1/kernel.elf: $(call objects_of,$2,$3) build/$1/objects build/kernel.ld boot/symbols.awk
+build/$1/kernel.elf: $2 build/$1/objects build/kernel.ld boot/symbols.awk
 	$$(call say,LINK,$$@) boot/link $$@ $$(CC) $$(NM) $(LDFLAGS) -- $$(filter %.o,$$^)
 endef
 
-$(foreach n,$(numbers),$(eval $(call stage,stage-$n,$n)))
+$(foreach n,$(numbers),$(eval $(call stage,stage-$n,$(call objects_of,$n))))
 ifneq ($(PATCH),)
-$(eval $(call stage,stage-$(stage_name),$(LAB),$(patch_layer)))
+$(eval $(call stage,stage-$(stage_name),$(call objects_of,$(LAB),$(patch_layer))))
 endif
 
 build/flags: FORCE

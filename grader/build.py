@@ -111,11 +111,14 @@ class Builder:
     def __init__(self, private: Path):
         self.private = private
         self._failures: dict[Stage, BuildFailure] = {}
+        self._elfs: dict[Stage, Path] = {}
         self._nr_made = 0
 
     async def elf(self, stage: Stage) -> Path:
-        """The stage's ELF file."""
-        return await self._build(stage, "elf")
+        """The stage's ELF file, as it was when first asked for."""
+        if stage not in self._elfs:
+            self._elfs[stage] = await self._build(stage, "elf")
+        return self._elfs[stage]
 
     async def iso(self, stage: Stage, command_line: str) -> tuple[Path, Path]:
         """A boot image with that command line, and the ELF file in it."""

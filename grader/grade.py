@@ -313,6 +313,14 @@ async def _grade(tasks: list[Task], jobs: int, console: Console) -> list[LabScor
         return await Grader(Builder(Path(private)), jobs, watcher).grade(tasks)
 
 
+def _show(console: Console, graded: list[LabScore], verbose: bool) -> None:
+    """Shows the result, to as much of a reader as there is."""
+    try:
+        show(console, graded, verbose)
+    except BrokenPipeError:     # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> int:
     arguments = _arguments()
     console = Console(highlight=False)
@@ -321,6 +329,7 @@ def main() -> int:
         graded = asyncio.run(_grade(tasks, arguments.jobs, console))
         if arguments.json:
             write_json(arguments.json, graded)
+        _show(console, graded, arguments.verbose)
     except labs.NoSuchLab as error:
         print(f"grade.py: {error}", file=sys.stderr)
         return 2
@@ -333,10 +342,6 @@ def main() -> int:
     except Exception:           # a bug of ours must not look like points lost
         traceback.print_exc()
         return 3
-    try:
-        show(console, graded, arguments.verbose)
-    except BrokenPipeError:     # whoever read it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     failures = [score.finding.verdict for lab in graded for score in lab.failures]
     return 3 if Verdict.INFRA in failures else 1 if failures else 0
 

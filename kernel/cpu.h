@@ -72,12 +72,20 @@ static inline void write_cr3(uint64_t value)
 	__asm__ volatile("movq %0, %%cr3" : : "r"(value) : "memory");
 }
 
-/* Masks interrupts. Return: RFLAGS as they were, for irq_restore(). */
-static inline uint64_t irq_save(void)
+static inline uint64_t read_rflags(void)
 {
 	uint64_t flags;
 
-	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+	return flags;
+}
+
+/* Masks interrupts. Return: RFLAGS as they were, for irq_restore(). */
+static inline uint64_t irq_save(void)
+{
+	uint64_t flags = read_rflags();
+
+	__asm__ volatile("cli" : : : "memory");
 	return flags;
 }
 

@@ -5,6 +5,7 @@
 #include "backtrace.h"
 #include "clock.h"
 #include "console.h"
+#include "cpu.h"
 #include "image.h"
 #include "ktest.h"
 #include "memmap.h"
@@ -101,11 +102,11 @@ KTEST(spinlock, masks_interrupts_while_held)
 	uint64_t flags;
 
 	spin_lock(&test_lock);
-	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
-	CHECK((flags & 0x200) == 0, "RFLAGS %#lx", flags);
+	flags = read_rflags();
+	CHECK((flags & RFLAGS_IF) == 0, "RFLAGS %#lx", flags);
 	spin_unlock(&test_lock);
-	__asm__ volatile("pushfq; popq %0" : "=r"(flags));
-	CHECK((flags & 0x200) != 0, "RFLAGS %#lx afterwards", flags);
+	flags = read_rflags();
+	CHECK((flags & RFLAGS_IF) != 0, "RFLAGS %#lx afterwards", flags);
 }
 
 KTEST(spinlock, unlocking_what_is_not_held_panics)

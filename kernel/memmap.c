@@ -186,15 +186,15 @@ static void find_top(void)
 
 static void report(void)
 {
-	uint64_t free_bytes = 0;
+	uint64_t free_bytes = 0, above_bytes = bytes_above_limit();
 
 	for (size_t i = 0; i < nr_ranges; i++)
 		if (ranges[i].owner == MEM_FREE)
 			free_bytes += ranges[i].end - ranges[i].base;
 	console_printf("memory: %lu KiB free, up to %#lx\n", free_bytes / KIB(1), top);
-	if (bytes_above_limit() > 0)
+	if (above_bytes > 0)
 		console_printf("memory: %lu KiB above %lu GiB are left alone\n",
-			       bytes_above_limit() / KIB(1), MEMMAP_LIMIT / GIB(1));
+			       above_bytes / KIB(1), MEMMAP_LIMIT / GIB(1));
 }
 
 void memmap_init(void)

@@ -137,33 +137,24 @@ static void dispatch_irq(unsigned irq)
 	pic_acknowledge(irq);
 }
 
-static _Noreturn void report_page_fault(const struct trap_frame *frame, uint64_t address)
-{
-	static const char *const actions[] = { "reading", "writing" };
-	uint64_t offset = 0;
-	const char *function = symbol_find(frame->rip, &offset);
-
-	panic_stop(PANIC_FAULT, frame, "page fault %s %#lx (%s) in %s+%#lx",
-		   frame->error & 16 ? "executing" : actions[frame->error >> 1 & 1], address,
-		   frame->error & 1 ? "not permitted" : "not mapped",
-		   function == NULL ? "no function" : function, offset);
-}
-
 static _Noreturn void report_fault(const struct trap_frame *frame)
 {
 	uint64_t address = read_cr2(), offset = 0;
 	const char *function = symbol_find(frame->rip, &offset);
 	const char *stack = stack_guard_name(address);
+	const char *action = frame->error & 16 ? "executing" : frame->error & 2 ? "writing" : "reading";
 
+	if (function == NULL)
+		function = "no function";
 	if (stack != NULL &&
 	    (frame->vector == TRAP_DOUBLE_FAULT || frame->vector == TRAP_PAGE_FAULT))
-		panic_stop(PANIC_STACK_OVERFLOW, frame, "%s overflowed in %s+%#lx", stack,
-			   function == NULL ? "no function" : function, offset);
+		panic_stop(PANIC_STACK_OVERFLOW, frame, "%s overflowed in %s+%#lx", stack, function,
+			   offset);
 	if (frame->vector == TRAP_PAGE_FAULT)
-		report_page_fault(frame, address);
+		panic_stop(PANIC_FAULT, frame, "page fault %s %#lx (%s) in %s+%#lx", action, address,
+			   frame->error & 1 ? "not permitted" : "not mapped", function, offset);
 	panic_stop(PANIC_FAULT, frame, "%s (vector %lu, error %#lx) in %s+%#lx",
-		   trap_name(frame->vector), frame->vector, frame->error,
-		   function == NULL ? "no function" : function, offset);
+		   trap_name(frame->vector), frame->vector, frame->error, function, offset);
 }
 
 void trap_dispatch(struct trap_frame *frame)

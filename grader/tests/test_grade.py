@@ -1,5 +1,6 @@
 """grade.py as a program: its exit status, its JSON, and what it does when things go wrong."""
 import asyncio
+import os
 import io
 import subprocess
 import sys
@@ -305,3 +306,10 @@ def test_a_build_failure_is_shown_once_with_the_command_that_builds(tmp_path):
     assert done.stdout.count("error:") == 1, done.stdout
     assert "\n    make elf LAB=2 PATCH=grader/mutants/02/build-error.patch\n" in done.stdout
     assert " more\n" in done.stdout and "make run" not in done.stdout
+
+
+def test_a_report_that_cannot_be_written_is_not_points_lost(tmp_path):
+    done = subprocess.run([sys.executable, str(GRADER / "grade.py"), "0", "--test", LAB_0], cwd=ROOT,
+                          env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True,
+                          check=False)
+    assert done.returncode == 3
