@@ -1,7 +1,7 @@
 """grade.py as a program: its exit status, its JSON, and what it does when things go wrong."""
 import asyncio
-import os
 import io
+import os
 import subprocess
 import sys
 
