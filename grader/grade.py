@@ -24,15 +24,15 @@ import judge
 import ktap
 import lab as labs
 from build import BuildFailure, Builder, Stage
-from findings import Autopsy, dissect
 from image import Image
 from judge import Finding, Record, Verdict
 from lab import Boot, Lab, Question, Test
-from machine import BROKEN, Cause, Config, Machine, MachineError, PanicKind
-from report import LabScore, Score, Watcher, show, write_json
+from machine import BROKEN, Config, MachineError
+from observe import observe
+from report import Watcher, show
+from result import LabScore, Score, as_dict, write_json
 
 MAX_BOOTS = 4               # for the in-kernel tests of one [[boot]]; then each has its own
-PANIC_RECORD_BYTES = 256    # struct panic_record, kernel/panic.h
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,11 @@ class Grader:
         config = Config(iso, mem=boot.mem)
         async with self.slots:
             try:
-                record = await _observe(config, Image(elf), boot, wanted)
+                record = await observe(config, Image(elf), boot, wanted)
             except MachineError:
                 record = None
             if record is None or record.ending.cause in BROKEN:
-                record = await _observe(config, Image(elf), boot, wanted)
+                record = await observe(config, Image(elf), boot, wanted)
         iso.unlink()
         return record
 
@@ -192,37 +192,6 @@ class Grader:
         except (BuildFailure, MachineError) as error:
             return dict.fromkeys(wanted, _blame(error))
         return {name: await facts.measure(name, facts.Evidence(Image(elf))) for name in wanted}
-
-
-async def _observe(config: Config, image: Image, boot: Boot, wanted: list[str]) -> Record:
-    """Boots a machine, types the boot's input, waits for the end and looks at what is left."""
-    async with Machine(config) as machine:
-        ending = await machine.wait()
-        for line in boot.input:
-            if ending.cause is Cause.PROMPT:
-                ending = await machine.wait(machine.type_line(line))
-        record = Record(ending, machine.console)
-        if ending.cause in (Cause.EXIT, Cause.REBOOT, *BROKEN):
-            return record
-        if not record.console:
-            record.screen = await machine.screen()
-        if ending.cause is Cause.PANIC:
-            record.panic = await _read_panic(machine, image)
-        if ending.cause is not Cause.PROMPT or wanted:
-            record.autopsy = await dissect(machine, image.path, facts.expressions(wanted))
-        if wanted and judge.ended_as(record) == boot.expect:
-            evidence = facts.Evidence(image, machine, record.autopsy or Autopsy())
-            record.facts = {name: await facts.measure(name, evidence) for name in wanted}
-        return record
-
-
-async def _read_panic(machine: Machine, image: Image) -> judge.Panic:
-    """The kernel's panic_record, from outside."""
-    data = await machine.read_memory(image.physical("panic_record"), PANIC_RECORD_BYTES)
-    kind = int.from_bytes(data[:4], "little")
-    message = data[4:].partition(b"\0")[0].decode(errors="replace")
-    known = kind in PanicKind._value2member_map_
-    return judge.Panic(PanicKind(kind) if known else PanicKind.NONE, message)
 
 
 def _blame(error: BuildFailure | MachineError) -> Finding:
@@ -328,7 +297,7 @@ def main() -> int:
         tasks = _tasks(arguments)
         graded = asyncio.run(_grade(tasks, arguments.jobs, console))
         if arguments.json:
-            write_json(arguments.json, graded)
+            write_json(arguments.json, as_dict(graded))
         _show(console, graded, arguments.verbose)
     except labs.NoSuchLab as error:
         print(f"grade.py: {error}", file=sys.stderr)

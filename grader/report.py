@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the grader shows: progress while it works, a table, every failure explained, JSON."""
+"""What the grader shows: progress while it works, a table, every failure explained."""
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from judge import Finding, Verdict
-from lab import Lab, Question, Test
+from judge import Verdict
+from lab import Lab, Question
+from result import LabScore, Score
 
 CONSOLE_LINES = 8           # of a failure's console, unless more are asked for
 MIN_ABOUT = 24              # columns
@@ -24,40 +22,8 @@ MAX_NAMES = 3               # of tests that failed for the same reason
 _STYLES = {Verdict.PASS: "green", Verdict.NOT_IMPLEMENTED: "yellow", Verdict.INFRA: "magenta"}
 
 
-@dataclass(frozen=True)
-class Score:
-    """One test, graded."""
-    test: Test | Question
-    finding: Finding
-    again: str = ""             # the command that shows it again
-
-    @property
-    def points(self) -> int:
-        return self.test.points if self.finding.verdict is Verdict.PASS else 0
-
-    @property
-    def style(self) -> str:
-        return _STYLES.get(self.finding.verdict, "red")
-
-
-@dataclass
-class LabScore:
-    """One lab, graded."""
-    lab: Lab
-    scores: list[Score]
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def points(self) -> int:
-        return sum(score.points for score in self.scores)
-
-    @property
-    def max(self) -> int:
-        return sum(score.test.points for score in self.scores)
-
-    @property
-    def failures(self) -> list[Score]:
-        return [score for score in self.scores if score.finding.verdict is not Verdict.PASS]
+def _style(score: Score) -> str:
+    return _STYLES.get(score.finding.verdict, "red")
 
 
 class Watcher:
@@ -108,7 +74,7 @@ def _table(graded: LabScore, width: int) -> list[Text]:
     for row, score in zip(rows, graded.scores):
         about = Text(score.test.about, "dim")
         about.truncate(max(room, 0), overflow="ellipsis")
-        lines.append(Text.assemble(f"  {row[0]:>{points}}  ", (f"{row[1]:{verdict}}", score.style),
+        lines.append(Text.assemble(f"  {row[0]:>{points}}  ", (f"{row[1]:{verdict}}", _style(score)),
                                    f"  {row[2]:{name}}  ", about if room >= MIN_ABOUT else ""))
         lines[-1].rstrip()
     return lines
@@ -143,11 +109,11 @@ def _show_failure(console: Console, scores: list[Score], full: bool) -> None:
     if first.finding.console:
         lines = first.finding.console if full else first.finding.console[-CONSOLE_LINES:]
         grid.add_row("console", Text("\n".join(lines), style="dim"))
-    _print_line(console, Text.assemble((first.finding.verdict, first.style), " ", (names, "bold")))
+    _print_line(console, Text.assemble((first.finding.verdict, _style(first)), " ", (names, "bold")))
     console.print(Padding(grid, (0, 0, 0, 2)))
-    if first.again:
+    if first.run:
         _print_line(console, Text("  see it", style="dim"))
-        _print_line(console, Text(f"    {first.again}", style="bold"))
+        _print_line(console, Text(f"    {first.run}", style="bold"))
     console.print()
 
 
@@ -176,14 +142,3 @@ def show(console: Console, labs: list[LabScore], verbose: bool) -> None:
         points, most = sum(lab.points for lab in labs), sum(lab.max for lab in labs)
         console.print(Text(f"All labs  {points}/{most}",
                            style="bold green" if points == most else "bold red"))
-
-
-def write_json(path: Path, labs: list[LabScore]) -> None:
-    """Writes the result for programs."""
-    path.write_text(json.dumps({"labs": [{
-        "lab": graded.lab.number, "name": graded.lab.name,
-        "points": graded.points, "max": graded.max,
-        "tests": [{"name": score.test.name, "verdict": score.finding.verdict,
-                   "points": score.points, "max": score.test.points,
-                   "detail": score.finding.detail} for score in graded.scores],
-    } for graded in labs]}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""The result of grading one submission, and its form as JSON, which all other outputs start from.
+
+The JSON object of one submission:
+
+    schema       "ouroboros-grade/1"
+    submission   null for a tree of one's own, else {"name", "digest", "ignored": [paths],
+                 "missing": [paths]}
+    error        null, or why the grader could not grade at all; then "labs" is empty
+    infra        true if anything could not be judged: the points are not to be trusted
+    sandbox      "bubblewrap", or why there is none
+    points, max
+    labs         [{"lab": 2, "name": "02-heap", "title", "points", "max", "notes": [text],
+                   "tests": [{"name", "about", "verdict", "points", "max", "detail",
+                              "cause": what is the same for the same failure,
+                              "console": [lines], "run": command, "debug": command or "",
+                              "own": null or {"verdict", "points", "detail"}}]}]
+
+"own" is there where a test was judged twice: on the student's own earlier labs, which is
+"own", and on the reference ones.
+"""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from judge import Finding, Verdict
+from lab import Lab, Question, Test
+
+SCHEMA = "ouroboros-grade/1"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One test, graded."""
+    test: Test | Question
+    finding: Finding
+    run: str = ""               # the command that shows it again
+    debug: str = ""             # the command that shows it in GDB, stopped where it went wrong
+    own: Finding | None = None  # on the student's own earlier labs, if `finding` is on others
+
+    @property
+    def points(self) -> int:
+        return self.test.points if self.finding.verdict is Verdict.PASS else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        finding = self.finding
+        return {
+            "name": self.test.name, "about": self.test.about,
+            "verdict": finding.verdict, "points": self.points, "max": self.test.points,
+            "detail": finding.detail, "cause": finding.cause or finding.detail,
+            "console": list(finding.console), "run": self.run, "debug": self.debug,
+            "own": {"verdict": self.own.verdict, "detail": self.own.detail,
+                    "points": Score(self.test, self.own).points} if self.own else None,
+        }
+
+
+@dataclass
+class LabScore:
+    """One lab, graded."""
+    lab: Lab
+    scores: list[Score]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def points(self) -> int:
+        return sum(score.points for score in self.scores)
+
+    @property
+    def max(self) -> int:
+        return sum(score.test.points for score in self.scores)
+
+    @property
+    def failures(self) -> list[Score]:
+        return [score for score in self.scores if score.finding.verdict is not Verdict.PASS]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"lab": self.lab.number, "name": self.lab.name, "title": self.lab.title,
+                "points": self.points, "max": self.max, "notes": self.notes,
+                "tests": [score.as_dict() for score in self.scores]}
+
+
+def as_dict(labs: list[LabScore], submission: dict[str, Any] | None = None, sandbox: str = "",
+            error: str | None = None) -> dict[str, Any]:
+    """The result of one submission, ready for JSON."""
+    return {
+        "schema": SCHEMA, "submission": submission, "error": error,
+        "infra": error is not None or any(score.finding.verdict is Verdict.INFRA
+                                          for lab in labs for score in lab.scores),
+        "sandbox": sandbox,
+        "points": sum(lab.points for lab in labs), "max": sum(lab.max for lab in labs),
+        "labs": [lab.as_dict() for lab in labs],
+    }
+
+
+def write_json(path: Path, result: dict[str, Any]) -> None:
+    """Writes a result for programs. The file appears complete or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
