@@ -67,12 +67,6 @@ def cpu():
             "waits_at": place(state["waits_at"])}
 
 
-def test():
-    """The in-kernel test that is running, or None."""
-    running = gdb.parse_and_eval("'ktest.c'::current.test")
-    return text(running["name"]) if int(running) else None
-
-
 def value(expression):
     """A C expression's value: a string for text, an integer for all else."""
     result = gdb.parse_and_eval(expression)
@@ -93,7 +87,6 @@ gdb.execute("set backtrace past-main on")
 print(MARK + json.dumps({
     "frames": backtrace(),
     "cpu": attempt(cpu),
-    "test": attempt(test),
     "available_bytes": attempt(available_bytes),
     "values": {expression: attempt(value, expression)
                for expression in json.loads(os.environ.get("AUTOPSY_VALUES", "[]"))},

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,6 @@ class Autopsy:
     cpu: int = 0
     waits_for: Lock | None = None
     waits_at: Place | None = None
-    test: str | None = None                 # the in-kernel test that was running
     available_bytes: int | None = None      # of memory, by the boot loader's word
     values: dict[str, int | str] = field(default_factory=dict)
 
@@ -106,7 +106,6 @@ def read(text: str) -> Autopsy:
         waits_for=Lock(lock["name"] or "?", lock["locked"], lock["owner"], _place(lock["taken_at"]))
         if lock else None,
         waits_at=_place(cpu["waits_at"]),
-        test=found["test"],
         available_bytes=found["available_bytes"],
         values=found["values"],
     )
@@ -138,9 +137,8 @@ async def dissect(machine: Machine, elf: Path, expressions: list[str] = []) -> A
             await gdb.wait()
 
 
-def fold(names: list[str]) -> list[str]:
-    """A chain of calls in which three turns or more of a recursion become one step."""
-    steps: list[str] = []
+def _pieces(names: list[str]) -> Iterator[tuple[list[str], int]]:
+    """A chain of calls in pieces, each with its turns: 1, or those of a recursion, 3 at least."""
     start = 0
     while start < len(names):
         period, turns = 1, 1
@@ -151,10 +149,21 @@ def fold(names: list[str]) -> list[str]:
                 count += 1
             if count >= 3 and count * length > period * turns:
                 period, turns = length, count
-        block = names[start:start + period]
-        steps += block if turns == 1 else [f"({' → '.join(block)}) × {turns}"]
+        yield names[start:start + period], turns
         start += period * turns
-    return steps
+
+
+def fold(names: list[str]) -> list[str]:
+    """A chain of calls in which three turns or more of a recursion become one step."""
+    return [block[0] if turns == 1 else f"({' → '.join(block)}) × {turns}"
+            for block, turns in _pieces(names)]
+
+
+def describe_recursion(autopsy: Autopsy) -> str:
+    """Which functions filled the stack by calling each other, if that is what did."""
+    block, turns = max(_pieces(autopsy.functions), key=lambda piece: len(piece[0]) * piece[1],
+                       default=([], 0))
+    return f"{' → '.join(block)} recurs without end" if turns >= MIN_TURNS else ""
 
 
 def chain(names: list[str]) -> str:

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: MIT
 """From what a boot showed to verdicts. Pure functions on a Record; nothing here boots anything.
 
-The machine has the first word: how it ended, what its memory and its stack say. The console
-decides only between PASS and WRONG, where the machine reports no failure.
+The machine has the first word: how it ended, what its memory and its stack say. The result of
+an in-kernel test is in memory; the console only explains it. Of a boot that must end in a
+certain way, and did, the console decides between PASS and WRONG.
 """
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import facts
 import ktap
-from findings import Autopsy, cause_of, describe_deadlock, describe_place
+import replay
+from findings import Autopsy, cause_of, describe_deadlock, describe_place, describe_recursion
 from lab import Question, Test
-from machine import BROKEN, EXIT_FAILED, EXIT_PASSED, Cause, Ending, PanicKind
+from machine import BROKEN, Cause, CpuException, Ending, Outcome, PanicKind
 
 
 class Verdict(StrEnum):
@@ -41,12 +43,27 @@ class Panic:
     message: str
 
 
+@dataclass(frozen=True)
+class Results:
+    """What the kernel's variables say of its tests. Outcomes are in the order of running."""
+    whole: Outcome = Outcome.NOT_RUN        # PASSED or FAILED once all have run
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    traces: dict[str, replay.Trace] = field(default_factory=dict)
+    free_ram: list[range] = field(default_factory=list)     # by the kernel's memory map
+    impostor: str = ""                      # a variable that somebody else defines as well
+
+    @property
+    def are_complete(self) -> bool:
+        return self.whole in (Outcome.PASSED, Outcome.FAILED)
+
+
 @dataclass
 class Record:
     """All that one boot showed."""
     ending: Ending
     console: str = ""
     panic: Panic | None = None
+    tests: Results = Results()
     autopsy: Autopsy | None = None
     screen: list[str] = field(default_factory=list)     # of VGA text, if the kernel never spoke
     facts: dict[str, facts.Value | facts.NoSuchThing] = field(default_factory=dict)
@@ -75,6 +92,20 @@ _PANIC_VERDICTS = {
     PanicKind.FAULT: Verdict.FAULT, PanicKind.STACK_OVERFLOW: Verdict.STACK_OVERFLOW,
 }
 
+_EXCEPTIONS = {     # Intel SDM volume 3A, table 6-1
+    0: "divide error", 3: "breakpoint", 6: "invalid opcode", 8: "double fault", 10: "invalid TSS",
+    11: "segment not present", 12: "stack fault", 13: "general protection fault", 14: "page fault",
+}
+
+_FAILURES = (Outcome.FAILED, Outcome.TODO)      # what makes all tests together fail
+_STATUSES = {Outcome.FAILED: ktap.Status.FAILED, Outcome.SKIPPED: ktap.Status.SKIPPED,
+             Outcome.TODO: ktap.Status.TODO}
+_SAID = {Outcome.RUNNING: "was running", Outcome.PASSED: "passed", Outcome.FAILED: "failed",
+         Outcome.SKIPPED: "was skipped", Outcome.TODO: "came upon an exercise"}
+
+_EARLY_ENDS = {Cause.OFF: "the machine switched itself off", Cause.REBOOT: "the machine reset itself",
+               Cause.PROMPT: "the monitor came up"}
+
 # What lab.toml expects, and the verdict that means just that.
 _EXPECTED = {
     "deadlock": Verdict.DEADLOCK, "hang": Verdict.HANG, "panic": Verdict.PANIC,
@@ -96,8 +127,17 @@ def _judge_panic(record: Record) -> tuple[Verdict, str]:
     if record.panic is None or record.panic.kind not in _PANIC_VERDICTS:
         return Verdict.PANIC, f"the machine was told of a panic that the kernel did not record, " \
                               f"{_where(record)}"
+    recursion = describe_recursion(record.autopsy or Autopsy()) \
+        if record.panic.kind is PanicKind.STACK_OVERFLOW else ""
     return (_PANIC_VERDICTS[record.panic.kind],
-            f"{record.panic.message}; {_where(record)}")
+            "; ".join(filter(None, [record.panic.message, recursion, _where(record)])))
+
+
+def _describe_exception(exception: CpuException | None) -> str:
+    if exception is None:
+        return "an exception"
+    name = _EXCEPTIONS.get(exception.vector, f"exception {exception.vector}")
+    return name if exception.address is None else f"{name} at {exception.address:#x}"
 
 
 def _judge_standstill(record: Record, why: str) -> tuple[Verdict, str]:
@@ -133,7 +173,8 @@ def judge_crash(record: Record) -> Finding | None:
             verdict, detail = _judge_standstill(record, cause.value)
         case Cause.TRIPLE_FAULT:
             verdict = Verdict.TRIPLE_FAULT
-            detail = f"the CPU could not even report an exception, {_where(record)}"
+            detail = (f"{_describe_exception(record.ending.exception)}, which the CPU could not "
+                      f"even report, {_where(record)}")
         case _:
             return None
     return Finding(verdict, detail, last_lines(record.console), _cause(verdict, record))
@@ -155,69 +196,113 @@ def judge_build(message: str) -> Finding:
 # ---- in-kernel tests
 
 
-def _judge_result(result: ktap.Result) -> Finding:
-    notes = [line.removeprefix("# ") for line in result.output
-             if line.startswith("# ") and not line.startswith("# seed ")]
-    shown = tuple(result.output[-CONTEXT_LINES:])
-    match result.status:
-        case ktap.Status.PASSED:
-            return PASSED
-        case ktap.Status.TODO:
-            return Finding(Verdict.NOT_IMPLEMENTED, f"TODO {result.reason}", shown)
-        case ktap.Status.SKIPPED:
-            return Finding(Verdict.WRONG, f"skipped: {result.reason}", shown)
-    detail = "; ".join(notes[-DIAGNOSTICS:]) or "failed"
+def _judge_failure(name: str, outcome: Outcome, results: list[ktap.Result]) -> Finding:
+    """The verdict on a test that ended without passing, with what it printed about that."""
+    printed = ktap.find(results, name, _STATUSES[outcome])
+    shown = tuple(printed.output[-CONTEXT_LINES:])
+    match outcome:
+        case Outcome.TODO:
+            return Finding(Verdict.NOT_IMPLEMENTED, f"TODO {printed.reason}", shown)
+        case Outcome.SKIPPED:
+            return Finding(Verdict.WRONG, f"skipped: {printed.reason}", shown)
+    detail = "; ".join(printed.notes[-DIAGNOSTICS:]) or "failed"
     return Finding(Verdict.WRONG, detail, shown, cause=re.sub(r"\b0x[0-9a-f]+", "0x…", detail))
 
 
-def _judge_end_of_tests(record: Record, report: ktap.Report) -> Finding | None:
-    """What tests that passed or did not report get from a boot that ended in its own time."""
-    lines = last_lines(record.console)
-    cause, status = record.ending.cause, record.ending.status
-    failed = any(result.status in (ktap.Status.FAILED, ktap.Status.TODO)
-                 for result in report.results.values())
-    if not report.started:
-        return Finding(Verdict.BOOT_FAIL, f"ended before the tests began: {cause.value}", lines)
-    if cause is not Cause.EXIT or status not in (EXIT_PASSED, EXIT_FAILED):
-        return Finding(Verdict.WRONG, f"did not run: {cause.value} among the tests", lines)
-    if failed != (status == EXIT_FAILED):
-        says = "passed" if status == EXIT_PASSED else "failed"
-        return Finding(Verdict.WRONG, f"the console and the machine disagree: the machine's exit "
-                                      f"status {status} says that the tests {says}", lines)
-    return None
+def _judge_pass(name: str, record: Record, seed: int) -> Finding:
+    """The verdict on a test that passed, by what the kernel's memory says."""
+    tests = record.tests
+    failed = any(outcome in _FAILURES for outcome in tests.outcomes.values())
+    if tests.are_complete and failed != (tests.whole is Outcome.FAILED):
+        return Finding(Verdict.WRONG, "the kernel's memory says of this test that it passed, but "
+                                      f"of all together that they {tests.whole.name.lower()}",
+                       last_lines(record.console))
+    if name in replay.TRACED and (
+            wrong := replay.complaint(name, tests.traces[name], tests.free_ram, seed)):
+        return Finding(Verdict.WRONG, f"it passed by the kernel's word, but not when replayed: {wrong}",
+                       cause=f"{name}, replayed")
+    return PASSED
 
 
-def judge_ktests(names: list[str], record: Record) -> dict[str, Finding]:
+def _judge_early_end(record: Record) -> Finding:
+    """The verdict on a boot that was over before its tests were."""
+    if record.tests.are_complete:
+        return Finding(Verdict.WRONG, "did not run, though all tests have by the kernel's word",
+                       last_lines(record.console))
+    began = record.tests.whole is not Outcome.NOT_RUN
+    how = f"{_EARLY_ENDS.get(record.ending.cause, record.ending.cause.value)} before " \
+          f"{'its result' if began else 'the tests began'}"
+    where = f", {_where(record)}" if record.autopsy else ""
+    return Finding(Verdict.WRONG if began else Verdict.BOOT_FAIL, how + where,
+                   last_lines(record.console), cause=how)
+
+
+def _unmask(name: str, finding: Finding, results: list[ktap.Result]) -> Finding:
+    """Adds to the verdict on a test that has not passed that somebody printed that it has."""
+    if not any((result.name, result.status) == (name, ktap.Status.PASSED) for result in results):
+        return finding
+    return replace(finding, cause=finding.cause or finding.detail, detail=
+                   f"{finding.detail}; that it passed is on the console, but the kernel did not "
+                   "print it")
+
+
+def _judge_in_order(names: list[str], record: Record, end: Finding, seed: int
+                    ) -> dict[str, Finding]:
+    """Verdicts on tests as memory has them; `end` is that on the one that was running."""
+    outcomes, results = record.tests.outcomes, ktap.parse(record.console)
+    is_running = any(outcomes[name] is Outcome.RUNNING for name in names)
+    is_its_turn = True
+    found = {}
+    for name in (name for name in outcomes if name in names):
+        outcome = outcomes[name]
+        if outcome is Outcome.NOT_RUN:
+            if not is_running:          # else it can be run again
+                found[name] = end
+        elif not is_its_turn:
+            found[name] = Finding(Verdict.WRONG, "the kernel's memory says of this test that it "
+                                  f"{_SAID[outcome]}, but its turn had not come")
+        elif outcome is Outcome.RUNNING:
+            found[name] = end
+        elif outcome is Outcome.PASSED:
+            found[name] = _judge_pass(name, record, seed)
+        else:
+            found[name] = _judge_failure(name, outcome, results)
+        is_its_turn = is_its_turn and outcome not in (Outcome.NOT_RUN, Outcome.RUNNING)
+    return found
+
+
+def judge_ktests(names: list[str], record: Record, seed: int) -> dict[str, Finding]:
     """
-    Verdicts for the in-kernel tests that a boot was asked to run. Without one are those whose
-    turn had not come when another test brought the kernel down: they can be run again.
+    Verdicts for the in-kernel tests that a boot was asked to run, with that seed. Without one
+    are those whose turn had not come when another test ended the boot: they can be run again.
     """
-    report = ktap.parse(record.console)
-    results = {name: _judge_result(report.results[name])
-               for name in names if name in report.results}
-    missing = [name for name in names if name not in results]
-    if crash := judge_crash(record):
-        running = record.autopsy.test if record.autopsy else None
-        if running is None:         # not one of ours was running, whatever the console says
-            return dict.fromkeys(names, crash)
-        return results | ({running: crash} if running in names else dict.fromkeys(missing, crash))
-    end = _judge_end_of_tests(record, report)
-    why = "the kernel has no test of this name"
-    if report.planned is not None and report.planned > len(report.results):
-        why = "the machine switched itself off before its result"
-    did_not_run = Finding(Verdict.WRONG, f"did not run: {why}", last_lines(record.console))
-    return ({name: end if end and result is PASSED else result for name, result in results.items()}
-            | {name: end or did_not_run for name in missing})
+    tests = record.tests
+    known = [name for name in names if name in tests.outcomes]
+    running = [name for name in known if tests.outcomes[name] is Outcome.RUNNING]
+    crash = judge_crash(record)
+    end = crash or _judge_early_end(record)
+    if tests.impostor:
+        found = dict.fromkeys(names, Finding(
+            Verdict.WRONG, f"there are two variables {tests.impostor}, of which the grader reads "
+                           "the kernel's: the other one has no business there"))
+    elif tests.whole is Outcome.NOT_RUN or (crash and not running):
+        found = dict.fromkeys(names, end)
+    else:
+        missing = Finding(Verdict.WRONG, "did not run: the kernel has no test of this name")
+        found = _judge_in_order(known, record, end, seed) \
+            | {name: missing for name in names if name not in known}
+    results = ktap.parse(record.console)
+    return {name: finding if tests.outcomes.get(name) is Outcome.PASSED
+            else _unmask(name, finding, results) for name, finding in found.items()}
 
 
 def in_doubt(found: dict[str, Finding], record: Record) -> list[str]:
     """
     The tests of one boot that may be WRONG only because of what went wrong before them: not
-    the first that the kernel itself reported, nor one that had the boot to itself.
+    the first that failed by the kernel's word, nor one that had the boot to itself.
     """
-    reported = ktap.parse(record.console).results
-    first = next((name for name, result in reported.items()
-                  if result.status is not ktap.Status.PASSED), None)
+    first = next((name for name, outcome in record.tests.outcomes.items()
+                  if name in found and outcome in (*_FAILURES, Outcome.SKIPPED)), None)
     return [name for name, finding in found.items()
             if finding.verdict is Verdict.WRONG and name != first and len(found) > 1]
 
@@ -261,7 +346,9 @@ def judge_end(test: Test, record: Record) -> Finding:
     if ended_as(record) != test.expect:
         return crash or Finding(
             Verdict.WRONG if record.ending.cause is Cause.PROMPT else Verdict.BOOT_FAIL,
-            f"no {test.expect}, but {record.ending.cause.value}", lines)
+            f"no {test.expect}, but {record.ending.cause.value}"
+            + (f", {_where(record)}" if record.ending.cause in (Cause.OFF, Cause.REBOOT) else ""),
+            lines)
     if crash and (difference := _judge_stack(test, record)):
         return Finding(crash.verdict, f"{difference}; {crash.detail}", lines)
     return _judge_console(test, record.console) or PASSED

@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -35,11 +36,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
+import sandbox
+
 QEMU = "qemu-system-x86_64"
 PROMPT = "ouroboros> "                  # MONITOR_PROMPT, kernel/monitor.h
-EXIT_PASSED, EXIT_FAILED = 33, 35       # 2 * status + 1, kernel/machine.h
+EXIT_PASSED, EXIT_FAILED = 33, 35       # of `make run`: 2 * status + 1, kernel/machine.h
 KERNEL_BASE = 0xffffffff80000000        # kernel/layout.h
 RFLAGS_IF = 1 << 9
+PAGE_FAULT = 14
 MIN_MEMORY = 8 << 20
 SCREEN, SCREEN_COLUMNS, SCREEN_ROWS = 0xb8000, 80, 25   # VGA text memory
 
@@ -51,6 +55,8 @@ NMI_LIMIT = 5               # of silence after the watchdog's NMI, for the locku
 TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
 CONSOLE_LIMIT_BYTES = 4 << 20
+PIPE_BYTES = 64 << 10           # in a pipe, unless asked for more
+LOG_BYTES = 16 << 10            # of QEMU's log: the registers at the last ten exceptions
 CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host to read
 DEAD_LIMIT = 2              # the same, halted with interrupts masked: nothing will wake it
 
@@ -72,10 +78,18 @@ class PanicKind(Enum):
     NONE, BUG, TODO, FAULT, STACK_OVERFLOW, LOCKUP = range(6)
 
 
+class Outcome(Enum):
+    """enum ktest_outcome of kernel/ktest.h."""
+    NOT_RUN, RUNNING, PASSED, FAILED, SKIPPED, TODO = range(6)
+
+
 class Cause(Enum):
-    """Why a machine stopped being of interest. All but PROMPT leave it stopped or gone."""
+    """
+    Why a machine stopped being of interest. All but PROMPT leave it stopped, with its memory
+    as it was; DIED leaves nothing.
+    """
     PROMPT = "the monitor's prompt"
-    EXIT = "it switched itself off"
+    OFF = "it switched itself off"
     REBOOT = "it reset itself"
     TRIPLE_FAULT = "triple fault"
     PANIC = "the kernel announced a panic"
@@ -92,10 +106,17 @@ BROKEN = (Cause.STUCK, Cause.DIED)
 
 
 @dataclass(frozen=True)
+class CpuException:
+    """An exception as QEMU logs it."""
+    vector: int
+    address: int | None = None  # that a page fault is about
+
+
+@dataclass(frozen=True)
 class Ending:
     cause: Cause
-    status: int = 0             # QEMU's exit status, for EXIT
     detail: str = ""            # QEMU's own words, for DIED
+    exception: CpuException | None = None       # that led to a TRIPLE_FAULT
 
 
 @dataclass(frozen=True)
@@ -105,6 +126,12 @@ class Config:
     mem: str = "64M"
     accel: str = "tcg"
     firmware: str = "bios"
+
+
+def memory_bytes(text: str) -> int:
+    """A size as QEMU takes it for -m, in bytes; 0 if it is none."""
+    match = re.fullmatch(r"([1-9][0-9]*)([KMG]?)", text)
+    return int(match[1]) << {"K": 10, "G": 30}.get(match[2], 20) if match else 0
 
 
 def firmware_flags(firmware: str) -> list[str]:
@@ -125,25 +152,30 @@ def base_command(config: Config, panic: str) -> list[str]:
     return [
         QEMU, "-machine", "pc", "-accel", config.accel, "-m", config.mem,
         "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot",
-        "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-device", "pvpanic", "-device", "ib700",
         "-action", f"watchdog=inject-nmi,panic={panic}",
         "-cdrom", str(config.iso), "-boot", "d", *firmware_flags(config.firmware),
     ]
 
 
+# How machine_exit() ends QEMU with a status. Not the grader's: whoever ends, its memory stays.
+DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+
+# System calls that QEMU never needs once it runs, and whoever breaks out of the guest might.
+SECCOMP = ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
+
 # Guest instructions are time, and a halted CPU skips ahead to its next timer.
 VIRTUAL_TIME = ["-icount", "shift=7,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
 
 
-def _parent_guard() -> Callable[[], None] | None:
+def _parent_guard(limits: sandbox.Limits | None = None) -> Callable[[], None] | None:
     """
-    For preexec_fn: has the kernel kill the child when its parent dies, even by SIGKILL, and
+    For preexec_fn: sets limits, has the kernel kill the child when its parent dies, even by SIGKILL, and
     give it no huge pages: a guest that writes to one page in every 4 MiB would otherwise have
     the host clear half of its memory, which takes seconds for 6 GiB.
     """
     if sys.platform != "linux":
-        return None
+        return limits.apply if limits else None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def guard() -> None:
@@ -151,6 +183,8 @@ def _parent_guard() -> Callable[[], None] | None:
         prctl(41, 1, 0, 0, 0)           # PR_SET_THP_DISABLE
         if os.getppid() != parent:      # it died before the call
             os.kill(os.getpid(), signal.SIGKILL)
+        if limits:
+            limits.apply()
     return guard
 
 
@@ -160,6 +194,7 @@ class Machine:
     def __init__(self, config: Config):
         self.config = config
         self._console = bytearray()
+        self._log = bytearray()                 # the end of what QEMU logs
         self._events: list[dict[str, Any]] = []
         self._replies: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._changed = asyncio.Event()
@@ -181,22 +216,28 @@ class Machine:
     async def _start(self) -> None:
         qmp, qmp_peer = socket.socketpair()
         pipe = self.private / "console"
-        for end in (".in", ".out"):
+        for end in (".in", ".out", ".log"):
             os.mkfifo(f"{pipe}{end}")
         command = base_command(self.config, panic="pause")
         if self.config.accel == "tcg":
             command += VIRTUAL_TIME
+        if sys.platform == "linux":
+            command += SECCOMP
         command += [
             "-action", "reboot=shutdown,shutdown=pause",
             "-chardev", f"pipe,id=console,path={pipe}", "-serial", "chardev:console",
             "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}", "-mon", "chardev=qmp,mode=control",
-            "-d", "cpu_reset", "-D", str(self.private / "resets"),      # says "Triple fault"
+            "-d", "cpu_reset,int", "-D", f"{pipe}.log",     # says "Triple fault", and why
         ]
+        self._log_file = os.open(f"{pipe}.log", os.O_RDWR | os.O_NONBLOCK)     # never at its end
+        asyncio.get_running_loop().add_reader(self._log_file, self._read_log)
         with qmp_peer, open(self.private / "stderr", "wb") as stderr:
             self._process = await asyncio.create_subprocess_exec(
-                *command, pass_fds=(qmp_peer.fileno(),), stderr=stderr,
+                *self._in_sandbox(command), env=sandbox.environment(), cwd=self.private,
+                pass_fds=(qmp_peer.fileno(),), stderr=stderr,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                start_new_session=True, preexec_fn=_parent_guard())
+                start_new_session=True, preexec_fn=_parent_guard(
+                    sandbox.qemu_limits(memory_bytes(self.config.mem))))
         self._started = asyncio.get_running_loop().time()
         reader, self._qmp = await asyncio.open_unix_connection(sock=qmp)
         self._tasks.append(asyncio.create_task(self._read_qmp(reader)))
@@ -207,15 +248,26 @@ class Machine:
             fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, CONSOLE_PIPE_BYTES)
         asyncio.get_running_loop().add_reader(self._output, self._read_console)
 
+    def _in_sandbox(self, command: list[str]) -> list[str]:
+        """The command with a sandbox around it that has the machine's files alone, where we can."""
+        if self.config.accel != "tcg":      # needs a device of the host's
+            return command
+        return sandbox.wrap(command, [self.config.iso], [self.private], self.private)
+
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""
         if hasattr(self, "_process") and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        if self._tasks:         # QEMU ends a little later than its sandbox, and its QMP with it
+            await asyncio.wait(self._tasks, timeout=QMP_LIMIT)
         for task in self._tasks:
             task.cancel()
         if hasattr(self, "_qmp"):
             self._qmp.close()
+        if hasattr(self, "_log_file"):
+            asyncio.get_running_loop().remove_reader(self._log_file)
+            os.close(self._log_file)
         if hasattr(self, "_output"):
             asyncio.get_running_loop().remove_reader(self._output)
             os.close(self._output)
@@ -224,6 +276,7 @@ class Machine:
 
     @property
     def pid(self) -> int:
+        """The process to kill: QEMU's, or that of its sandbox."""
         return self._process.pid
 
     @property
@@ -241,6 +294,12 @@ class Machine:
                     break
                 self._console += data
                 self._changed.set()
+
+    def _read_log(self) -> None:
+        """Takes as much of QEMU's log as a pipe holds, and keeps the end: it can be gigabytes."""
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(PIPE_BYTES // LOG_BYTES):
+                self._log = (self._log + os.read(self._log_file, LOG_BYTES))[-LOG_BYTES:]
 
     async def _read_qmp(self, reader: asyncio.StreamReader) -> None:
         """Sorts what QMP says into replies and events, until QEMU is gone."""
@@ -331,7 +390,7 @@ class Machine:
             except TimeoutError:
                 if ending := await silence.judge():
                     break
-        if ending.cause not in (Cause.PROMPT, Cause.EXIT, *BROKEN):
+        if ending.cause not in (Cause.PROMPT, *BROKEN):
             await self.qmp("stop")
         self._read_console()
         return ending
@@ -342,15 +401,16 @@ class Machine:
     async def _ended(self, prompt_after: int) -> Ending | None:
         """How the machine has ended, if it has."""
         if shutdown := self._seen("SHUTDOWN"):
+            self._read_log()
+            log = self._log.decode(errors="replace")
             if shutdown["reason"] == "guest-reset":
-                resets = (self.private / "resets").read_text(errors="replace")
-                return Ending(Cause.TRIPLE_FAULT if "Triple fault" in resets else Cause.REBOOT)
-            await self.qmp("quit")
-            await self._process.wait()
+                return Ending(Cause.TRIPLE_FAULT, exception=_last_exception(log)) \
+                    if "Triple fault" in log else Ending(Cause.REBOOT)
+            if shutdown["reason"] == "guest-shutdown":
+                return Ending(Cause.OFF)
+            return Ending(Cause.DIED, f"ended from outside: {shutdown['reason']}")
         if (status := self._process.returncode) is not None:
-            if status > 0 and status & 1 and not self._last_words():   # what isa-debug-exit makes
-                return Ending(Cause.EXIT, status)
-            return Ending(Cause.DIED, status, self._last_words() or f"exit status {status}")
+            return Ending(Cause.DIED, self._last_words() or f"exit status {status}")
         if self._seen("GUEST_PANICKED") is not None:
             return Ending(Cause.LOCKUP if self._seen("WATCHDOG") else Cause.PANIC)
         if re.search(rb"(?:\A|\n)" + PROMPT.encode() + rb"\Z", self._console[prompt_after:]):
@@ -363,6 +423,20 @@ class Machine:
 
     def _last_words(self) -> str:
         return (self.private / "stderr").read_text(errors="replace").strip()
+
+
+_EXCEPTION = re.compile(r"^ *\d+: v=([01][0-9a-f]) .* pc=([0-9a-f]+) ", re.MULTILINE)
+
+
+def _last_exception(log: str) -> CpuException | None:
+    """What the last exceptions in QEMU's log began with: those after it came of delivering it."""
+    found = list(_EXCEPTION.finditer(log))
+    chain = list(itertools.takewhile(lambda match: match[2] == found[-1][2], reversed(found)))
+    if not chain:
+        return None
+    vector = int(chain[-1][1], 16)
+    address = re.search(r"\bCR2=([0-9a-f]+)", log[chain[-1].end():])
+    return CpuException(vector, int(address[1], 16) if vector == PAGE_FAULT and address else None)
 
 
 class Silence:
@@ -480,7 +554,7 @@ def run(config: Config) -> int:
     with qmp, tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
         resets = Path(directory, "resets")
         command = base_command(config, panic="none" if person else "exit-failure")
-        command += ["-serial", "mon:stdio" if person else "stdio",
+        command += [*DEBUG_EXIT, "-serial", "mon:stdio" if person else "stdio",
                     "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}",
                     "-mon", "chardev=qmp,mode=control", "-d", "cpu_reset", "-D", str(resets)]
         if person:
@@ -516,7 +590,7 @@ def debug(config: Config, elf: Path, gdb_arguments: list[str]) -> int:
         listener.bind(address)
         listener.listen()           # here, so that GDB cannot come too early
         command = base_command(config, panic="pause") + [
-            "-S", "-action", "shutdown=pause",
+            "-S", "-action", "shutdown=pause", *DEBUG_EXIT,
             "-chardev", f"socket,id=gdb,fd={listener.fileno()},server=on,wait=off",
             "-gdb", "chardev:gdb",
             "-chardev", f"socket,id=console,fd={console.fileno()}", "-serial", "chardev:console",
@@ -536,12 +610,6 @@ def debug(config: Config, elf: Path, gdb_arguments: list[str]) -> int:
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
-def _is_memory_size(text: str) -> bool:
-    """Is it a size that QEMU takes (M unless it says otherwise) and GRUB can start in?"""
-    match = re.fullmatch(r"([1-9][0-9]*)([KMG]?)", text)
-    return bool(match) and int(match[1]) << {"K": 10, "G": 30}.get(match[2], 20) >= MIN_MEMORY
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      epilog="What follows -- goes to GDB.")
@@ -554,7 +622,7 @@ def main() -> int:
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else len(words)
     arguments = parser.parse_args(words[:end])
-    if not _is_memory_size(arguments.mem):
+    if memory_bytes(arguments.mem) < MIN_MEMORY:        # GRUB does not start in less
         print(f"machine.py: {arguments.mem!r} is not a size of memory like 64M or 6G, "
               f"and of at least {MIN_MEMORY >> 20}M", file=sys.stderr)
         return 2

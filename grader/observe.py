@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Boots a machine, and takes from it all that a verdict may rest on."""
+"""Boots a machine, and takes from it all that a verdict may rest on.
+
+What became of in-kernel tests is read from the kernel's variables, from outside.
+"""
 from __future__ import annotations
+
+import struct
 
 import facts
 import judge
+import replay
 from findings import Autopsy, dissect
-from image import Image
-from judge import Record
+from image import OUTCOME_PREFIX, Image, Impostor, Memory
+from judge import Record, Results
 from lab import Boot
-from machine import BROKEN, Cause, Config, Machine, PanicKind
+from machine import BROKEN, Cause, Config, Machine, Outcome, PanicKind
 
-PANIC_RECORD_BYTES = 256    # struct panic_record, kernel/panic.h
+PANIC_RECORD_BYTES = 256                # struct panic_record, kernel/panic.h
+MEMMAP_RANGE = struct.Struct("<QQIxxxx")        # struct memmap_range, kernel/memmap.h
+MEM_FREE = 0                            # kernel/memmap.h
 
 
 async def observe(config: Config, image: Image, boot: Boot, wanted: list[str]) -> Record:
@@ -21,8 +29,12 @@ async def observe(config: Config, image: Image, boot: Boot, wanted: list[str]) -
             if ending.cause is Cause.PROMPT:
                 ending = await machine.wait(machine.type_line(line))
         record = Record(ending, machine.console)
-        if ending.cause in (Cause.EXIT, Cause.REBOOT, *BROKEN):
+        if ending.cause in BROKEN:
             return record
+        if boot.expect is None:
+            record.tests = read_tests(await Memory.of(machine, image), boot)
+            if record.tests.are_complete:
+                return record
         if not record.console:
             record.screen = await machine.screen()
         if ending.cause is Cause.PANIC:
@@ -42,3 +54,30 @@ async def _read_panic(machine: Machine, image: Image) -> judge.Panic:
     message = data[4:].partition(b"\0")[0].decode(errors="replace")
     known = kind in PanicKind._value2member_map_
     return judge.Panic(PanicKind(kind) if known else PanicKind.NONE, message)
+
+
+def read_tests(memory: Memory, boot: Boot) -> Results:
+    """What the kernel's variables say of the tests of a boot."""
+    names = {test.ktest.replace(".", "_"): test.ktest for test in boot.tests if test.ktest}
+    try:
+        outcomes = {names[name]: _outcome(memory.number(OUTCOME_PREFIX + name))
+                    for name in memory.image.ktests if name in names}
+        traces = {name: replay.read(memory.bytes(replay.TRACED[name][0]))
+                  for name in outcomes if name in replay.TRACED}
+        return Results(_outcome(memory.number("ktests_outcome", "")), outcomes, traces,
+                     _free_ram(memory) if traces else [])
+    except Impostor as impostor:
+        return Results(Outcome.NOT_RUN, impostor=str(impostor))
+
+
+def _outcome(value: int) -> Outcome:
+    """What somebody has overwritten with nonsense counts as not run."""
+    return Outcome(value) if value in Outcome._value2member_map_ else Outcome.NOT_RUN
+
+
+def _free_ram(memory: Memory) -> list[range]:
+    """The ranges that memmap.c calls free."""
+    nr_ranges = memory.number("nr_ranges", "memmap.c")
+    ranges = MEMMAP_RANGE.iter_unpack(memory.bytes("ranges", "memmap.c"))
+    return [range(base, end) for (base, end, owner), _ in zip(ranges, range(nr_ranges))
+            if owner == MEM_FREE]

@@ -23,12 +23,12 @@ extern const struct ktest ktests_start[], ktests_end[];
 
 struct random ktest_random;
 
-enum outcome { PASSED, FAILED, SKIPPED, UNFINISHED };
+enum ktest_outcome ktests_outcome;
 
 static struct {
 	const struct ktest *test;       /* that is running, or NULL */
 	void *context[5];               /* where run_one() waits for it */
-	enum outcome outcome;
+	enum ktest_outcome outcome;     /* so far; the test's own variable gets it last */
 	char directive[80];             /* what follows the '#' of the result line, or "" */
 	struct ktest_catch *catch;      /* the panic it expects, or NULL */
 } current;
@@ -41,7 +41,7 @@ static void release_locks(void)
 		__atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
 }
 
-static _Noreturn void end_test(enum outcome outcome)
+static _Noreturn void end_test(enum ktest_outcome outcome)
 {
 	current.outcome = outcome;
 	current.catch = NULL;
@@ -76,13 +76,13 @@ _Noreturn void ktest_fail(const struct place *place, const char *condition, cons
 	console_vprintf(message, arguments);
 	console_printf("\n");
 	va_end(arguments);
-	end_test(FAILED);
+	end_test(KTEST_FAILED);
 }
 
 _Noreturn void ktest_skip(const char *reason)
 {
 	format_string(current.directive, sizeof(current.directive), "SKIP %s", reason);
-	end_test(SKIPPED);
+	end_test(KTEST_SKIPPED);
 }
 
 void ktest_catch_begin(struct ktest_catch *catch, const char *reason)
@@ -118,26 +118,8 @@ void ktest_intercept(uint32_t kind, const char *message)
 		__builtin_longjmp(current.catch->context, 1);
 	if (kind == PANIC_TODO) {
 		format_string(current.directive, sizeof(current.directive), "%s", message);
-		end_test(FAILED);
+		end_test(KTEST_TODO);
 	}
-}
-
-/* Runs one test; comes back however it ends. */
-static void run_one(const struct ktest *test)
-{
-	uint64_t flags = read_rflags();
-
-	current.test = test;
-	current.outcome = UNFINISHED;
-	current.directive[0] = '\0';
-	ktest_random.state = options.seed;
-	watchdog_pet();
-	if (__builtin_setjmp(current.context) == 0) {
-		test->run();
-		current.outcome = PASSED;
-	}
-	current.test = NULL;
-	irq_restore(flags);
 }
 
 static void check_locks(void)
@@ -146,12 +128,32 @@ static void check_locks(void)
 
 	if (lock == NULL)
 		return;
-	if (current.outcome == PASSED) {
+	if (current.outcome == KTEST_PASSED) {
 		ktest_note("%s is still held, taken in %s (%s:%u)", lock->name,
 			   lock->taken_at->function, lock->taken_at->file, lock->taken_at->line);
-		current.outcome = FAILED;
+		current.outcome = KTEST_FAILED;
 	}
 	release_locks();
+}
+
+/* Runs one test; comes back however it ends. */
+static void run_one(const struct ktest *test)
+{
+	uint64_t flags = read_rflags();
+
+	current.test = test;
+	current.directive[0] = '\0';
+	*test->outcome = KTEST_RUNNING;
+	ktest_random.state = options.seed;
+	watchdog_pet();
+	if (__builtin_setjmp(current.context) == 0) {
+		test->run();
+		current.outcome = KTEST_PASSED;
+	}
+	current.test = NULL;
+	irq_restore(flags);
+	check_locks();
+	*test->outcome = current.outcome;
 }
 
 /* Is `name` one that the comma-separated patterns in options.ktest match? */
@@ -173,12 +175,25 @@ static bool is_wanted(const char *name)
 	return false;
 }
 
+static bool has_failed(const struct ktest *test)
+{
+	return *test->outcome == KTEST_FAILED || *test->outcome == KTEST_TODO;
+}
+
+static void print_result(const struct ktest *test, unsigned number)
+{
+	console_fresh_line();
+	console_printf("%s %u %s%s%s\n", has_failed(test) ? "not ok" : "ok", number, test->name,
+		       current.directive[0] ? " # " : "", current.directive);
+}
+
 void ktest_run(void)
 {
 	unsigned nr_tests = 0, nr_run = 0, nr_failed = 0;
 
 	if (options.ktest[0] == '\0')
 		return;
+	ktests_outcome = KTEST_RUNNING;
 	for (const struct ktest *test = ktests_start; test < ktests_end; test++)
 		nr_tests += is_wanted(test->name);
 	console_printf("KTAP version 1\n1..%u\n# seed %lu\n", nr_tests, options.seed);
@@ -186,14 +201,11 @@ void ktest_run(void)
 		if (!is_wanted(test->name))
 			continue;
 		run_one(test);
-		check_locks();
-		nr_failed += current.outcome == FAILED;
-		console_fresh_line();
-		console_printf("%s %u %s%s%s\n", current.outcome == FAILED ? "not ok" : "ok",
-			       ++nr_run, test->name, current.directive[0] ? " # " : "",
-			       current.directive);
+		nr_failed += has_failed(test);
+		print_result(test, ++nr_run);
 	}
 	if (nr_tests == 0)
 		ktest_note("no test is named %s", options.ktest);
-	machine_exit(nr_failed || nr_tests == 0 ? MACHINE_TESTS_FAILED : MACHINE_TESTS_PASSED);
+	ktests_outcome = nr_failed || nr_tests == 0 ? KTEST_FAILED : KTEST_PASSED;
+	machine_exit(ktests_outcome == KTEST_PASSED ? MACHINE_TESTS_PASSED : MACHINE_TESTS_FAILED);
 }

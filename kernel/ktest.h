@@ -13,6 +13,10 @@
  * ends its test at once. An unexpected panic ends the kernel. A test that ends
  * with a lock held has failed. Every test starts with the same random seed.
  *
+ * The console is for people: whatever runs in the kernel can print. What became of
+ * a test stands in a variable of its own, which the grader reads in the machine's
+ * memory: ktest_outcome_frame_alignment.
+ *
  * Source of the format: Linux, Documentation/dev-tools/ktap.rst.
  */
 #ifndef KTEST_H
@@ -24,16 +28,32 @@
 #include "random.h"
 #include "spinlock.h"
 
+/* Values are part of the grader's interface: grader/machine.py has the same list. */
+enum ktest_outcome {
+	KTEST_NOT_RUN,
+	KTEST_RUNNING,          /* also what a crash leaves behind */
+	KTEST_PASSED,
+	KTEST_FAILED,
+	KTEST_SKIPPED,
+	KTEST_TODO,             /* came upon an exercise that nobody has done yet */
+};
+
 struct ktest {
 	const char *name;               /* suite.test */
 	void (*run)(void);
+	enum ktest_outcome *outcome;    /* what became of it */
 };
+
+/* What became of ktest_run() as a whole: passed or failed once all tests have run. */
+extern enum ktest_outcome ktests_outcome;
 
 #define KTEST(suite, test)                                                              \
 	static void ktest_##suite##_##test(void);                                       \
+	static enum ktest_outcome ktest_outcome_##suite##_##test;                       \
 	__attribute__((section(".ktests"), used, aligned(8)))                             \
 	static const struct ktest ktest_entry_##suite##_##test = {                      \
 		.name = #suite "." #test, .run = ktest_##suite##_##test,                \
+		.outcome = &ktest_outcome_##suite##_##test,                             \
 	};                                                                              \
 	static void ktest_##suite##_##test(void)
 
@@ -71,7 +91,7 @@ void ktest_progress(void);
 /* Prints a "# …" line. */
 void ktest_note(const char *message, ...) __attribute__((format(printf, 1, 2)));
 
-/* Runs the tests that options.ktest names and powers off; returns if it names none. */
+/* Runs the tests that options.ktest names and ends the machine; returns if it names none. */
 void ktest_run(void);
 
 /* The rest serves the macros and panic(). */

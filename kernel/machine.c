@@ -21,7 +21,7 @@
 _Noreturn void machine_exit(enum machine_status status)
 {
 	outb(DEBUG_EXIT, (uint8_t)status);
-	cpu_stop();
+	machine_reboot();
 }
 
 _Noreturn void machine_reboot(void)

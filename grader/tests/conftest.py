@@ -10,6 +10,10 @@ GRADER = Path(__file__).resolve().parent.parent
 ROOT = GRADER.parent
 sys.path.insert(0, str(GRADER))
 
+import ktap  # noqa: E402
+from judge import Results  # noqa: E402
+from machine import Outcome  # noqa: E402
+
 
 def grade(*arguments: str, directory: Path) -> tuple[int, list[dict], str]:
     """Runs grade.py. Return: its exit status, the labs in its JSON, and what it printed."""
@@ -20,13 +24,20 @@ def grade(*arguments: str, directory: Path) -> tuple[int, list[dict], str]:
     return done.returncode, labs, done.stdout + done.stderr
 
 
+def as_printed(console: str) -> Results:
+    """What an honest kernel's memory says that has run all tests and printed these results."""
+    outcomes = {result.name: Outcome[result.status.name] for result in ktap.parse(console)}
+    failed = {Outcome.FAILED, Outcome.TODO} & set(outcomes.values())
+    return Results(Outcome.FAILED if failed else Outcome.PASSED, outcomes)
+
+
 @pytest.fixture
 def iso(tmp_path: Path):
     """A function that builds a boot image of a stage and returns its path and its ELF's."""
-    def build(lab: int, command_line: str = "log=info") -> tuple[Path, Path]:
+    def build(lab: int, command_line: str = "log=info", *words: str) -> tuple[Path, Path]:
         image = tmp_path / f"{lab}.iso"
         output = subprocess.run(
             ["make", "-s", "iso", "print-ELF", f"LAB={lab}", f"ISO={image}",
-             f"CMDLINE={command_line}"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+             f"CMDLINE={command_line}", *words], cwd=ROOT, text=True, capture_output=True, check=True).stdout
         return image, ROOT / output.splitlines()[-1]
     return build

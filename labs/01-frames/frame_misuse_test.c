@@ -9,6 +9,7 @@
 #include "memmap.h"
 #include "memory.h"
 #include "string.h"
+#include "trace.h"
 
 static struct frame_stats before;
 
@@ -111,6 +112,9 @@ KTEST(frame, freeing_what_is_not_managed_panics)
 	check_unchanged();
 }
 
+/* The calls of the trace: grader/replay.py makes the same random choices in the same order. */
+static struct trace frame_trace;
+
 /* The model: the blocks that are live, each frame of which carries its block's stamp. */
 #define NR_LIVE        192
 #define TRACE_ORDERS   6
@@ -131,6 +135,8 @@ static void model_take(size_t i)
 {
 	live[i].order = random_below(&ktest_random, TRACE_ORDERS);
 	live[i].base = frame_alloc(live[i].order);
+	trace_add(&frame_trace, (struct trace_call){
+		TRACE_FRAME_ALLOC, { live[i].order }, live[i].base });
 	live[i].stamp = random_next(&ktest_random);
 	if (live[i].base == PADDR_NONE)
 		return;
@@ -150,6 +156,8 @@ static void model_give_back(size_t i)
 		      "frame %zu of the block at %#lx was given to somebody else too", frame,
 		      live[i].base);
 	frame_free(live[i].base, live[i].order);
+	trace_add(&frame_trace, (struct trace_call){
+		TRACE_FRAME_FREE, { live[i].base, live[i].order }, 0 });
 	live[i].base = PADDR_NONE;
 }
 
@@ -167,6 +175,7 @@ KTEST(frame, a_random_trace_agrees_with_the_model)
 {
 	struct frame_stats stats;
 
+	trace_begin(&frame_trace);
 	frame_stats(&before);
 	for (size_t i = 0; i < NR_LIVE; i++)
 		live[i].base = PADDR_NONE;

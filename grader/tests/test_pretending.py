@@ -1,0 +1,194 @@
+"""Submissions that pretend: real boots of kernels that print results, end the machine or both.
+
+The grader refuses most of them before they boot, for what is in their files (conduct.py). Most
+tests here have them built by make alone, so that they do boot: the machine must be enough.
+"""
+import asyncio
+import difflib
+
+import pytest
+from conftest import ROOT, grade
+
+import judge
+import lab
+from image import Image
+from judge import Verdict
+from machine import Config
+from observe import observe
+
+SEED = 77
+COUNT = "frame.the_count_of_free_frames_is_exact"
+TWICE = "frame.no_frame_is_handed_out_twice"
+TRACE = "frame.a_random_trace_agrees_with_the_model"
+TESTS = [TRACE, TWICE, COUNT]           # in the order in which they run
+
+FAKE = 'console_printf("KTAP version 1\\n1..3\\n# seed 77\\n' + "".join(
+    f"ok {number} {name}\\n" for number, name in enumerate(TESTS, 1)) + '");'
+PORT = '__asm__ volatile("outb %b0, %w1" : : "a"(0x10), "d"(0xf4));'
+PRINTED = "that it passed is on the console, but the kernel did not print it"
+
+# Writes to the harness's own variables that all tests have passed.
+FORGE = """
+	extern const struct ktest ktests_start[], ktests_end[];
+	for (const struct ktest *test = ktests_start; test < ktests_end; test++)
+		*test->outcome = KTEST_PASSED;
+	ktests_outcome = KTEST_PASSED;
+"""
+
+
+def patch(tmp_path, source, *changes):
+    """A patch that replaces texts in a file of lab 1."""
+    path = ROOT / "labs/01-frames" / source
+    old = new = path.read_text()
+    for text, other in changes:
+        assert new.count(text) == 1
+        new = new.replace(text, other)
+    file = tmp_path / "pretending.patch"
+    file.write_text("".join(difflib.unified_diff(
+        old.splitlines(True), new.splitlines(True), f"a/labs/01-frames/{source}",
+        f"b/labs/01-frames/{source}")))
+    return file
+
+
+def instead_of(function, statements):
+    """The change that has a function of frame.c begin with these statements."""
+    head = {"frame_init": "void frame_init(void)\n{\n",
+            "frame_alloc": "paddr_t frame_alloc(unsigned order)\n{\n"}[function]
+    return head, head + f"\t{statements}\n"
+
+
+def boot(iso, patch_file, tests=TESTS):
+    """Boots lab 1 with a patch, to run these tests. Return: what judge.py finds, and the record."""
+    image, elf = iso(1, f"log=info seed={SEED} ktest={','.join(tests)}", f"PATCH={patch_file}")
+    this_boot = lab.load(ROOT / "labs/01-frames").boots[0]
+    record = asyncio.run(observe(Config(image), Image(elf), this_boot, []))
+    return judge.judge_ktests(tests, record, SEED), record
+
+
+def frame_c(tmp_path, function, statements):
+    return patch(tmp_path, "frame.c", ('#include "memmap.h"\n',
+                 '#include "memmap.h"\n#include "console.h"\n#include "cpu.h"\n'
+                 '#include "ktest.h"\n#include "machine.h"\n'), instead_of(function, statements))
+
+
+@pytest.mark.parametrize("function, statements, found", [
+    # prints it all, ends QEMU by a device that is not there, and has no memory to give
+    ("frame_alloc", f"{FAKE} {PORT} return PADDR_NONE;", {
+        TRACE: (Verdict.WRONG, "call 1: frame_alloc(2) gave nothing, but a block of that order is free"),
+        TWICE: (Verdict.WRONG, "0 frames instead of "),
+        COUNT: (Verdict.WRONG, "frames were free, 0 could be taken")}),
+    ("frame_alloc", f"{FAKE} machine_reboot();", {
+        TRACE: (Verdict.WRONG, "the machine reset itself before its result, in machine_reboot")}),
+    ("frame_alloc", f"{FAKE} for (;;) __asm__ volatile(\"outw %w0, %w1\" : : \"a\"(0x2000), "
+                    "\"d\"(0x604));", {
+        TRACE: (Verdict.WRONG, "the machine switched itself off before its result, in frame_alloc")}),
+    ("frame_alloc", f"{FAKE} machine_exit(MACHINE_TESTS_PASSED);", {
+        TRACE: (Verdict.WRONG, "the machine reset itself before its result, in machine_reboot")}),
+    ("frame_alloc", f"{FAKE} for (;;) cpu_relax();", {
+        TRACE: (Verdict.HANG, "no progress for 2 s, in ")}),
+    ("frame_alloc", f"{FAKE} cpu_stop();", {
+        TRACE: (Verdict.HANG, "no progress for 2 s, in cpu_stop")}),
+    ("frame_alloc", f"{FAKE} panic(\"all is well\");", {
+        TRACE: (Verdict.PANIC, "all is well; in frame_alloc")}),
+    ("frame_init", f"{FAKE} machine_exit(MACHINE_TESTS_PASSED);", dict.fromkeys(TESTS, (
+        Verdict.BOOT_FAIL, "the machine reset itself before the tests began, in machine_reboot"))),
+    ("frame_init", f"{FAKE} panic(\"all is well\");", dict.fromkeys(TESTS, (
+        Verdict.PANIC, "all is well; in frame_init"))),
+    ("frame_init", f"{FORGE} {FAKE} machine_exit(MACHINE_TESTS_PASSED);", {
+        TRACE: (Verdict.WRONG, "not when replayed: its trace ends after 0 calls"),
+        TWICE: (Verdict.PASS, ""), COUNT: (Verdict.PASS, "")}),         # but see conduct.py
+], ids=["port", "reset", "power-off", "exit", "hang", "halt", "panic", "exit-at-once",
+        "panic-at-once", "forged-outcomes"])
+def test_what_is_printed_is_worth_nothing(iso, tmp_path, function, statements, found):
+    findings, record = boot(iso, frame_c(tmp_path, function, statements))
+    for name in TESTS:
+        assert f" {name}\n" in record.console
+    assert {name: finding.verdict for name, finding in findings.items()} == \
+        {name: verdict for name, (verdict, _) in found.items()}, findings
+    for name, (verdict, words) in found.items():
+        assert words in findings[name].detail
+        if verdict is not Verdict.PASS and name is not TRACE:
+            assert PRINTED in findings[name].detail
+
+
+def test_a_result_before_its_turn_is_worth_nothing(iso, tmp_path):
+    """The last test's variable is written to, and the machine reset in the first."""
+    findings, _ = boot(iso, frame_c(
+        tmp_path, "frame_alloc", FORGE.replace("*test->", "if (test->name[6] != 'a') *test->").replace(
+            "ktests_outcome = KTEST_PASSED;", "machine_reboot();")))
+    assert findings[TRACE].verdict is Verdict.WRONG
+    for name in (TWICE, COUNT):
+        assert findings[name].verdict is Verdict.WRONG
+        assert "its turn had not come" in findings[name].detail
+
+
+def test_a_variable_of_the_same_name_is_worth_nothing(iso, tmp_path):
+    name = "ktest_outcome_" + COUNT.replace(".", "_")
+    findings, _ = boot(iso, patch(tmp_path, "frame.c", (
+        '#include "memmap.h"\n', '#include "memmap.h"\n'
+        f"static __attribute__((used)) unsigned {name} = 2;\n")))
+    for finding in findings.values():
+        assert finding.verdict is Verdict.WRONG
+        assert f"there are two variables {name}" in finding.detail
+
+
+def test_variables_that_only_look_like_the_kernels_are_not_taken_for_them(iso, tmp_path):
+    names = ("ktests_outcome", "panic_record", "data_start", "nr_ranges", "ranges")
+    findings, _ = boot(iso, patch(tmp_path, "frame.c", (
+        '#include "frame.h"\n', "".join(
+            f"static __attribute__((used)) unsigned {name}_ __asm__(\"{name}\") = 9;\n"
+            for name in names) + '#include "frame.h"\n')))
+    assert {finding.verdict for finding in findings.values()} == {Verdict.PASS}, findings
+
+
+def test_a_trace_from_another_seed_is_refused(iso, tmp_path):
+    canned = patch(tmp_path, "frame_misuse_test.c", (
+        "\ttrace_begin(&frame_trace);\n", "\ttrace_begin(&frame_trace);\n\tktest_random.state = 1;\n"))
+    findings, record = boot(iso, canned, [TRACE])
+    assert f"ok 1 {TRACE}\n" in record.console
+    assert findings[TRACE].verdict is Verdict.WRONG
+    assert "but from this seed follows frame_alloc(" in findings[TRACE].detail
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("TRACE_FRAME_ALLOC, { live[i].order }, live[i].base });",
+     "TRACE_FRAME_ALLOC, { live[i].order }, 4096ul << live[i].order });",
+     "which is not free RAM by the memory map"),
+    ("TRACE_FRAME_ALLOC, { live[i].order }, live[i].base });",
+     "TRACE_FRAME_ALLOC, { live[i].order }, MIB(32) });",
+     "which overlaps the block of call "),
+    ("\ttrace_add(&frame_trace, (struct trace_call){\n"
+     "\t\tTRACE_FRAME_FREE, { live[i].base, live[i].order }, 0 });\n", "",
+     "but from this seed follows frame_free(0x"),
+    ("\tCHECK(live[i].base % (", "\tframe_trace.nr_calls = 3;\n\tCHECK(live[i].base % (",
+     "but from this seed follows frame_"),
+], ids=["no-ram", "overlap", "no-frees", "overwritten"])
+def test_a_trace_that_cannot_be_is_refused(iso, tmp_path, old, new, words):
+    findings, record = boot(iso, patch(tmp_path, "frame_misuse_test.c", (old, new)), [TRACE])
+    assert f"ok 1 {TRACE}\n" in record.console
+    assert findings[TRACE].verdict is Verdict.WRONG and words in findings[TRACE].detail
+
+
+@pytest.mark.parametrize("function, statements, words", [
+    ("frame_alloc", f"{FAKE} {PORT} return PADDR_NONE;", "frame.c does port I/O (out"),
+    ("frame_init", f"{FAKE} machine_exit(MACHINE_TESTS_PASSED);", "frame.c uses machine_exit in "),
+    ("frame_init", f"{FORGE} machine_exit(MACHINE_TESTS_PASSED);", "frame.c uses ktests_start in "),
+], ids=["port", "exit-at-once", "forged-outcomes"])
+def test_the_grader_gives_no_point_and_names_it(tmp_path, function, statements, words):
+    file = frame_c(tmp_path, function, statements)
+    status, labs, output = grade("1", "--patch", str(file), "--test", ",".join(TESTS),
+                                 directory=tmp_path)
+    assert status == 1 and labs[0]["points"] == 0, output
+    assert {test["verdict"] for test in labs[0]["tests"]} == {"WRONG"}
+    assert all(words in test["detail"] for test in labs[0]["tests"]), output
+
+
+def test_the_grader_gives_no_point_for_a_hang_behind_printed_passes(tmp_path):
+    file = patch(tmp_path, "frame.c",
+                 ('#include "memmap.h"\n', '#include "console.h"\n#include "memmap.h"\n'),
+                 instead_of("frame_alloc", f"{FAKE} for (;;) ;"))
+    status, labs, output = grade("1", "--patch", str(file), "--test", ",".join(TESTS),
+                                 directory=tmp_path)
+    assert status == 1 and labs[0]["points"] == 0, output
+    assert {test["verdict"] for test in labs[0]["tests"]} == {"HANG"}
+    assert all(PRINTED in test["detail"] for test in labs[0]["tests"]), output

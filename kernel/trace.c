@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace.c: a test's calls, one after the other. What no longer fits is only counted.
+ *
+ * Locks: none. Allocates: nothing. Callable from: tests.
+ */
+#include "trace.h"
+
+void trace_begin(struct trace *trace)
+{
+	trace->nr_calls = 0;
+}
+
+void trace_add(struct trace *trace, struct trace_call call)
+{
+	if (trace->nr_calls < TRACE_MAX_CALLS)
+		trace->calls[trace->nr_calls] = call;
+	trace->nr_calls++;
+}
