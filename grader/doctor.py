@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Checks the tools by using them: `make doctor`.
 
-Each failure comes with the line that fixes it. What is only nice to have (KVM, UEFI) is a
-warning. Exit status: 0 all is well, 1 something must be fixed. Standard library only, so
+Each failure comes with the line that fixes it. What is only nice to have (KVM, UEFI, a
+sandbox) is a note. Exit status: 0 all is well, 1 something must be fixed. Standard library only, so
 that it can say which package is missing.
 """
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+import sandbox
 from findings import dissect
 from machine import QEMU, Cause, Config, Machine, MachineError, firmware_flags
 
@@ -53,7 +54,7 @@ class Tool:
 TOOLS = [
     Tool("make", (4, 2)), Tool("gcc", (11, 0), "CC"), Tool("nm", (2, 35), "NM"),
     Tool("gdb", (12, 0)), Tool(QEMU, (7, 2)), Tool("grub-mkrescue", (2, 4), "GRUB_MKRESCUE"),
-    Tool("xorriso", (1, 4)), Tool("patch", (2, 7)),
+    Tool("xorriso", (1, 4)), Tool("patch", (2, 7)), Tool("cpio", (2, 11)), Tool("mformat", (4, 0)),
 ]
 PACKAGES = {"rich": "python3-rich", "elftools": "python3-pyelftools", "pytest": "python3-pytest"}
 
@@ -104,6 +105,13 @@ def check_uefi() -> str:
         return f"UEFI firmware: {firmware_flags('uefi')[-1]}"
     except MachineError as error:
         raise Worth(f"{error}; FIRMWARE=uefi will not work") from None
+
+
+def check_sandbox() -> str:
+    """Does bubblewrap work?"""
+    if why := sandbox.trouble():
+        raise Worth(f"{why}; student code is compiled and run without a sandbox")
+    return "bwrap works: student code is compiled and run in a sandbox"
 
 
 class Boots:
@@ -181,7 +189,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ouroboros-") as private:
         boots = Boots(Path(private))
         checks = [*(lambda tool=tool: check_tool(tool) for tool in TOOLS), check_python, check_uefi,
-                  boots.check_build, boots.check_tcg, boots.check_gdb, boots.check_kvm]
+                  check_sandbox, boots.check_build, boots.check_tcg, boots.check_gdb, boots.check_kvm]
         well = [report(check) for check in checks]
     print("All is well." if all(well) else "Something must be fixed, see above.")
     return 0 if all(well) else 1

@@ -37,6 +37,9 @@ has_uefi() {
 		/opt/homebrew/share/qemu/edk2-x86_64-code.fd /usr/local/share/qemu/edk2-x86_64-code.fd
 }
 
+# bubblewrap needs Linux, and elsewhere nothing replaces it.
+has_sandbox() { has bwrap || [ "$(uname -s)" != Linux ]; }
+
 # What each system calls the package behind a check: check | Debian | Fedora | Arch | Homebrew
 packages() {
 	cat <<-'END'
@@ -53,6 +56,7 @@ packages() {
 	has_grub x86_64-efi     |grub-efi-amd64-bin  |grub2-efi-x64-modules  |grub              |x86_64-elf-grub
 	has xorriso             |xorriso             |xorriso                |libisoburn        |xorriso
 	has mformat             |mtools              |mtools                 |mtools            |mtools
+	has_sandbox             |bubblewrap          |bubblewrap             |bubblewrap        |
 	has_uefi                |ovmf                |edk2-ovmf              |edk2-ovmf         |qemu
 	has_python              |python3             |python3                |python            |python@3.12
 	has_module rich         |python3-rich        |python3-rich           |python-rich       |

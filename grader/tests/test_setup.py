@@ -44,6 +44,17 @@ def test_setup_installs_what_is_missing_and_says_if_that_failed(path_without):
     assert "still missing" in done.stderr
 
 
+def test_setup_asks_for_bubblewrap_where_there_is_one(path_without):
+    done = run("sh", "grader/setup.sh", environment=path_without("bwrap", apt_get="echo $* >&2"))
+    assert "--no-install-recommends bubblewrap\n" in done.stderr
+
+
+def test_setup_does_not_ask_for_bubblewrap_where_there_is_none(path_without):
+    done = run("sh", "grader/setup.sh",
+               environment=path_without("bwrap", apt_get="exit 1", uname="echo Darwin"))
+    assert (done.returncode, done.stdout) == (0, "setup: nothing is missing.\n")
+
+
 def test_doctor_is_content_with_this_machine():
     done = run(sys.executable, str(GRADER / "doctor.py"), environment=os.environ)
     assert done.returncode == 0, done.stdout
@@ -53,8 +64,13 @@ def test_doctor_is_content_with_this_machine():
 
 
 def test_doctor_names_what_is_missing_and_the_cure(path_without):
-    done = run(sys.executable, str(GRADER / "doctor.py"),
-               environment=path_without("xorriso", gdb="echo GNU gdb 7.1"))
+    environment = path_without("xorriso", "cpio", "mformat", gdb="echo GNU gdb 7.1",
+                               bwrap="echo bwrap: No permissions >&2; exit 1")
+    done = run(sys.executable, str(GRADER / "doctor.py"), environment=environment)
     assert done.returncode == 1
+    assert "FAIL  cpio is not installed" in done.stdout
+    assert "FAIL  mformat is not installed" in done.stdout
     assert "FAIL  xorriso is not installed\n        fix: make setup" in done.stdout
     assert "gdb is 7.1, but 12.0 is needed" in done.stdout
+    assert ("note  bwrap: No permissions; student code is compiled and run without a sandbox\n"
+            in done.stdout)

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Runs a command on a student's files with nothing in sight but what it is given.
+
+wrap() puts bubblewrap (bwrap) before a command where that works, and leaves the command alone
+where not; trouble() says which, and why. Limits are the kernel's own (setrlimit) and hold with
+and without bubblewrap.
+
+In the sandbox there are /usr and the linker's cache, the tools that are installed elsewhere,
+an empty /tmp, a handful of devices, and the paths that the caller lists, each at its own place.
+There is no network, no /etc, no home, no /proc, no other process, no capability, and nobody
+else's terminal. Inherited file descriptors stay open.
+
+What bounds what:
+  time        RLIMIT_CPU, for each process. Processor time decides, so that a busy host changes
+              no verdict; the caller's own limit on wall time is for what sleeps or forks.
+  memory      RLIMIT_AS, for each process; /tmp has a size of its own.
+  disk        RLIMIT_FSIZE, for each file in the writable directories. There is no quota on
+              their sum: it takes many files, and so a program that means to write them.
+  processes   Above all that none of the student's code runs here: it is compiled, and then
+              runs inside QEMU. The programs are make, the compiler, QEMU and our own scripts,
+              which fork a known few. Should one be subverted: RLIMIT_NPROC, which in a user
+              namespace counts that sandbox alone (Linux 5.14) but does not bind root; and the
+              pid namespace, which dies as a whole with bwrap, whatever forks how fast in it.
+
+bwrap's exit status is the command's, or 128 + the signal that ended it. Killing bwrap ends all
+that runs in the sandbox, but a moment later: its files may still be open then.
+Standard library only, as doctor.py must work without more.
+"""
+from __future__ import annotations
+
+import functools
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROBE_LIMIT = 20                # seconds for a command that does nothing
+TMP_BYTES = 256 << 20           # of /tmp, which is memory
+MAX_PROCESSES = 256             # and threads, in one sandbox, unless root runs it
+
+# What a program needs of the system besides its own files. Merged into /usr or not.
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+          "/etc/alternatives", "/etc/ld.so.cache")
+
+# What may run in the sandbox and is not part of the system everywhere.
+TOOLS = ("make", "gcc", "ld", "x86_64-elf-gcc", "x86_64-elf-ld", "x86_64-linux-gnu-gcc",
+         "x86_64-linux-gnu-ld", "qemu-system-x86_64", "grub-mkrescue", "grub2-mkrescue",
+         "i686-elf-grub-mkrescue", "xorriso", "mformat", "cpio", "patch", "gdb")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What each process may use. Give `apply` to subprocess as its preexec_fn."""
+    cpu_seconds: int            # SIGXCPU then, SIGKILL a second later
+    memory_bytes: int           # of address space; allocations fail beyond it
+    file_bytes: int             # of each file written; SIGXFSZ then
+    open_files: int = 256
+
+    def apply(self) -> None:
+        """Limits this process and its children. A limit that is tighter already stays."""
+        for what, soft, hard in ((resource.RLIMIT_CPU, self.cpu_seconds, self.cpu_seconds + 1),
+                                 (resource.RLIMIT_AS, self.memory_bytes, self.memory_bytes),
+                                 (resource.RLIMIT_FSIZE, self.file_bytes, self.file_bytes),
+                                 (resource.RLIMIT_NOFILE, self.open_files, self.open_files),
+                                 (resource.RLIMIT_CORE, 0, 0)):
+            _, most = resource.getrlimit(what)
+            if most != resource.RLIM_INFINITY:
+                soft, hard = min(soft, most), min(hard, most)
+            resource.setrlimit(what, (soft, hard))
+
+
+# One file takes 0.3 s and 60 MB, and its object is below 1 MB; an image is 16 MB.
+COMPILE = Limits(cpu_seconds=20, memory_bytes=1 << 30, file_bytes=64 << 20)
+
+
+def qemu_limits(guest_bytes: int) -> Limits:
+    """QEMU's limits, for a guest with so much memory: it adds its code cache and stacks."""
+    return Limits(cpu_seconds=300, memory_bytes=guest_bytes + (3 << 30), file_bytes=16 << 20)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """A clean environment for subprocess: where the tools are, plain English, and `variables`."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **variables}
+
+
+@functools.cache
+def trouble() -> str:
+    """Why there is no sandbox here, in one line; "" if there is one. Tried, not guessed."""
+    if sys.platform != "linux":
+        return "bwrap exists for Linux only"
+    if shutil.which("bwrap") is None:
+        return "bwrap is not installed. Try: make setup"
+    try:
+        done = subprocess.run(_bwrap(["sh", "-c", "(exit 0)"], (), (), None), text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, env=environment(),
+                              timeout=PROBE_LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        return f"bwrap: no answer within {PROBE_LIMIT} s"
+    except OSError as error:
+        return f"bwrap: {error.strerror}"
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return "bwrap: " + lines[0].removeprefix("bwrap: ")
+
+
+def wrap(command: list[str], readable: Sequence[Path] = (), writable: Sequence[Path] = (),
+         directory: Path | None = None) -> list[str]:
+    """
+    The command that runs `command` in a sandbox, in `directory` (/tmp if there is none), which
+    sees the `readable` and `writable` files and directories, all of which must exist. A
+    writable one may lie in a readable one, and then counts.
+    Return: `command` as it is where trouble() has something to say, and so a caller gives the
+    directory and the environment() to subprocess as well.
+    """
+    return command if trouble() else _bwrap(command, readable, writable, directory)
+
+
+def _bwrap(command: list[str], readable: Sequence[Path], writable: Sequence[Path],
+           directory: Path | None) -> list[str]:
+    """The command with bwrap before it. Later binds lie over earlier ones."""
+    binds = ["--size", str(TMP_BYTES), "--tmpfs", "/tmp", "--dev", "/dev", "--remount-ro", "/dev"]
+    for path in SYSTEM:
+        if os.path.islink(path):
+            binds += ["--symlink", os.readlink(path), path]
+        else:
+            binds += ["--ro-bind-try", path, path]
+    for path in (*_prefixes(), *readable):
+        binds += ["--ro-bind", str(path.absolute()), str(path.absolute())]
+    for path in writable:
+        binds += ["--bind", str(path.absolute()), str(path.absolute())]
+    return [shutil.which("bwrap") or "bwrap", "--unshare-all", "--die-with-parent",
+            "--new-session", "--cap-drop", "ALL", *binds, "--remount-ro", "/",
+            "--chdir", str(directory.absolute()) if directory else "/tmp", "--",
+            "prlimit", f"--nproc={MAX_PROCESSES}", "--", *command]
+
+
+def _prefixes() -> list[Path]:
+    """Where tools outside the system are installed: /opt/cross for /opt/cross/bin/gcc."""
+    found = set()
+    for tool in filter(None, map(shutil.which, TOOLS)):
+        for path in (Path(tool).absolute(), Path(tool).resolve()):
+            if not any(path.is_relative_to(place) for place in SYSTEM):
+                found.add(_prefix(path))
+    return sorted(found)
+
+
+def _prefix(program: Path) -> Path:
+    """
+    The directory that holds all that came with a program: all of Nix's store, as its packages
+    need each other; else the one above bin/, but never a home or what contains it.
+    """
+    if program.is_relative_to("/nix/store"):
+        return Path("/nix/store")
+    above = program.parent.parent
+    return program.parent if Path.home().is_relative_to(above) else above
