@@ -13,6 +13,8 @@ ACCEL    ?= tcg
 TEST     ?=
 OPTIONS  ?=
 VARIANT  ?=
+BREAK    ?=
+MINUTES  ?= 10
 PATCH    ?= $(if $(VARIANT),$(wildcard $(lab_dir)/variants/$(VARIANT).patch))
 CMDLINE  ?= $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
 
@@ -125,10 +127,10 @@ $(eval $(call stage,stage-$(stage_name),$(call objects_of,$(LAB),$(patch_layer))
 endif
 
 build/flags: FORCE
-	$(call remember,$(CC) $(CFLAGS) $(LDFLAGS))
+	$(call remember,$(subst $(CURDIR),.,$(CC) $(CFLAGS) $(LDFLAGS)))
 
 # Files appear complete or not at all: two makes in one tree do not disturb each other.
-dependencies = -MMD -MP -MT $@ -MF $@.d
+dependencies = -MD -MP -MT $@ -MF $@.d
 
 build/obj/%.c.o: %.c build/flags
 	@mkdir -p $(@D)
@@ -162,7 +164,7 @@ build/initramfs.cpio: boot/mkinitramfs
 
 need_lab = $(if $(LAB),,$(error which lab? Say LAB=N; there are: $(numbers)))
 
-.PHONY: all elf iso run debug exercise grade test files diff setup doctor clean help
+.PHONY: all elf iso run debug exercise grade mutants test files diff gradescope setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
 
@@ -180,8 +182,8 @@ machine = $(PYTHON) grader/machine.py $1 --iso $(ISO) --elf $(ELF) --mem $(MEM) 
 run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
 	@$(call machine,run)
 
-debug: iso ## the same, stopped at the first instruction, with GDB attached
-	@$(call machine,debug)
+debug: iso ## the same, stopped at the first instruction, or at BREAK=function, with GDB attached
+	@$(call machine,debug) $(if $(BREAK),-- -ex 'hbreak $(BREAK)' -ex continue)
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)
@@ -189,6 +191,9 @@ exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 
 grade: ## grade all labs, or LAB=N
 	@$(PYTHON) grader/grade.py $(if $(LAB),--lab $(LAB)) $(if $(PATCH),--patch $(PATCH))
+
+mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
+	@$(PYTHON) grader/mutants.py $(LAB)
 
 test: all ## the project's own tests
 	@$(PYTHON) -m pytest -q grader/tests
@@ -200,6 +205,15 @@ files: ## the files that stage LAB=N is made of, each from its layer
 diff: ## what stage TO=M changes in the files of stage FROM=N
 	$(if $(and $(FROM),$(TO)),,$(error which stages? Say: make diff FROM=3 TO=4))
 	@labs/diff-files '$(call files_of,$(FROM))' '$(call files_of,$(TO))'
+
+# Committed files only, with what Gradescope looks for in the root of the archive.
+gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; also MINUTES=10
+	@mkdir -p build/gradescope
+	@printf 'labs="%s"\nseconds=%d\n' '$(LAB)' $$(($(MINUTES) * 54)) > build/gradescope/gradescope.conf
+	@git archive --format=zip --output=build/gradescope.zip --add-file=grader/gradescope/setup.sh \
+		--add-file=grader/gradescope/run_autograder --add-file=build/gradescope/gradescope.conf HEAD
+	@git diff --quiet HEAD || echo 'gradescope: what is not committed is not in it' >&2
+	@echo 'build/gradescope.zip: upload it under "Configure Autograder"; docs/formats.md says how'
 
 setup: ## install the tools that are missing
 	@grader/setup.sh

@@ -20,6 +20,11 @@ class Answers:
     trouble: str = ""                       # why the file cannot be graded: no answer counts
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def any(self) -> bool:
+        """Is there anything to grade?"""
+        return bool(self.trouble) or any(map(facts.is_answered, self.values.values()))
+
 
 class Unreadable(Exception):
     """A file is there, but not in TOML, or cannot be read at all."""
@@ -46,20 +51,21 @@ def _load(path: Path) -> dict[str, Any]:
         raise Unreadable(f"{place}:{line}: not valid TOML: {_POSITION.sub('', message)}") from None
 
 
-def read(lab: Lab) -> Answers:
+def read(lab: Lab, tree: Path = ROOT) -> Answers:
     """
-    The student's answers. If their file is readable, or missing, and has no answer in it, those
+    The student's answers, in their tree. If their file is readable, or missing, and has no answer in it, those
     of the reference where we have one.
     """
+    directory = tree / "labs" / lab.name
     try:
-        values = _load(lab.path / lab.answers)
+        values = _load(directory / lab.answers)
     except Unreadable as error:
         return Answers(trouble=str(error))
     keys = [question.key for question in lab.questions]
     notes = [f"{lab.answers}: no question is called {key!r}; there are: {', '.join(keys)}"
              for key in values if key not in keys]
-    reference = lab.path / "reference" / lab.answers
-    if not any(map(facts.is_answered, values.values())) and reference.is_file():
+    reference = directory / "reference" / lab.answers
+    if not Answers(values).any and reference.is_file():
         notes.append(f"{lab.answers} has no answer in it: the reference answers were graded")
         values = _load(reference)
     return Answers(values, notes=notes)

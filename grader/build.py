@@ -2,14 +2,15 @@
 """Has `make` build stages and boot images, one make at a time.
 
 The Makefile knows how; this file knows what can go wrong and whose fault that is: the
-compiler's or linker's complaint is the student's (BuildFailure), all else is ours
-(MachineError).
+compiler's or linker's complaint is the student's (BuildFailure), as is what a file of theirs
+does that it has no business to (Misconduct); all else is ours (MachineError).
 """
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -18,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import AsyncIterator
 
-from lab import ROOT
+import conduct
+import sandbox
+from lab import ROOT, students_sources
 from machine import MachineError
 
-LOCK = ROOT / "build" / ".grader.lock"
 LOCK_RETRY = 0.02           # seconds
 MAKE_LIMIT = 120            # seconds of the host's time
 MAX_ERRORS = 5              # shown of a compiler's output
@@ -29,16 +31,23 @@ MAX_ERRORS = 5              # shown of a compiler's output
 # An error at a line of a source file, or a symbol that the linker misses or has twice. What
 # make, the disk or a compiler that was killed has to say is nobody's submission.
 _COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
-                        r"|undefined reference to|multiple definition of")
+                        r"|undefined reference to|multiple definition of|relocation truncated to fit")
+
+# What a tool says that has reached one of sandbox.COMPILE's limits.
+_LIMIT = re.compile(r"(?:CPU time|File size) limit exceeded|out of memory|memory exhausted")
 
 # What a user's own make may have put into our environment, and must not reach ours.
 _NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
              "LAB", "VARIANT", "PATCH", "LOG", "MEM", "FIRMWARE", "ACCEL", "TEST", "OPTIONS",
-             "CMDLINE", "ISO", "INITRAMFS", "V"}
+             "CMDLINE", "BREAK", "ISO", "INITRAMFS", "V"}
 
 
 class BuildFailure(Exception):
     """The sources do not compile or link. The message holds the compiler's first errors."""
+
+
+class Misconduct(Exception):
+    """A student's file does what it has no business to. The message says what."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +61,53 @@ class Stage:
         return [f"LAB={self.lab}", *([f"PATCH={self.patch}"] if self.patch else [])]
 
 
-@contextlib.asynccontextmanager
-async def _alone() -> AsyncIterator[int]:
-    """
-    Waits until no other grader in this tree runs make. Gives the lock's descriptor: make
-    inherits it, so that the tree stays locked until make ends, whatever happens to us.
-    """
-    LOCK.parent.mkdir(exist_ok=True)
-    with LOCK.open("w") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(LOCK_RETRY)
-        yield file.fileno()
+@dataclass(frozen=True)
+class Tree:
+    """Sources and what was built from them."""
+    root: Path = ROOT
+    foreign: bool = False       # holds what somebody else wrote: make runs in the sandbox
+
+    def make(self, private: Path, *arguments: str) -> list[str]:
+        """The command that runs make here, with `private` for what it needs meanwhile."""
+        command = ["make", "--silent", "--no-print-directory", *arguments]
+        if not self.foreign:
+            return command
+        return sandbox.wrap(command, writable=[self.root, private], directory=self.root)
+
+    def environment(self, private: Path) -> dict[str, str]:
+        """The variables for make. What is interrupted goes with the private directory."""
+        if self.foreign:
+            return sandbox.environment(TMPDIR=str(private))
+        return {name: value for name, value in os.environ.items() if name not in _NOT_OURS} | \
+            {"TMPDIR": str(private)}
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[int]:
+        """
+        Waits until no other grader in this tree runs make. Gives the lock's descriptor: make
+        inherits it, so that the tree stays locked until make ends, whatever happens to us.
+        """
+        lock = self.root / "build" / ".grader.lock"
+        lock.parent.mkdir(exist_ok=True)
+        with lock.open("w") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(LOCK_RETRY)
+            yield file.fileno()
 
 
-async def _run_make(lock: int, private: Path, arguments: tuple[str, ...]
+async def _run_make(tree: Tree, lock: int, private: Path, arguments: tuple[str, ...]
                     ) -> tuple[int, bytes, bytes]:
     """Runs make to its end, or ends it. Return: its exit status, output and errors."""
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
-    environment["TMPDIR"] = str(private)    # what is interrupted goes with our directory
     try:
         process = await asyncio.create_subprocess_exec(
-            "make", "--silent", "--no-print-directory", *arguments, cwd=ROOT, env=environment,
+            *tree.make(private, *arguments), cwd=tree.root, env=tree.environment(private),
             pass_fds=(lock,), start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            preexec_fn=sandbox.COMPILE.apply if tree.foreign else None)
     except FileNotFoundError:
         raise MachineError("make is not installed. Try: sh grader/setup.sh") from None
     try:
@@ -93,24 +122,36 @@ async def _run_make(lock: int, private: Path, arguments: tuple[str, ...]
     return process.returncode, output, errors
 
 
-async def _make(lock: int, private: Path, *arguments: str) -> str:
-    """Runs make; its standard output. Raises BuildFailure or MachineError."""
-    status, output, errors = await _run_make(lock, private, arguments)
+async def _make(tree: Tree, lock: int, private: Path, *arguments: str) -> list[str]:
+    """Runs make; what it was asked to print, by line. Raises BuildFailure or MachineError."""
+    status, output, errors = await _run_make(tree, lock, private, arguments)
     if status == 0:
-        return output.decode()
+        return [line for line in output.decode().splitlines() if not line.startswith("  ")]
     lines = errors.decode(errors="replace").splitlines()
     complaints = [line for line in lines if _COMPLAINT.search(line)]
+    if tree.foreign:
+        complaints = complaints or [line for line in lines if _LIMIT.search(line)]
     if complaints:
         raise BuildFailure("\n".join(complaints[:MAX_ERRORS]))
     raise MachineError("make failed: " + "\n".join(lines[-MAX_ERRORS:]))
 
 
+async def build_all(private: Path) -> None:
+    """Builds everything in our own tree. Raises MachineError: nobody's submission is in it."""
+    async with Tree().alone() as lock:
+        try:
+            await _make(Tree(), lock, private, "all", "build/initramfs.cpio")
+        except BuildFailure as failure:
+            raise MachineError(f"the pristine tree does not build: {failure}") from None
+
+
 class Builder:
     """Builds into a private directory, so that a later make takes nothing from under us."""
 
-    def __init__(self, private: Path):
+    def __init__(self, private: Path, tree: Tree = Tree()):
         self.private = private
-        self._failures: dict[Stage, BuildFailure] = {}
+        self.tree = tree
+        self._failures: dict[Stage, BuildFailure | Misconduct] = {}
         self._elfs: dict[Stage, Path] = {}
         self._nr_made = 0
 
@@ -131,17 +172,44 @@ class Builder:
         Has make build something of a stage. Return: a copy of the ELF file that went into it,
         as the sources may change while we grade. A failure is remembered.
         """
-        async with _alone() as lock:
+        async with self.tree.alone() as lock:
             if stage in self._failures:
                 raise self._failures[stage]
+            goals = (*arguments, "print-ELF", "files", *stage.arguments)
             try:
-                output = await _make(lock, self.private, *arguments, "print-ELF", *stage.arguments)
-            except BuildFailure as failure:
+                try:
+                    elf, *sources = await _make(self.tree, lock, self.private, *goals)
+                except MachineError:    # the host may do better
+                    elf, *sources = await _make(self.tree, lock, self.private, *goals)
+                self._inspect(stage, sources)
+            except (BuildFailure, Misconduct) as failure:
                 self._failures[stage] = failure
                 raise
             self._nr_made += 1
-            return shutil.copyfile(ROOT / output.splitlines()[-1],
-                                   self.private / f"{self._nr_made}.elf")
+            return shutil.copyfile(self.tree.root / elf, self.private / f"{self._nr_made}.elf")
+
+    def _inspect(self, stage: Stage, sources: list[str]) -> None:
+        """Raises Misconduct for what a student's file has no business to do."""
+        theirs = {Path(file).name for file in students_sources(stage.lab)}
+        offences = []
+        for source in sources:
+            if Path(source).name in theirs:
+                made = self.tree.root / "build" / "obj" / source
+                offences += conduct.foreign_includes(Path(f"{made}.o.d"), source)
+                offences += conduct.offences(Path(f"{made}.o"), source)
+        if offences:
+            raise Misconduct("; ".join(offences[:MAX_ERRORS]))
+
+    def seed(self, stage: Stage) -> int:
+        """
+        The seed for the stage's tests, a 32-bit number: the same for the same sources, but
+        not to be known by them, as it is made of them.
+        """
+        digest = hashlib.sha256()
+        for file in [self.tree.root / name for name in students_sources(stage.lab)] + \
+                ([stage.patch] if stage.patch else []):
+            digest.update(file.read_bytes() if file.is_file() else b"")
+        return int.from_bytes(digest.digest()[:4])
 
     async def combine(self, *patches: Path) -> Path:
         """One patch that does what several do, one after the other."""

@@ -6,6 +6,7 @@ names the place. The classes below describe the format: the keys are called as t
 """
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # How a boot may be expected to end. What each of them means is decided in judge.py.
 EXPECTATIONS = ("monitor", "deadlock", "hang", "panic", "fault", "stack_overflow",
                 "triple_fault", "reboot")
+
+# Whose earlier labs count where a test fails on the student's own and is judged once more on
+# the reference ones.
+EARLIER = ("reference", "own")
 
 FULL_POINTS = 100
 
@@ -83,6 +88,7 @@ class Lab:
     boots: tuple[Boot, ...]
     questions: tuple[Question, ...] = ()
     answers: str = ""                       # the file that holds the answers
+    earlier: str = EARLIER[0]               # one of EARLIER
 
     @property
     def name(self) -> str:
@@ -92,6 +98,11 @@ class Lab:
     def tests(self) -> list[Test | Question]:
         """Everything that has points, in the order of the file."""
         return [*(test for boot in self.boots for test in boot.tests), *self.questions]
+
+    @property
+    def sources(self) -> list[str]:
+        """The C files that a student edits, as paths in the tree."""
+        return [f"labs/{self.name}/{file}" for file in self.files if file.endswith(".c")]
 
 
 class Table:
@@ -212,6 +223,7 @@ def _read_question(table: Table) -> Question:
     return question
 
 
+@functools.cache
 def load(path: Path) -> Lab:
     """Reads the lab in directory `path`. Raises LabError."""
     file = path / "lab.toml"
@@ -233,6 +245,7 @@ def load(path: Path) -> Lab:
         boots=tuple(_read_boot(boot, path) for boot in table.tables("boot", [])),
         answers=answers.take("file", str, ...) if answers.values else "",
         questions=tuple(_read_question(question) for question in answers.tables("question", [])),
+        earlier=table.take("earlier", str, EARLIER[0]),
     )
     table.done()
     answers.done()
@@ -242,6 +255,8 @@ def load(path: Path) -> Lab:
 
 def _check_whole(lab: Lab, table: Table) -> None:
     """What can only be said of the whole file."""
+    if lab.earlier not in EARLIER:
+        raise table.error(f"earlier = {lab.earlier!r} is none of: {', '.join(EARLIER)}")
     names = [test.name for test in lab.tests]
     for name in names:
         if names.count(name) > 1:
@@ -277,3 +292,9 @@ def select(words: list[str], root: Path = ROOT) -> list[Lab]:
                             + ", ".join(path.name for path in there_are.values()))
         chosen += matches
     return [load(there_are[number]) for number in sorted(set(chosen or there_are))]
+
+
+def students_sources(up_to: int) -> list[str]:
+    """The C files that a student edits in the labs up to one, as paths in the tree."""
+    return [source for number, path in available().items() if number <= up_to
+            for source in load(path).sources]

@@ -2,6 +2,7 @@
 """What the grader shows: progress while it works, a table, every failure explained."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from result import LabScore, Score
 CONSOLE_LINES = 8           # of a failure's console, unless more are asked for
 MIN_ABOUT = 24              # columns
 MAX_NAMES = 3               # of tests that failed for the same reason
+MAX_FILES = 8               # of a submission that are ignored or missing
 
 _STYLES = {Verdict.PASS: "green", Verdict.NOT_IMPLEMENTED: "yellow", Verdict.INFRA: "magenta"}
 
@@ -53,6 +55,15 @@ class Watcher:
             self._progress.update(task, failed=f"{score.test.name} {score.finding.verdict}")
 
 
+def _verdict(score: Score) -> str:
+    """The verdict that counts, and beside it one that does not."""
+    if score.own:
+        return f"{score.finding.verdict} (own labs: {score.own.verdict})"
+    if score.reference:
+        return f"{score.finding.verdict} (reference labs: {score.reference.verdict})"
+    return score.finding.verdict
+
+
 def _print_line(console: Console, line: Text) -> None:
     """Prints one line as one line, however narrow the terminal is: nothing of it gets lost."""
     console.print(line, soft_wrap=True)
@@ -60,13 +71,15 @@ def _print_line(console: Console, line: Text) -> None:
 
 def _heading(graded: LabScore) -> Text:
     colour = "green" if graded.points == graded.max else "red"
+    infra = any(score.finding.verdict is Verdict.INFRA for score in graded.scores)
     return Text.assemble((f"Lab {graded.lab.number} · {graded.lab.title}", "bold"), "  ",
-                         (f"{graded.points}/{graded.max}", f"bold {colour}"))
+                         (f"{graded.points}/{graded.max}", f"bold {colour}"),
+                         ("  not final: grade again", "magenta") if infra else "")
 
 
 def _table(graded: LabScore, width: int) -> list[Text]:
     """One line a test. What it is about is left out where there is no room for it."""
-    rows = [(f"{score.points}/{score.test.points}", score.finding.verdict, score.test.name)
+    rows = [(f"{score.points}/{score.test.points}", _verdict(score), score.test.name)
             for score in graded.scores]
     points, verdict, name = (max(len(row[column]) for row in rows) for column in range(3))
     room = width - len("  " * 4) - points - verdict - name
@@ -106,23 +119,40 @@ def _show_failure(console: Console, scores: list[Score], full: bool) -> None:
         label = "question" if isinstance(first.test, Question) else "expected"
         grid.add_row(label, escape(first.test.about))
     grid.add_row("found", Text(first.finding.detail))
+    if other := first.own or first.reference:
+        whose = "this student's" if first.own else "the reference"
+        grid.add_row("earlier", Text(f"on {whose} earlier labs {other.verdict}: {other.detail}"))
     if first.finding.console:
         lines = first.finding.console if full else first.finding.console[-CONSOLE_LINES:]
         grid.add_row("console", Text("\n".join(lines), style="dim"))
     _print_line(console, Text.assemble((first.finding.verdict, _style(first)), " ", (names, "bold")))
     console.print(Padding(grid, (0, 0, 0, 2)))
-    if first.run:
-        _print_line(console, Text("  see it", style="dim"))
-        _print_line(console, Text(f"    {first.run}", style="bold"))
+    for label, command in (("see it", first.run), ("debug it", first.debug)):
+        if command:
+            _print_line(console, Text(f"  {label}", style="dim"))
+            _print_line(console, Text(f"    {command}", style="bold"))
     console.print()
 
 
-def show(console: Console, labs: list[LabScore], verbose: bool) -> None:
+def _show_submission(console: Console, submission: dict[str, Any]) -> None:
+    """Prints what was not taken of a submission, and what it does not have."""
+    _print_line(console, Text(f"Submission {submission['name']}", "bold"))
+    for what, files in (("not graded, as no lab asks for it", submission["ignored"]),
+                        ("missing", submission["missing"])):
+        if files:
+            more = f" and {len(files) - MAX_FILES} more" if len(files) > MAX_FILES else ""
+            console.print(Text(f"  {what}: {', '.join(files[:MAX_FILES])}{more}", style="yellow"))
+
+
+def show(console: Console, labs: list[LabScore], verbose: bool,
+         submission: dict[str, Any] | None = None) -> None:
     """
     Prints the result for a person. Several labs: those with full points as one line each. The
     scores come last, once more where they have scrolled away.
     """
     explained = False
+    if submission:
+        _show_submission(console, submission)
     for graded in labs:
         _print_line(console, _heading(graded))
         if len(labs) == 1 or graded.failures or verbose:
@@ -134,6 +164,12 @@ def show(console: Console, labs: list[LabScore], verbose: bool) -> None:
         if graded.failures:
             console.print()
         for scores in _alike(graded.failures):
+            _show_failure(console, scores, verbose)
+        rescued = [replace(score, finding=score.own, own=None) for score in graded.scores
+                   if score.own and score not in graded.failures]
+        if rescued:
+            console.print(Text("On this student's earlier labs; these do not count:", "dim"))
+        for scores in _alike(rescued):
             _show_failure(console, scores, verbose)
     if explained:
         for graded in labs:

@@ -14,16 +14,14 @@ The JSON object of one submission:
                    "tests": [{"name", "about", "verdict", "points", "max", "detail",
                               "cause": what is the same for the same failure,
                               "console": [lines], "run": command, "debug": command or "",
-                              "own": null or {"verdict", "points", "detail"}}]}]
+                              "own", "reference": null or {"verdict", "points", "detail"}}]}]
 
-"own" is there where a test was judged twice: on the student's own earlier labs, which is
-"own", and on the reference ones.
+Where a test was judged twice, on the student's own earlier labs and on the reference ones,
+the one of "own" and "reference" that does not count is there.
 """
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judge import Finding, Verdict
@@ -39,11 +37,27 @@ class Score:
     finding: Finding
     run: str = ""               # the command that shows it again
     debug: str = ""             # the command that shows it in GDB, stopped where it went wrong
-    own: Finding | None = None  # on the student's own earlier labs, if `finding` is on others
+    own: Finding | None = None          # on the student's own earlier labs, and
+    reference: Finding | None = None    # on the reference ones, where `finding` is the other
 
     @property
     def points(self) -> int:
         return self.test.points if self.finding.verdict is Verdict.PASS else 0
+
+    def beside(self, again: Score, counts: str) -> Score:
+        """
+        This score with that on the reference's earlier labs; `counts`: lab.EARLIER. The commands
+        stay those for the student's own tree.
+        """
+        if counts == "own":
+            return replace(self, reference=again.finding)
+        return replace(self, finding=again.finding, own=self.finding)
+
+    def _brief(self, finding: Finding | None) -> dict[str, Any] | None:
+        if finding is None:
+            return None
+        return {"verdict": finding.verdict, "detail": finding.detail,
+                "points": Score(self.test, finding).points}
 
     def as_dict(self) -> dict[str, Any]:
         finding = self.finding
@@ -52,8 +66,7 @@ class Score:
             "verdict": finding.verdict, "points": self.points, "max": self.test.points,
             "detail": finding.detail, "cause": finding.cause or finding.detail,
             "console": list(finding.console), "run": self.run, "debug": self.debug,
-            "own": {"verdict": self.own.verdict, "detail": self.own.detail,
-                    "points": Score(self.test, self.own).points} if self.own else None,
+            "own": self._brief(self.own), "reference": self._brief(self.reference),
         }
 
 
@@ -84,7 +97,7 @@ class LabScore:
 
 def as_dict(labs: list[LabScore], submission: dict[str, Any] | None = None, sandbox: str = "",
             error: str | None = None) -> dict[str, Any]:
-    """The result of one submission, ready for JSON."""
+    """The result of one submission, ready for formats.py."""
     return {
         "schema": SCHEMA, "submission": submission, "error": error,
         "infra": error is not None or any(score.finding.verdict is Verdict.INFRA
@@ -93,10 +106,3 @@ def as_dict(labs: list[LabScore], submission: dict[str, Any] | None = None, sand
         "points": sum(lab.points for lab in labs), "max": sum(lab.max for lab in labs),
         "labs": [lab.as_dict() for lab in labs],
     }
-
-
-def write_json(path: Path, result: dict[str, Any]) -> None:
-    """Writes a result for programs. The file appears complete or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(path)

@@ -2,23 +2,24 @@
 import asyncio
 import io
 import os
+import re
 import subprocess
 import sys
 
 import pytest
-from conftest import GRADER, ROOT, grade
+from conftest import GRADER, ROOT, as_printed, grade
 from rich.console import Console
 
 import answers
 import build
-import grade as grader
+import grading
 import judge
 import lab
 import report
-from build import Builder, BuildFailure, Stage
+from build import Builder, BuildFailure, Stage, Tree
 from judge import Finding, Verdict
 from machine import Cause, Ending, MachineError
-from report import LabScore, Score
+from result import LabScore, Score
 
 LAB_0 = "boot.monitor"      # a cheap test of lab 0
 
@@ -34,7 +35,14 @@ def run(*arguments):
     (["0", "--test", "no.such"], "no test no.such"),
     (["0", "--variant", "muted"], "no variant muted"),
     (["3", "--patch", "missing.patch"], "no such file"),
+    (["0", "--test", "boot.monitor,boot.misspelt"], "no test boot.misspelt"),
     (["--jobs", "0"], "at least 1"),
+    (["--repeat", "0"], "at least 1"),
+    (["--tree", "no-such-submission"], "no such file"),
+    (["--tree", ".", "--keep", "labs"], "exists already"),
+    (["--keep", "new"], "say --tree as well"),
+    (["--tree", ".", "--patch", "x.patch"], "not allowed with"),
+    (["--json", "no/such/directory/x.json"], "no directory no/such/directory"),
     (["--nonsense"], "unrecognized"),
 ])
 def test_a_wrong_call_says_what_is_wrong(arguments, message):
@@ -47,8 +55,13 @@ def test_full_points_give_0_and_this_json(tmp_path):
     status, labs, output = grade("0", "--test", LAB_0, directory=tmp_path)
     assert status == 0, output
     points = labs[0]["max"]
-    assert labs == [{"lab": 0, "name": "00-boot", "points": points, "max": points, "tests": [
-        {"name": LAB_0, "verdict": "PASS", "points": points, "max": points, "detail": ""}]}]
+    (test,) = labs[0].pop("tests")
+    assert labs == [{"lab": 0, "name": "00-boot", "title": "The machine and its tools", "points": points,
+                     "max": points, "notes": []}]
+    about = test.pop("about")
+    assert about and test == {
+        "name": LAB_0, "verdict": "PASS", "points": points, "max": points, "detail": "",
+        "cause": "", "console": [], "run": "", "debug": "", "own": None, "reference": None}
 
 
 PATCH = """\
@@ -88,6 +101,17 @@ def test_a_failure_is_explained_with_the_command_that_shows_it():
         assert words in done.stdout
 
 
+def test_the_command_to_debug_stops_where_it_went_wrong():
+    done = run("3", "--test", "boot.debug_deadlocks", "--patch",
+               "grader/mutants/03/endless-loop.patch")
+    command = next(line.strip() for line in done.stdout.splitlines()
+                   if line.startswith("    make debug "))
+    session = subprocess.run(command, shell=True, input="backtrace\nquit\n", cwd=ROOT, text=True,
+                             capture_output=True, timeout=120, check=False)
+    assert re.search(r"Breakpoint 1, machine_announce_panic", session.stdout), session.stdout
+    assert "heap_rescue" in session.stdout and "kmain" in session.stdout
+
+
 def test_two_graders_at_once_do_not_disturb_each_other():
     both = [subprocess.Popen([sys.executable, str(GRADER / "grade.py"), "3", "--test", "boot.*_boots,boot.debug_*"],
                              cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -108,8 +132,7 @@ def fake_make(tmp_path, monkeypatch):
         make.write_text(f"#!/bin/sh\ncat {tmp_path}/complaint >&2\nexit 2\n")
         make.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-        monkeypatch.setattr(build, "LOCK", tmp_path / "lock")
-        return Builder(tmp_path)
+        return Builder(tmp_path, Tree(tmp_path))
     return replace
 
 
@@ -143,24 +166,27 @@ KTESTS = [lab.Test(f"heap.{letter}", 25, f"about {letter}", ktest=f"heap.{letter
 
 def run_ktests(monkeypatch, tmp_path, *consoles):
     """Grades KTESTS on boots that show these consoles. Return: the verdicts and what was booted."""
-    class CannedGrader(grader.Grader):
+    class CannedGrader(grading.Grader):
         async def _boot(self, stage, boot, cmdline, wanted=[]):
             booted.append(cmdline.rpartition("ktest=")[2])
             console = "KTAP version 1\n1..4\n" + waiting.pop(0)
-            return judge.Record(Ending(Cause.EXIT, 35 if "not ok" in console else 33), console)
+            return judge.Record(Ending(Cause.REBOOT), console, tests=as_printed(console))
 
     class CannedBuilder:
         async def elf(self, stage):
             return tmp_path
+
+        def seed(self, stage):
+            return 1
 
     class CannedImage:
         def __init__(self, path):
             self.ktests = {"heap_a", "heap_b", "heap_c", "heap_d", "heap_e"}
 
     booted, waiting = [], list(consoles)
-    monkeypatch.setattr(grader, "Image", CannedImage)
-    found = asyncio.run(CannedGrader(CannedBuilder(), 1, None)._run_ktests(
-        Stage(2), lab.Boot(tuple(KTESTS)), KTESTS))
+    monkeypatch.setattr(grading, "Image", CannedImage)
+    found = asyncio.run(CannedGrader(CannedBuilder(), None, None)._run_ktests(
+        Stage(2), lab.Boot(tuple(KTESTS)), "log=info seed=1", KTESTS))
     return [found[test.name].verdict for test in KTESTS], booted
 
 
@@ -174,7 +200,7 @@ def test_what_may_have_failed_because_of_another_is_run_alone(monkeypatch, tmp_p
 
 
 def test_tests_that_others_bring_down_again_and_again_run_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(grader, "MAX_BOOTS", 0)
+    monkeypatch.setattr(grading, "MAX_BOOTS", 0)
     verdicts, booted = run_ktests(monkeypatch, tmp_path, *(
         f"{'not ' if letter == 'c' else ''}ok 1 heap.{letter}\n" for letter in "abcd"))
     assert verdicts == ["PASS", "PASS", "WRONG", "PASS"]
@@ -196,7 +222,7 @@ def test_no_boot_is_wasted(monkeypatch, tmp_path, console):
 def questions(tmp_path):
     """A function that makes a lab of two questions whose answers.toml holds these bytes."""
     def make(data):
-        path = tmp_path / "00-questions"
+        path = tmp_path / "labs" / "00-questions"
         (path / "reference").mkdir(parents=True)
         (path / "reference" / "answers.toml").write_text("entry = 1\nlimit = 42\n")
         if data is not None:
@@ -225,8 +251,9 @@ question = [
 ])
 def test_answers_that_cannot_be_read_are_wrong(questions, data, line, words, tmp_path):
     chosen = questions(data)
-    graded = asyncio.run(grader.Grader(Builder(tmp_path), 1, report.Watcher(Console(quiet=True)))
-                         .grade([grader.Task(chosen, chosen.tests, None)]))[0]
+    watcher = report.Watcher(Console(quiet=True))
+    graded = asyncio.run(grading.Grader(Builder(tmp_path, Tree(tmp_path)), asyncio.Semaphore(1), watcher)
+                         .grade([grading.Task(chosen, chosen.tests, None)]))[0]
     assert graded.points == 0
     for score in graded.scores:
         assert score.finding.verdict is Verdict.WRONG
@@ -240,8 +267,8 @@ def test_answers_that_cannot_be_read_are_wrong(questions, data, line, words, tmp
     (b'entri = 5\nlimit = ""\n', {"entri": 5, "limit": ""},
      "no question is called 'entri'; there are: entry, limit"),
 ])
-def test_which_answers_are_graded(questions, data, values, words):
-    given = answers.read(questions(data))
+def test_which_answers_are_graded(questions, data, values, words, tmp_path):
+    given = answers.read(questions(data), tmp_path)
     assert (given.values, given.trouble) == (values, "")
     assert words in "\n".join(given.notes) and len(given.notes) == bool(words)
 
@@ -258,8 +285,8 @@ def shown(*scores, width=80, labs=1):
     return console.file.getvalue()
 
 
-def score(finding, name="heap.a", about="what it is about", again=COMMAND):
-    return Score(lab.Test(name, 10, about), finding, again)
+def score(finding, name="heap.a", about="what it is about", run=COMMAND):
+    return Score(lab.Test(name, 10, about), finding, run)
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 100, 200])

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: MIT
+"""Grades labs: has them built, boots them, and has each test judged."""
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import answers
+import commands
+import facts
+import judge
+import ktap
+import workspace
+from build import BuildFailure, Builder, Misconduct, Stage, build_all
+from image import Image
+from judge import Finding, Record, Verdict
+from lab import ROOT, Boot, Lab, Question, Test, available, select, students_sources
+from machine import BROKEN, Config, MachineError
+from observe import observe
+from report import Watcher
+from result import LabScore, Score
+
+MAX_BOOTS = 4               # for the in-kernel tests of one [[boot]]; then each has its own
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to grade of one lab."""
+    lab: Lab
+    tests: list[Test | Question]
+    patch: Path | None
+
+    def has(self, test: Test | Question) -> bool:
+        return test in self.tests
+
+    @property
+    def questions(self) -> list[Question]:
+        return [question for question in self.lab.questions if self.has(question)]
+
+    def wanted_facts(self, boot: Boot | None) -> list[str]:
+        """The facts to be measured in this boot, or for None those that need no boot."""
+        needs = boot.expect if boot else ""
+        if boot and boot is not next(first for first in self.lab.boots if first.expect == needs):
+            return []
+        return [question.fact for question in self.questions
+                if facts.find(question.fact).needs == needs]
+
+
+Measured = facts.Value | facts.NoSuchThing | Finding    # a fact, or why there is none
+
+FAILURES = (BuildFailure, Misconduct, MachineError)     # to be turned into a verdict
+
+
+class Grader:
+    """Grades tasks in one tree, with a machine for each free one of the `slots`."""
+
+    def __init__(self, builder: Builder, slots: asyncio.Semaphore, watcher: Watcher):
+        self.builder = builder
+        self.slots = slots
+        self.watcher = watcher
+
+    async def grade(self, tasks: list[Task]) -> list[LabScore]:
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._grade_lab(task)) for task in tasks]
+        return [task.result() for task in running]
+
+    async def _grade_lab(self, task: Task) -> LabScore:
+        self.watcher.begin(task.lab, len(task.tests))
+        if reason := self._not_begun(task.lab):
+            finding = Finding(Verdict.NOT_IMPLEMENTED, reason)
+            return LabScore(task.lab, [Score(test, finding) for test in task.tests])
+        boots = [boot for boot in task.lab.boots
+                 if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._grade_boot(task, boot)) for boot in boots]
+        scores: dict[str, Score] = {}
+        measured: dict[str, Measured] = {}
+        for done in running:
+            boot_scores, boot_facts = done.result()
+            scores |= {score.test.name: score for score in boot_scores}
+            measured = boot_facts | measured
+        graded = LabScore(task.lab, [])
+        if task.questions:
+            given = answers.read(task.lab, self.builder.tree.root)
+            graded.notes += given.notes
+            measured |= await self._measure_elf(task)
+            for question in task.questions:
+                finding = Finding(Verdict.WRONG, given.trouble) if given.trouble else \
+                    judge.judge_answer(question, given.values.get(question.key),
+                                       measured[question.fact])
+                scores[question.name] = Score(question, finding, debug=_where_to_look(
+                    task, question, finding))
+                self.watcher.graded(task.lab, scores[question.name])
+        graded.scores = [scores[test.name] for test in task.tests]
+        return graded
+
+    def _not_begun(self, lab: Lab) -> str:
+        """Why there is nothing of a lab to grade, or ""."""
+        missing = [source for source in lab.sources if not (self.builder.tree.root / source).exists()]
+        if missing:
+            return f"there is no {', '.join(missing)}"
+        if lab.questions and not answers.read(lab, self.builder.tree.root).any:
+            return f"no question is answered in labs/{lab.name}/{lab.answers}"
+        return ""
+
+    # ---- boots
+
+    async def _grade_boot(self, task: Task, boot: Boot) -> tuple[list[Score], dict[str, Measured]]:
+        """All that is to be graded of one boot, and the facts measured in it."""
+        tests = [test for test in boot.tests if task.has(test)] or list(boot.tests)
+        wanted = task.wanted_facts(boot)
+        measured: dict[str, Measured] = {}
+        stage = await self._stage(task, boot)
+        line = self._command_line(stage, boot)
+        try:
+            if boot.expect is None:
+                found = await self._run_ktests(stage, boot, line, tests)
+            else:
+                record = await self._boot(stage, boot, line, wanted)
+                measured |= record.facts
+                found = {test.name: judge.judge_end(test, record) for test in tests}
+        except FAILURES as error:
+            found = dict.fromkeys((test.name for test in tests), _blame(error))
+        scores = [Score(test, found[test.name],
+                        *commands.show_again(task.lab, boot, task.patch, test, line,
+                                             found[test.name].verdict))
+                  for test in tests]
+        for score in filter(lambda score: task.has(score.test), scores):
+            self.watcher.graded(task.lab, score)
+        return scores, dict.fromkeys(wanted, scores[0].finding) | measured
+
+    async def _stage(self, task: Task, boot: Boot) -> Stage:
+        patches = [task.patch] if task.patch else []
+        if boot.variant:
+            patches.append(self.builder.tree.root / "labs" / task.lab.name / "variants"
+                           / f"{boot.variant}.patch")
+        if len(patches) > 1:
+            patches = [await self.builder.combine(*patches)]
+        return Stage(task.lab.number, *patches)
+
+    def _command_line(self, stage: Stage, boot: Boot) -> str:
+        """The kernel's command line, but for ktest=."""
+        words = boot.cmdline.split()
+        if boot.expect is None:
+            words.append(f"seed={self.builder.seed(stage)}")
+        if not any(word.startswith("log=") for word in words):
+            words.insert(0, "log=info")
+        return " ".join(words)
+
+    async def _run_ktests(self, stage: Stage, boot: Boot, line: str,
+                          tests: list[Test]) -> dict[str, Finding]:
+        """
+        Runs in-kernel tests; boots again for those after one that brought the kernel down. Those
+        that other tests bring down again and again, and those that may have failed because of
+        another, each get a boot of their own.
+        """
+        names = {test.ktest: test.name for test in tests}
+        kernel_tests = Image(await self.builder.elf(stage)).ktests
+        pending = list(names)
+        found: dict[str, Finding] = {}
+        in_doubt: list[str] = []
+
+        async def run(candidates: list[str]) -> tuple[dict[str, Finding], Record]:
+            chosen, globs = ktap.choose(candidates, kernel_tests)
+            record = await self._boot(stage, boot, f"{line} ktest={globs}")
+            return judge.judge_ktests(chosen, record, self.builder.seed(stage)), record
+
+        async def confirm(name: str) -> None:
+            try:
+                found.update((await run([name]))[0])
+            except FAILURES as error:
+                found[name] = _blame(error)
+
+        for _ in range(MAX_BOOTS):
+            judged, record = await run(pending)
+            found |= judged
+            in_doubt += judge.in_doubt(judged, record)
+            pending = [name for name in pending if name not in found]
+            if not pending:
+                break
+        async with asyncio.TaskGroup() as group:
+            for name in in_doubt + pending:
+                group.create_task(confirm(name))
+        return {names[name]: finding for name, finding in found.items()}
+
+    async def _boot(self, stage: Stage, boot: Boot, line: str,
+                    wanted: list[str] = []) -> Record:
+        """One boot; once more if the host was to blame that it failed."""
+        iso, elf = await self.builder.iso(stage, line)
+        config = Config(iso, mem=boot.mem)
+        async with self.slots:
+            try:
+                record = await observe(config, Image(elf), boot, wanted)
+            except MachineError:
+                record = None
+            if record is None or record.ending.cause in BROKEN:
+                record = await observe(config, Image(elf), boot, wanted)
+        iso.unlink()
+        return record
+
+    async def _measure_elf(self, task: Task) -> dict[str, Measured]:
+        """The facts that the ELF file alone decides."""
+        wanted = task.wanted_facts(None)
+        try:
+            elf = await self.builder.elf(Stage(task.lab.number, task.patch))
+        except FAILURES as error:
+            return dict.fromkeys(wanted, _blame(error))
+        return {name: await facts.measure(name, facts.Evidence(Image(elf))) for name in wanted}
+
+
+def _blame(error: Exception) -> Finding:
+    """The verdict on what could not be built or run."""
+    if isinstance(error, BuildFailure):
+        return judge.judge_build(str(error))
+    if isinstance(error, Misconduct):
+        return Finding(Verdict.WRONG, str(error))
+    return Finding(Verdict.INFRA, str(error))
+
+
+def _where_to_look(task: Task, question: Question, finding: Finding) -> str:
+    """The command that starts the machine that a question is about."""
+    if finding.verdict is Verdict.PASS:
+        return ""
+    needs = facts.find(question.fact).needs
+    boot = next((boot for boot in task.lab.boots if boot.expect == needs), Boot(()))
+    return commands.debug(task.lab, boot, task.patch, None, boot.cmdline,
+                          commands.AT_A_PANIC if needs == "deadlock" else "")
+
+
+# ---- a submission
+
+
+def students_files() -> list[str]:
+    """Every file that a student edits, as a path in the tree."""
+    return [f"labs/{lab.name}/{file}" for lab in select([]) for file in lab.files]
+
+
+def _differs(files: Mapping[str, bytes], lab: Lab) -> bool:
+    """Are a student's files of the labs before this one others than ours?"""
+    return any(files.get(source) != (ROOT / source).read_bytes()
+               for source in students_sources(lab.number - 1))
+
+
+def _fall_short(graded: list[LabScore], lab: Lab) -> bool:
+    """May the labs before this one be to blame? Not if all were graded, and had full points."""
+    full = {score.lab.number for score in graded if not score.failures}
+    return not {number for number in available() if number < lab.number} <= full
+
+
+class SubmissionGrader:
+    """
+    Grades a submission in trees of its own: with the student's earlier labs, and what fails
+    there once more with ours, so that one broken lab does not cost the points of the next.
+    """
+
+    def __init__(self, files: Mapping[str, bytes], private: Path, slots: asyncio.Semaphore,
+                 watcher: Watcher):
+        self.files = files
+        self.private = private
+        self.slots = slots
+        self.watcher = watcher
+
+    def _grader(self, name: str, files: Mapping[str, bytes]) -> Grader:
+        """A grader for a tree with these files of a student's."""
+        tree = workspace.make(self.private / name, students_files(), files)
+        (self.private / f"{name}.built").mkdir()
+        return Grader(Builder(self.private / f"{name}.built", tree), self.slots, self.watcher)
+
+    async def grade(self, tasks: list[Task]) -> list[LabScore]:
+        await build_all(self.private)
+        graded = await self._grader("own", self.files).grade(tasks)
+        async with asyncio.TaskGroup() as group:
+            for score in graded:
+                if score.failures and _differs(self.files, score.lab) \
+                        and _fall_short(graded, score.lab):
+                    group.create_task(self._grade_again(score))
+        return graded
+
+    async def _grade_again(self, own: LabScore) -> None:
+        """Adds to each failure what becomes of it on our earlier labs."""
+        lab = own.lab
+        earlier = {source: (ROOT / source).read_bytes()
+                   for source in students_sources(lab.number - 1)}
+        failed = [score.test for score in own.failures]
+        grader = self._grader(f"reference-{lab.number}", {**self.files, **earlier})
+        again, = await grader.grade([Task(lab, failed, None)])
+        better = {score.test.name: score for score in again.scores}
+        for index, score in enumerate(own.scores):
+            if score.test in failed:
+                own.scores[index] = score.beside(better[score.test.name], lab.earlier)
+        own.notes.append("What failed on this student's earlier labs was judged once more on the "
+                         f"reference ones; {'that' if lab.earlier == 'reference' else 'the first'} "
+                         "counts.")
