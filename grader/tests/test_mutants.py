@@ -1,52 +1,70 @@
-"""Known-bad submissions: each must get the verdict, for the test, that its patch names.
-
-A mutant is a patch grader/mutants/NN/NAME.patch with a header of lines
-
-    What: the mistake, in a few words
-    Expect: TEST VERDICT
-
-It must lose points: some test that the header names is not passed.
-"""
-from pathlib import Path
+"""Known-bad submissions: each must get the verdict, for the test, that its patch names."""
+import asyncio
 
 import pytest
-from conftest import GRADER, grade
 
+import lab
+import mutants
 from judge import Verdict
 
-MUTANTS = sorted(GRADER.glob("mutants/[0-9][0-9]/*.patch"))
+PATCHES = mutants.patches()
+GOOD_DIFF = """
+--- a/labs/01-frames/frame.c
++++ b/labs/01-frames/frame.c
+@@ -1,3 +1,3 @@
+-/* SPDX-License-Identifier: MIT */
++/* SPDX-License-Identifier: none */
+ /*
+  * frame.c: owns all free physical memory. A binary buddy allocator.
+"""
 
 
-def header(patch: Path) -> dict[str, list[str]]:
-    """The lines "Key: value" before the diff."""
-    found: dict[str, list[str]] = {}
-    for line in patch.read_text(encoding="utf-8").split("\n--- ")[0].splitlines():
-        key, colon, value = line.partition(": ")
-        if colon and key.isalpha():
-            found.setdefault(key, []).append(value.strip())
-    return found
+def name(patch):
+    return f"{patch.parent.name}-{patch.stem}"
 
 
-def expectations(patch: Path) -> dict[str, str]:
-    """The verdict by test."""
-    return dict(line.split() for line in header(patch).get("Expect", []))
+@pytest.fixture(scope="module")
+def graded():
+    """What became of all mutants, by patch. They are graded together, which is much faster."""
+    return {mutant.patch: mutant for mutant in asyncio.run(mutants.grade(PATCHES))[0]}
 
 
-@pytest.mark.parametrize("patch", MUTANTS, ids=lambda patch: f"{patch.parent.name}-{patch.stem}")
-def test_a_mutant_gets_its_verdict(patch, tmp_path):
-    expected = expectations(patch)
-    assert header(patch).get("What") and expected, "What: and Expect: are missing"
-    assert set(expected.values()) <= set(Verdict)
-    status, labs, output = grade(str(int(patch.parent.name)), "--patch", str(patch),
-                                 "--test", ",".join(expected), directory=tmp_path)
-    assert labs, output
-    found = {test["name"]: test["verdict"] for test in labs[0]["tests"]}
-    assert found == expected, output
-    assert status == 1 and labs[0]["points"] < labs[0]["max"], output
+@pytest.mark.parametrize("patch", PATCHES, ids=name)
+def test_a_mutant_gets_its_verdict(patch, graded):
+    mutant = graded[patch]
+    assert (mutant.error, mutant.found) == ("", mutant.expected)
+    assert mutant.is_caught
 
 
 def test_there_are_mutants_of_every_kind():
-    seen = {verdict for patch in MUTANTS for verdict in expectations(patch).values()}
-    assert len(MUTANTS) >= 10
-    assert {"WRONG", "PANIC", "FAULT", "STACK_OVERFLOW", "TRIPLE_FAULT", "DEADLOCK", "HANG",
-            "BUILD_FAIL"} <= seen
+    verdicts = {line.split()[1] for patch in PATCHES for line in mutants.header(patch)["Expect"]}
+    assert verdicts == set(Verdict) - {"PASS", "NOT_IMPLEMENTED", "INFRA"}
+    numbers = [int(patch.parent.name) for patch in PATCHES]
+    assert all(numbers.count(number) >= least for number, least in {1: 15, 2: 15, 3: 8, 4: 15}.items())
+
+
+@pytest.mark.parametrize("header, diff, error", [
+    ("", GOOD_DIFF, "its header must be"),
+    ("What: it is wrong\n", GOOD_DIFF, "its header must be"),
+    ("Expect: frame.double_free_panics WRONG\n", GOOD_DIFF, "its header must be"),
+    ("What: it is wrong\nExpect: frame.deaf WRONG\n", GOOD_DIFF, "lab 1 has no test frame.deaf"),
+    ("What: it is right\nExpect: frame.double_free_panics PASS\n", GOOD_DIFF, "'PASS' is not"),
+    ("What: it is ours\nExpect: frame.double_free_panics INFRA\n", GOOD_DIFF, "'INFRA' is not"),
+    ("What: it is wrong\nExpect: frame.double_free_panics WRONG\n",
+     GOOD_DIFF.replace("MIT", "MIT, once"), "FAILED"),
+    ("What: it is right\nExpect: frame.double_free_panics WRONG\n", GOOD_DIFF, ""),
+])
+def test_what_is_not_a_mutant_is_not_caught(header, diff, error, tmp_path):
+    patch = tmp_path / "01" / "x.patch"
+    patch.parent.mkdir()
+    patch.write_text(header + diff)
+    (mutant,), _ = asyncio.run(mutants.grade([patch]))
+    assert not mutant.is_caught
+    assert error in mutant.error and bool(mutant.error) == bool(error)
+    assert "0 of 1 caught" in mutants.summary([mutant], [])[-1]
+
+
+def test_the_reference_is_graded_beside_them():
+    found, (reference,) = asyncio.run(mutants.grade([], [lab.load(lab.available()[1])]))
+    assert mutants.summary(found, [reference])[0] == \
+        "lab 1: 0 of 0 caught; the reference has 100 of 100 points"
