@@ -38,6 +38,7 @@ once      = $(eval $1 := $2)$($1)
 CROSS_COMPILE = $(call once,CROSS_COMPILE,$(patsubst %gcc,%,$(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
 CC     = $(CROSS_COMPILE)gcc
 NM     = $(CROSS_COMPILE)nm
+STRIP  = $(CROSS_COMPILE)strip
 PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
 
@@ -173,7 +174,7 @@ elf: $(if $(LAB),$(ELF))
 
 iso: $(if $(LAB),$(ELF)) $(INITRAMFS)
 	$(need_lab)
-	@GRUB_MKRESCUE="$(GRUB_MKRESCUE)" boot/mkiso $(ISO) $(ELF) $(INITRAMFS) $(FIRMWARE) '$(subst ','\'',$(CMDLINE))'
+	@GRUB_MKRESCUE="$(GRUB_MKRESCUE)" STRIP="$(STRIP)" boot/mkiso $(ISO) $(ELF) $(INITRAMFS) $(FIRMWARE) '$(subst ','\'',$(CMDLINE))'
 
 # ---- what people do with it
 

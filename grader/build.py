@@ -21,12 +21,14 @@ from typing import AsyncIterator
 
 import conduct
 import sandbox
+from image import Image
 from lab import ROOT, students_sources
 from machine import MachineError
 
 LOCK_RETRY = 0.02           # seconds
 MAKE_LIMIT = 120            # seconds of the host's time
 MAX_ERRORS = 5              # shown of a compiler's output
+BLANK_LINE = b"x" * 500     # a command line to be filled in: BOOTINFO_MAX_STRING is 512
 
 # An error at a line of a source file, or a symbol that the linker misses or has twice. What
 # make, the disk or a compiler that was killed has to say is nobody's submission.
@@ -145,48 +147,57 @@ async def build_all(private: Path) -> None:
             raise MachineError(f"the pristine tree does not build: {failure}") from None
 
 
+@dataclass(frozen=True)
+class Built:
+    """A stage as it was when first asked for: its sources may change while we grade."""
+    image: Image                # the kernel
+    _iso: Path                  # of that kernel, with BLANK_LINE for its command line
+
+    def boot_image(self, path: Path, command_line: str) -> Path:
+        """Writes a boot image with that command line. Making one anew takes half as long as a boot."""
+        line = command_line.encode().ljust(len(BLANK_LINE))
+        if len(line) > len(BLANK_LINE) or re.search(rb"['\"\\\\${};]", line):
+            raise MachineError(f"not a command line for GRUB: {command_line}")
+        path.write_bytes(self._iso.read_bytes().replace(BLANK_LINE, line))
+        return path
+
+
 class Builder:
     """Builds into a private directory, so that a later make takes nothing from under us."""
 
     def __init__(self, private: Path, tree: Tree = Tree()):
         self.private = private
         self.tree = tree
-        self._failures: dict[Stage, BuildFailure | Misconduct] = {}
-        self._elfs: dict[Stage, Path] = {}
-        self._nr_made = 0
+        self._built: dict[Stage, Built | BuildFailure | Misconduct] = {}
+        self._nr_files = 0
 
-    async def elf(self, stage: Stage) -> Path:
-        """The stage's ELF file, as it was when first asked for."""
-        if stage not in self._elfs:
-            self._elfs[stage] = await self._build(stage, "elf")
-        return self._elfs[stage]
+    def new_file(self, suffix: str) -> Path:
+        """A path in the private directory that nobody uses."""
+        self._nr_files += 1
+        return self.private / f"{self._nr_files}{suffix}"
 
-    async def iso(self, stage: Stage, command_line: str) -> tuple[Path, Path]:
-        """A boot image with that command line, and the ELF file in it."""
-        self._nr_made += 1
-        iso = self.private / f"{self._nr_made}.iso"
-        return iso, await self._build(stage, "iso", f"ISO={iso}", f"CMDLINE={command_line}")
-
-    async def _build(self, stage: Stage, *arguments: str) -> Path:
-        """
-        Has make build something of a stage. Return: a copy of the ELF file that went into it,
-        as the sources may change while we grade. A failure is remembered.
-        """
+    async def build(self, stage: Stage) -> Built:
+        """Builds a stage, once. Raises BuildFailure, Misconduct or MachineError."""
         async with self.tree.alone() as lock:
-            if stage in self._failures:
-                raise self._failures[stage]
-            goals = (*arguments, "print-ELF", "files", *stage.arguments)
-            try:
+            if stage not in self._built:
                 try:
-                    elf, *sources = await _make(self.tree, lock, self.private, *goals)
-                except MachineError:    # the host may do better
-                    elf, *sources = await _make(self.tree, lock, self.private, *goals)
-                self._inspect(stage, sources)
-            except (BuildFailure, Misconduct) as failure:
-                self._failures[stage] = failure
-                raise
-            self._nr_made += 1
-            return shutil.copyfile(self.tree.root / elf, self.private / f"{self._nr_made}.elf")
+                    self._built[stage] = await self._build(lock, stage)
+                except (BuildFailure, Misconduct) as failure:
+                    self._built[stage] = failure
+        if isinstance(built := self._built[stage], Exception):
+            raise built
+        return built
+
+    async def _build(self, lock: int, stage: Stage) -> Built:
+        iso = self.new_file(".iso")
+        goals = ("iso", "print-ELF", "files", f"ISO={iso}", f"CMDLINE={BLANK_LINE.decode()}",
+                 *stage.arguments)
+        try:
+            elf, *sources = await _make(self.tree, lock, self.private, *goals)
+        except MachineError:            # the host may do better
+            elf, *sources = await _make(self.tree, lock, self.private, *goals)
+        self._inspect(stage, sources)
+        return Built(Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))), iso)
 
     def _inspect(self, stage: Stage, sources: list[str]) -> None:
         """Raises Misconduct for what a student's file has no business to do."""

@@ -14,15 +14,12 @@ import judge
 import ktap
 import workspace
 from build import BuildFailure, Builder, Misconduct, Stage, build_all
-from image import Image
 from judge import Finding, Record, Verdict
 from lab import ROOT, Boot, Lab, Question, Test, available, select, students_sources
 from machine import BROKEN, Config, MachineError
 from observe import observe
 from report import Watcher
 from result import LabScore, Score
-
-MAX_BOOTS = 4               # for the in-kernel tests of one [[boot]]; then each has its own
 
 
 @dataclass(frozen=True)
@@ -153,11 +150,10 @@ class Grader:
                           tests: list[Test]) -> dict[str, Finding]:
         """
         Runs in-kernel tests; boots again for those after one that brought the kernel down. Those
-        that other tests bring down again and again, and those that may have failed because of
-        another, each get a boot of their own.
+        that may have failed because of another each get a boot of their own.
         """
         names = {test.ktest: test.name for test in tests}
-        kernel_tests = Image(await self.builder.elf(stage)).ktests
+        kernel_tests = (await self.builder.build(stage)).image.ktests
         pending = list(names)
         found: dict[str, Finding] = {}
         in_doubt: list[str] = []
@@ -173,41 +169,40 @@ class Grader:
             except FAILURES as error:
                 found[name] = _blame(error)
 
-        for _ in range(MAX_BOOTS):
+        while pending:
             judged, record = await run(pending)
             found |= judged
             in_doubt += judge.in_doubt(judged, record)
             pending = [name for name in pending if name not in found]
-            if not pending:
-                break
         async with asyncio.TaskGroup() as group:
-            for name in in_doubt + pending:
+            for name in in_doubt:
                 group.create_task(confirm(name))
         return {names[name]: finding for name, finding in found.items()}
 
     async def _boot(self, stage: Stage, boot: Boot, line: str,
                     wanted: list[str] = []) -> Record:
         """One boot; once more if the host was to blame that it failed."""
-        iso, elf = await self.builder.iso(stage, line)
-        config = Config(iso, mem=boot.mem)
+        built = await self.builder.build(stage)
         async with self.slots:
+            iso = built.boot_image(self.builder.new_file(".iso"), line)
+            config = Config(iso, mem=boot.mem)
             try:
-                record = await observe(config, Image(elf), boot, wanted)
+                record = await observe(config, built.image, boot, wanted)
             except MachineError:
                 record = None
             if record is None or record.ending.cause in BROKEN:
-                record = await observe(config, Image(elf), boot, wanted)
-        iso.unlink()
+                record = await observe(config, built.image, boot, wanted)
+            iso.unlink()
         return record
 
     async def _measure_elf(self, task: Task) -> dict[str, Measured]:
         """The facts that the ELF file alone decides."""
         wanted = task.wanted_facts(None)
         try:
-            elf = await self.builder.elf(Stage(task.lab.number, task.patch))
+            built = await self.builder.build(Stage(task.lab.number, task.patch))
         except FAILURES as error:
             return dict.fromkeys(wanted, _blame(error))
-        return {name: await facts.measure(name, facts.Evidence(Image(elf))) for name in wanted}
+        return {name: await facts.measure(name, facts.Evidence(built.image)) for name in wanted}
 
 
 def _blame(error: Exception) -> Finding:

@@ -103,6 +103,10 @@ _STATUSES = {Outcome.FAILED: ktap.Status.FAILED, Outcome.SKIPPED: ktap.Status.SK
 _SAID = {Outcome.RUNNING: "was running", Outcome.PASSED: "passed", Outcome.FAILED: "failed",
          Outcome.SKIPPED: "was skipped", Outcome.TODO: "came upon an exercise"}
 
+# What may become of a test because another one failed before it and left things in a mess.
+_MAY_FOLLOW = (Verdict.WRONG, Verdict.PANIC, Verdict.FAULT, Verdict.STACK_OVERFLOW,
+               Verdict.TRIPLE_FAULT, Verdict.DEADLOCK, Verdict.HANG)
+
 _EARLY_ENDS = {Cause.OFF: "the machine switched itself off", Cause.REBOOT: "the machine reset itself",
                Cause.PROMPT: "the monitor came up"}
 
@@ -298,13 +302,14 @@ def judge_ktests(names: list[str], record: Record, seed: int) -> dict[str, Findi
 
 def in_doubt(found: dict[str, Finding], record: Record) -> list[str]:
     """
-    The tests of one boot that may be WRONG only because of what went wrong before them: not
+    The tests of one boot that may have failed only because of what went wrong before them: not
     the first that failed by the kernel's word, nor one that had the boot to itself.
     """
     first = next((name for name, outcome in record.tests.outcomes.items()
                   if name in found and outcome in (*_FAILURES, Outcome.SKIPPED)), None)
+    suspects = (Verdict.WRONG,) if first is None else _MAY_FOLLOW
     return [name for name, finding in found.items()
-            if finding.verdict is Verdict.WRONG and name != first and len(found) > 1]
+            if finding.verdict in suspects and name != first and len(found) > 1]
 
 
 # ---- boots that must end in a certain way

@@ -12,6 +12,9 @@
 #include "cpu.h"
 #include "panic.h"
 
+/* Under QEMU's -icount a pause takes as long as hundreds of reads: a hang would be slow to end. */
+#define READS_PER_PAUSE 256
+
 struct cpu this_cpu;
 
 extern struct spinlock spinlocks_start[], spinlocks_end[];
@@ -28,8 +31,9 @@ void (spin_lock)(struct spinlock *lock, const struct place *place)
 	while (!try_acquire(lock)) {
 		this_cpu.waits_at = place;
 		this_cpu.waits_for = lock;
-		while (lock->locked)
-			cpu_relax();
+		for (unsigned reads = 1; lock->locked; reads++)
+			if (reads % READS_PER_PAUSE == 0)
+				cpu_relax();
 	}
 	this_cpu.waits_for = NULL;
 	lock->owner = this_cpu.id;

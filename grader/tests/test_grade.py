@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from conftest import GRADER, ROOT, as_printed, grade
@@ -18,7 +19,7 @@ import lab
 import report
 from build import Builder, BuildFailure, Stage, Tree
 from judge import Finding, Verdict
-from machine import Cause, Ending, MachineError
+from machine import Cause, Ending, MachineError, Outcome, PanicKind
 from result import LabScore, Score
 
 LAB_0 = "boot.monitor"      # a cheap test of lab 0
@@ -144,7 +145,7 @@ def fake_make(tmp_path, monkeypatch):
 def test_the_compilers_complaint_is_the_students(fake_make, complaint):
     builder = fake_make(complaint)
     with pytest.raises(BuildFailure) as caught:
-        asyncio.run(builder.elf(Stage(2)))
+        asyncio.run(builder.build(Stage(2)))
     assert complaint.splitlines()[0] in str(caught.value)
 
 
@@ -155,7 +156,7 @@ def test_the_compilers_complaint_is_the_students(fake_make, complaint):
 ])
 def test_any_other_complaint_is_ours(fake_make, complaint):
     with pytest.raises(MachineError):
-        asyncio.run(fake_make(complaint).elf(Stage(2)))
+        asyncio.run(fake_make(complaint).build(Stage(2)))
 
 
 # ---- tests that fail because of another
@@ -164,47 +165,61 @@ KTESTS = [lab.Test(f"heap.{letter}", 25, f"about {letter}", ktest=f"heap.{letter
           for letter in "abcd"]
 
 
-def run_ktests(monkeypatch, tmp_path, *consoles):
-    """Grades KTESTS on boots that show these consoles. Return: the verdicts and what was booted."""
+def record_of(console, crashed):
+    """A boot that printed this and ended well, or with a panic in the test `crashed`."""
+    tests = as_printed(console)
+    if crashed is None:
+        return judge.Record(Ending(Cause.REBOOT), console, tests=tests)
+    rest = dict.fromkeys((test.ktest for test in KTESTS), Outcome.NOT_RUN)
+    tests = judge.Results(Outcome.RUNNING, rest | tests.outcomes | {crashed: Outcome.RUNNING})
+    return judge.Record(Ending(Cause.PANIC), console, judge.Panic(PanicKind.BUG, "oh"), tests=tests)
+
+
+def run_ktests(*boots):
+    """
+    Grades KTESTS on boots that show these consoles, or consoles and a test that crashes then.
+    Return: the verdicts and what was booted.
+    """
     class CannedGrader(grading.Grader):
         async def _boot(self, stage, boot, cmdline, wanted=[]):
             booted.append(cmdline.rpartition("ktest=")[2])
-            console = "KTAP version 1\n1..4\n" + waiting.pop(0)
-            return judge.Record(Ending(Cause.REBOOT), console, tests=as_printed(console))
+            shown = waiting.pop(0)
+            console, crashed = (shown, None) if isinstance(shown, str) else shown
+            return record_of("KTAP version 1\n1..4\n" + console, crashed)
 
     class CannedBuilder:
-        async def elf(self, stage):
-            return tmp_path
+        async def build(self, stage):
+            return SimpleNamespace(image=SimpleNamespace(
+                ktests=["heap_a", "heap_b", "heap_c", "heap_d", "heap_e"]))
 
         def seed(self, stage):
             return 1
 
-    class CannedImage:
-        def __init__(self, path):
-            self.ktests = {"heap_a", "heap_b", "heap_c", "heap_d", "heap_e"}
-
-    booted, waiting = [], list(consoles)
-    monkeypatch.setattr(grading, "Image", CannedImage)
+    booted, waiting = [], list(boots)
     found = asyncio.run(CannedGrader(CannedBuilder(), None, None)._run_ktests(
         Stage(2), lab.Boot(tuple(KTESTS)), "log=info seed=1", KTESTS))
     return [found[test.name].verdict for test in KTESTS], booted
 
 
-def test_what_may_have_failed_because_of_another_is_run_alone(monkeypatch, tmp_path):
+def test_what_may_have_failed_because_of_another_is_run_alone():
     verdicts, booted = run_ktests(
-        monkeypatch, tmp_path,
         "not ok 1 heap.a\nok 2 heap.b\nok 3 heap.c # SKIP no memory\nnot ok 4 heap.d\n",
         "ok 1 heap.c\n", "not ok 1 heap.d\n")
     assert verdicts == ["WRONG", "PASS", "PASS", "WRONG"]
     assert booted[1:] == ["heap.c", "heap.d"]
 
 
-def test_tests_that_others_bring_down_again_and_again_run_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr(grading, "MAX_BOOTS", 0)
-    verdicts, booted = run_ktests(monkeypatch, tmp_path, *(
-        f"{'not ' if letter == 'c' else ''}ok 1 heap.{letter}\n" for letter in "abcd"))
-    assert verdicts == ["PASS", "PASS", "WRONG", "PASS"]
-    assert booted == ["heap.a", "heap.b", "heap.c", "heap.d"]
+def test_a_crash_that_may_come_of_an_earlier_failure_is_run_alone():
+    verdicts, booted = run_ktests(("not ok 1 heap.a\n", "heap.b"), "ok 1 heap.c\nok 2 heap.d\n",
+                                  "ok 1 heap.b\n")
+    assert verdicts == ["WRONG", "PASS", "PASS", "PASS"]
+    assert booted[1:] == ["heap.c,heap.d", "heap.b"]
+
+
+def test_what_comes_after_a_crash_runs_in_another_boot():
+    verdicts, booted = run_ktests(("", "heap.a"), ("ok 1 heap.b\n", "heap.c"), "ok 1 heap.d\n")
+    assert verdicts == ["PANIC", "PASS", "PANIC", "PASS"]
+    assert booted[1:] == ["heap.b,heap.c,heap.d", "heap.d"]
 
 
 @pytest.mark.parametrize("console", [
@@ -212,8 +227,8 @@ def test_tests_that_others_bring_down_again_and_again_run_alone(monkeypatch, tmp
     "ok 1 heap.a\nnot ok 2 heap.b\nok 3 heap.c\nok 4 heap.d\n",
     "".join(f"not ok 1 heap.{letter} # TODO 2.1 in kmalloc\n" for letter in "abcd"),
 ])
-def test_no_boot_is_wasted(monkeypatch, tmp_path, console):
-    assert len(run_ktests(monkeypatch, tmp_path, console)[1]) == 1
+def test_no_boot_is_wasted(console):
+    assert len(run_ktests(console)[1]) == 1
 
 
 # ---- answers.toml

@@ -93,10 +93,10 @@ static inline void list_remove(size_t block, unsigned order)
 	/* END SOLUTION */
 }
 
-/* Exercise 1.2: makes frames [frame, end) ours, in the largest free blocks that fit there. */
+/* Exercise 1.1: makes frames [frame, end) ours, in the largest free blocks that fit there. */
 static void range_add(size_t frame, size_t end)
 {
-	/* BEGIN SOLUTION 1.2 */
+	/* BEGIN SOLUTION 1.1 */
 	nr_managed += end - frame;
 	memset(&tags[frame], TAG_INSIDE, end - frame);
 	while (frame < end) {
@@ -110,10 +110,10 @@ static void range_add(size_t frame, size_t end)
 	/* END SOLUTION */
 }
 
-/* Exercise 1.3: makes an allocated block of a free one. Return: 0 if none is large enough. */
+/* Exercise 1.2: makes an allocated block of a free one. Return: 0 if none is large enough. */
 static size_t block_take(unsigned order)
 {
-	/* BEGIN SOLUTION 1.3 */
+	/* BEGIN SOLUTION 1.2 */
 	uint32_t large_enough = free_orders & ~0u << order;
 	unsigned found;
 	size_t block;
@@ -132,28 +132,10 @@ static size_t block_take(unsigned order)
 	/* END SOLUTION */
 }
 
-/* Exercise 1.4: makes an allocated block free, merged with its buddies as far as they are free. */
-static void block_release(size_t block, unsigned order)
-{
-	/* BEGIN SOLUTION 1.4 */
-	while (order < FRAME_MAX_ORDER) {
-		size_t buddy = buddy_of(block, order);
-
-		if (tags[buddy] != TAG_FREE + order)
-			break;
-		list_remove(buddy, order);
-		tags[block | buddy] = TAG_INSIDE;       /* the upper half */
-		block &= buddy;                         /* the lower half */
-		order++;
-	}
-	list_push(block, order);
-	/* END SOLUTION */
-}
-
-/* Exercise 1.5: is this just what frame_alloc(order) returned, and nobody gave back yet? */
+/* Exercise 1.3: is this just what frame_alloc(order) returned, and nobody gave back yet? */
 static inline bool is_allocated(paddr_t base, unsigned order)
 {
-	/* BEGIN SOLUTION 1.5 */
+	/* BEGIN SOLUTION 1.3 */
 	size_t frame = base >> PAGE_SHIFT;
 
 	/* In 64 bits no order, however absurd, makes the sum another tag. */
@@ -170,10 +152,10 @@ static inline size_t block_of(size_t frame)
 	return frame;
 }
 
-/* Exercise 1.5: says why a block is not is_allocated(). */
+/* Exercise 1.3: says why a block is not is_allocated(). */
 static _Noreturn __attribute__((cold, noinline)) void free_panic(paddr_t base, unsigned order)
 {
-	/* BEGIN SOLUTION 1.5 */
+	/* BEGIN SOLUTION 1.3 */
 	size_t frame = base >> PAGE_SHIFT, block;
 
 	if (frame >= nr_tags || tags[frame] == TAG_FOREIGN)
@@ -184,6 +166,24 @@ static _Noreturn __attribute__((cold, noinline)) void free_panic(paddr_t base, u
 	if (base != block << PAGE_SHIFT)
 		panic(BAD_FREE "not the base of a block", base, order);
 	panic(BAD_FREE "allocated with order %u", base, order, tags[block] - TAG_ALLOCATED);
+	/* END SOLUTION */
+}
+
+/* Exercise 1.4: makes an allocated block free, merged with its buddies as far as they are free. */
+static void block_release(size_t block, unsigned order)
+{
+	/* BEGIN SOLUTION 1.4 */
+	while (order < FRAME_MAX_ORDER) {
+		size_t buddy = buddy_of(block, order);
+
+		if (tags[buddy] != TAG_FREE + order)
+			break;
+		list_remove(buddy, order);
+		tags[block | buddy] = TAG_INSIDE;       /* the upper half */
+		block &= buddy;                         /* the lower half */
+		order++;
+	}
+	list_push(block, order);
 	/* END SOLUTION */
 }
 

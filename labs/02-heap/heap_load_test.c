@@ -240,6 +240,18 @@ static size_t exhaust_and_free(size_t bytes)
 	return nr_objects;
 }
 
+/* The most that one may ask for, on a machine that has not got it. */
+KTEST(heap_exhaustion, too_large)
+{
+	struct heap_stats before, after;
+
+	heap_stats(&before);
+	CHECK(!kmalloc(HEAP_MAX_BYTES), "%lu bytes", HEAP_MAX_BYTES);
+	heap_stats(&after);
+	CHECK(after.nr_rescues == before.nr_rescues + 1, "%zu calls of heap_rescue",
+	      after.nr_rescues - before.nr_rescues);
+}
+
 KTEST(heap_exhaustion, recovers)
 {
 	const size_t smallest = sizeof(void *);

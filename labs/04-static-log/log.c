@@ -24,7 +24,7 @@ static DEFINE_SPINLOCK(log_lock);
 /* Counts of bytes ever put into the ring and pushed out of it; the ring holds whole records. */
 static size_t ring_head, ring_tail;
 
-/* BEGIN SOLUTION 4.2 */
+/* BEGIN SOLUTION 4.1 */
 static char ring_at(size_t position)
 {
 	return log_storage.ring[position % LOG_RING_BYTES];
@@ -39,10 +39,10 @@ static void ring_make_room(size_t nr_bytes)
 }
 /* END SOLUTION */
 
-/* Exercise 4.2: appends a record that ends in a newline to the ring. log_lock is held. */
+/* Exercise 4.1: appends a record that ends in a newline to the ring. log_lock is held. */
 static void ring_append_locked(const char *text, size_t nr_bytes)
 {
-	/* BEGIN SOLUTION 4.2 */
+	/* BEGIN SOLUTION 4.1 */
 	size_t at = ring_head % LOG_RING_BYTES;
 	size_t first = nr_bytes < LOG_RING_BYTES - at ? nr_bytes : LOG_RING_BYTES - at;
 
@@ -80,10 +80,10 @@ void log_record(enum log_level level, const char *message, va_list arguments)
 	spin_unlock(&log_lock);
 }
 
-/* Exercise 4.3: writes what the ring holds to the console, oldest first. */
+/* Exercise 4.2: writes what the ring holds to the console, oldest first. */
 void log_dump(void)
 {
-	/* BEGIN SOLUTION 4.3 */
+	/* BEGIN SOLUTION 4.2 */
 	size_t at, nr_bytes, first;
 
 	spin_lock(&log_lock);
