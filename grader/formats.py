@@ -2,7 +2,7 @@
 """A result for other programs: JSON, JUnit XML, KTAP, Gradescope's results.json, Markdown.
 
 Each format is a pure function of the object that result.py describes; JSON is that object. Much of the text in it
-is what a student's kernel printed, so _clean() makes it fit to print before any format sees it,
+is what a student's kernel printed, so clean() makes it fit to print before any format sees it,
 and each format escapes what means something there. docs/formats.md shows an example of each
 and how verdicts map; the source of a format stands at its function.
 """
@@ -49,15 +49,15 @@ def _clip(text: str) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """The same, with every text in it of bounded length and fit to print."""
     match value:
         case str():
             return _clip(value).replace("\r\n", "\n").translate(_UNFIT)
         case dict():
-            return {key: _clean(item) for key, item in value.items()}
+            return {key: clean(item) for key, item in value.items()}
         case list() | tuple():
-            return [_clean(item) for item in value]
+            return [clean(item) for item in value]
     return value
 
 
@@ -65,7 +65,7 @@ def _format(render: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]
     """Makes a function one of FORMATS, under its name."""
     @functools.wraps(render)
     def of_clean(result: dict[str, Any]) -> str:
-        return render(_clean(result))
+        return render(clean(result))
     FORMATS[render.__name__] = of_clean
     return of_clean
 

@@ -62,6 +62,7 @@ packages() {
 	has_module rich         |python3-rich        |python3-rich           |python-rich       |
 	has_module elftools     |python3-pyelftools  |python3-pyelftools     |python-pyelftools |
 	has_module pytest       |python3-pytest      |python3-pytest         |python-pytest     |
+	has parallel            |parallel            |parallel               |parallel          |parallel
 	END
 }
 

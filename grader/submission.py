@@ -83,7 +83,7 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> S
                    and not _is_pristine(member, in_project(member.name), pristine)}
     except SubmissionError as error:
         raise SubmissionError(f"{shown(path.name)}: {error}") from None
-    return Submission(_stem(path), _digest(files), files, tuple(sorted(ignored)),
+    return Submission(stem(path), _digest(files), files, tuple(sorted(ignored)),
                       tuple(sorted(set(wanted) - set(files))))
 
 
@@ -92,7 +92,7 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
-def _stem(path: Path) -> str:
+def stem(path: Path) -> str:
     name = os.path.basename(os.path.abspath(path))
     if path.is_dir():
         return name

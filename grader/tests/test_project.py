@@ -1,13 +1,9 @@
 """The project as its users meet it: make's words, every in-kernel test, exercises left out."""
-import difflib
 import re
 import subprocess
 
 import pytest
-from conftest import ROOT, grade
-
-import lab
-
+from conftest import ROOT
 
 
 def make(*words):
@@ -89,34 +85,19 @@ def test_an_unknown_option_is_reported(tmp_path):
     assert 'options: bad value in "log=loud"' in done.stdout
 
 
-def left_out(number, directory):
-    """Writes a patch that takes a lab's solutions out, as `make exercise` does. Return: the patch."""
-    patch = directory / "left-out.patch"
-    with patch.open("w") as diff:
-        for file in lab.load(lab.available()[number]).files:
-            path = f"labs/{lab.available()[number].name}/{file}"
-            old = subprocess.run(["git", "show", f"HEAD:{path}"], cwd=ROOT, text=True,
-                                 capture_output=True, check=True).stdout
-            copy = directory / "tree" / path
-            copy.parent.mkdir(parents=True)
-            copy.write_text(old)
-            git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
-            for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
-                subprocess.run([*git, *words], cwd=directory / "tree", check=True)
-            subprocess.run([ROOT / "labs/leave-out", path], cwd=directory / "tree", check=True,
-                           stdout=subprocess.DEVNULL)
-            diff.writelines(difflib.unified_diff(
-                (ROOT / path).read_text().splitlines(True), copy.read_text().splitlines(True),
-                f"a/{path}", f"b/{path}"))
-    return patch
-
-
-@pytest.mark.parametrize("number", [1, 2, 4])
-def test_exercises_that_are_left_out_are_not_implemented(number, tmp_path):
-    status, labs, output = grade(str(number), "--patch", str(left_out(number, tmp_path)),
-                                 directory=tmp_path)
-    assert status == 1 and labs[0]["points"] == 0, output
-    assert {test["verdict"] for test in labs[0]["tests"]} == {"NOT_IMPLEMENTED"}, output
+def test_leaving_out_makes_a_skeleton_of_the_file(tmp_path):
+    solution = (ROOT / "labs/01-frames/frame.c").read_bytes()
+    (tmp_path / "frame.c").write_bytes(solution)
+    git = ["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    done = subprocess.run([ROOT / "labs/leave-out", "frame.c"], cwd=tmp_path, text=True,
+                          capture_output=True, check=True)
+    skeleton = subprocess.run([ROOT / "labs/skeleton", ROOT / "labs/01-frames/frame.c"],
+                              capture_output=True, check=True).stdout
+    assert (tmp_path / "frame.c").read_bytes() == skeleton != solution
+    assert b'TODO("1.4")' in skeleton and b"SOLUTION" not in skeleton
+    assert "frame.c: 4 exercises" in done.stdout
 
 
 def test_leaving_out_spares_what_git_could_not_bring_back(tmp_path):

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""The report on a class: a CSV file for the gradebook and a page that explains the points.
+
+    grade.py report FILES_OR_DIR… --out REPORT/
+
+Made from the submissions' JSON files alone, wherever they were graded. Points of a submission
+that could not be judged are left empty, in both: they are not 0.
+
+Exit status: 0, 2 usage, 3 some files are damaged; the report is made of the others.
+"""
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+import unicodedata
+from pathlib import Path
+
+from class_page import Page
+from class_results import Damaged, Result, labs_of, read, short
+from submission import shown
+
+
+def _harmless(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, and no line of the file for its end."""
+    text = " ".join(text.split())
+    return f"'{text}" if unicodedata.normalize("NFKC", text)[:1] in tuple("=+-@") else text
+
+
+def gradebook(results: list[Result]) -> str:
+    """The CSV file: one line a submission. What could not be judged has no points."""
+    labs = labs_of(results)
+    file = io.StringIO()
+    # With all texts in quotes, a semicolon in one does not start a new cell anywhere.
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writerow(["name", "points", "max", "infra", "reason"]
+                    + [column for lab in labs for column in (lab.name, f"{lab.name} verdicts")])
+    for result in results:
+        row: list[str | int] = [_harmless(result.name), "" if result.again else result.points,
+                                "" if result.error else result.max, "yes" if result.again else "no",
+                                _harmless(short(" / ".join(result.reasons)))]
+        for column in labs:
+            lab = result.lab(column.name)
+            row += ["", ""] if lab is None else ["" if lab.infra else lab.points, lab.verdicts]
+        writer.writerow(row)
+    return file.getvalue()
+
+
+# ---- the command
+
+
+def _write(path: Path, text: str) -> None:
+    """The file appears complete or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def find(paths: list[Path]) -> list[Path]:
+    """
+    The results' files that these files and directories are. ValueError if two submissions have
+    one name, FileNotFoundError for what is not there.
+    """
+    files: dict[str, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or directory")
+        for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+            first = files.setdefault(file.stem, file)
+            if first.resolve() != file.resolve():
+                raise ValueError(f"two results of one name: {first} and {file}")
+    return list(files.values())
+
+
+def make(files: list[Path], out: Path) -> bool:
+    """Writes the report; names the damaged files. Return: was there none?"""
+    results = []
+    for file in files:
+        try:
+            results.append(read(file))
+        except Damaged as error:
+            print(f"grade.py report: {shown(str(file))} is damaged: {shown(str(error))}",
+                  file=sys.stderr)
+    if results:
+        results.sort(key=lambda result: result.name)
+        out.mkdir(parents=True, exist_ok=True)
+        _write(out / "grades.csv", gradebook(results))
+        _write(out / "index.html", Page(results).html())
+        print(f"{out / 'index.html'} and {out / 'grades.csv'}: "
+              f"{len(results)} submission{'' if len(results) == 1 else 's'}")
+    return len(results) == len(files)
+
+
+def main(arguments: list[str]) -> int:
+    """`grade.py report`."""
+    parser = argparse.ArgumentParser(prog="grade.py report", description=__doc__.splitlines()[0],
+                                     epilog=__doc__.splitlines()[-1])
+    parser.add_argument("results", nargs="+", type=Path, metavar="FILE_OR_DIR",
+                        help="results' JSON files, or directories of them")
+    parser.add_argument("--out", type=Path, required=True, metavar="REPORT",
+                        help="the directory for index.html and grades.csv")
+    options = parser.parse_args(arguments)
+    try:
+        files = find(options.results)
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+    if not files:
+        parser.error("there is no .json file")
+    return 0 if make(files, options.out) else 3
