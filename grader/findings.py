@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 from collections import Counter
+from collections.abc import Collection, Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,14 +204,32 @@ def describe_deadlock(autopsy: Autopsy, lock: Lock) -> str:
     return f"{sentence}, and that call has left it held; now along {way}"
 
 
-def cause_of(autopsy: Autopsy) -> str:
-    """What is wrong, in the same words whichever test came upon it; "" if that is unknown."""
+def _entries(frames: Iterable[Place]) -> list[Place]:
+    """The calls from one file into another: what is the same whoever wrote the file."""
+    entries, file = [], ""
+    for frame in frames:
+        if frame.file != file:
+            entries.append(frame)
+        file = frame.file
+    return entries
+
+
+def cause_of(autopsy: Autopsy, theirs: Collection[str]) -> str:
+    """
+    What is wrong, in the same words whichever test came upon it and whoever wrote the files
+    `theirs`; "" if that is unknown.
+    """
     if lock := autopsy.deadlock:
-        return f"{lock.name} {lock.taken_at} {' → '.join(_cycle(autopsy, lock))}"
+        nr_waiting, nr_calls = len(_waiting(autopsy)), len(_cycle(autopsy, lock))
+        cycle = [frame.function
+                 for frame in _entries(autopsy.frames[nr_waiting - nr_calls:nr_waiting])]
+        return f"{lock.name} in {' → '.join(cycle) or 'a call that has returned'}"
     turns = sorted(name for name, count in Counter(autopsy.functions).items() if count >= MIN_TURNS)
     if turns:
         return f"recursion {turns}"
-    return str(next((frame for frame in reversed(autopsy.frames) if frame.file not in HELPERS), ""))
+    entries = [frame for frame in _entries(autopsy.frames) if frame.file not in HELPERS]
+    own = [frame for frame in entries if frame.file in theirs]
+    return next((f"{frame.function} ({frame.file})" for frame in reversed(own or entries)), "")
 
 
 def describe_place(autopsy: Autopsy) -> str:

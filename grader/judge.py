@@ -7,16 +7,18 @@ certain way, and did, the console decides between PASS and WRONG.
 """
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import facts
 import ktap
 import replay
 from findings import Autopsy, cause_of, describe_deadlock, describe_place, describe_recursion
-from lab import Question, Test
+from lab import Question, Test, students_sources
 from machine import BROKEN, Cause, CpuException, Ending, Outcome, PanicKind
 
 
@@ -110,6 +112,9 @@ _MAY_FOLLOW = (Verdict.WRONG, Verdict.PANIC, Verdict.FAULT, Verdict.STACK_OVERFL
 _EARLY_ENDS = {Cause.OFF: "the machine switched itself off", Cause.REBOOT: "the machine reset itself",
                Cause.PROMPT: "the monitor came up"}
 
+# Verdicts of which the kernel's own message says what happened.
+_WITH_MESSAGE = (Verdict.PANIC, Verdict.FAULT)
+
 # What lab.toml expects, and the verdict that means just that.
 _EXPECTED = {
     "deadlock": Verdict.DEADLOCK, "hang": Verdict.HANG, "panic": Verdict.PANIC,
@@ -155,13 +160,25 @@ def _judge_standstill(record: Record, why: str) -> tuple[Verdict, str]:
     return Verdict.HANG, f"{why}, {_where(record)}"
 
 
+@functools.cache
+def _students_files() -> frozenset[str]:
+    return frozenset(Path(source).name for source in students_sources())
+
+
+def _without_numbers(text: str) -> str:
+    """What stays the same of a message when it happens again to somebody else: text, and places."""
+    return re.sub(r"(?<![:\w])(0x[0-9a-f]+|\d+)\b", "…", text)
+
+
 def _cause(verdict: Verdict, record: Record) -> str:
     """What makes two crashes the same."""
     if verdict in (Verdict.INFRA, Verdict.BOOT_FAIL):
         return ""
     if verdict is Verdict.NOT_IMPLEMENTED and record.panic:
         return record.panic.message
-    return cause_of(record.autopsy or Autopsy())
+    place = cause_of(record.autopsy or Autopsy(), _students_files())
+    message = record.panic.message if record.panic and verdict in _WITH_MESSAGE else ""
+    return " in ".join(filter(None, [_without_numbers(message), place]))
 
 
 def judge_crash(record: Record) -> Finding | None:
@@ -210,7 +227,7 @@ def _judge_failure(name: str, outcome: Outcome, results: list[ktap.Result]) -> F
         case Outcome.SKIPPED:
             return Finding(Verdict.WRONG, f"skipped: {printed.reason}", shown)
     detail = "; ".join(printed.notes[-DIAGNOSTICS:]) or "failed"
-    return Finding(Verdict.WRONG, detail, shown, cause=re.sub(r"\b0x[0-9a-f]+", "0x…", detail))
+    return Finding(Verdict.WRONG, detail, shown, cause=_without_numbers(detail))
 
 
 def _judge_pass(name: str, record: Record, seed: int) -> Finding:

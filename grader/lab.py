@@ -294,7 +294,7 @@ def select(words: list[str], root: Path = ROOT) -> list[Lab]:
     return [load(there_are[number]) for number in sorted(set(chosen or there_are))]
 
 
-def students_sources(up_to: int) -> list[str]:
-    """The C files that a student edits in the labs up to one, as paths in the tree."""
-    return [source for number, path in available().items() if number <= up_to
+def students_sources(up_to: int | None = None) -> list[str]:
+    """The C files that a student edits in the labs up to one, or in all; as paths in the tree."""
+    return [source for number, path in available().items() if up_to is None or number <= up_to
             for source in load(path).sources]

@@ -349,16 +349,35 @@ def test_a_triple_fault_names_the_last_exception_and_its_place(exception, words)
 
 # ---- what is the same failure
 
-def hang_in(*functions):
-    return judge.judge_crash(ended(Cause.LOCKUP, autopsy=Autopsy(frames=tuple(
-        Place(function, "string.c" if function == "memset" else "heap.c", 10)
-        for function in functions))))
+FILES = {"memset": "string.c", "pages_alloc": "pages.c", "heap_rescue": "rescue.c",
+         "log_record": "log.c", "spin_lock": "spinlock.c", "test_a": "a_test.c", "test_b": "b_test.c"}
+
+
+def frames(*functions, line=10):
+    return tuple(Place(name, FILES.get(name, "heap.c"), line) for name in functions)
+
+
+def hang_in(*functions, line=10):
+    return judge.judge_crash(ended(Cause.LOCKUP, autopsy=Autopsy(frames=frames(*functions, line=line))))
 
 
 def test_failures_with_one_cause_are_alike():
-    assert hang_in("test_a", "kmalloc").like(hang_in("test_b", "kzalloc", "kmalloc"))
-    assert hang_in("kmalloc", "memset").like(hang_in("kmalloc"))
-    assert not hang_in("test_a", "kmalloc").like(hang_in("test_a", "kfree"))
+    one = hang_in("test_a", "kmalloc")
+    assert one.like(hang_in("test_b", "kmalloc", line=20))
+    assert one.like(hang_in("test_a", "kmalloc", "memset"))
+    assert one.like(hang_in("test_a", "kmalloc", "my_own_function", "pages_alloc"))
+    assert not one.like(hang_in("test_a", "kfree"))
+
+
+def test_panics_are_alike_with_the_same_message_but_for_its_numbers():
+    def panic(message, *functions):
+        return judge.judge_crash(panicked(PanicKind.BUG, message, autopsy=Autopsy(
+            frames=frames(*functions))))
+
+    one = panic("kfree: 0x120: overrun by 8 bytes", "test_a", "kfree")
+    assert one.like(panic("kfree: 0xffff0: overrun by 16 bytes", "test_b", "kfree", "my_check"))
+    assert not one.like(panic("kfree: 0x120: already free", "test_a", "kfree"))
+    assert not one.like(panic("kfree: 0x120: overrun by 8 bytes", "test_a", "krealloc"))
 
 
 def test_wrong_results_are_alike_but_for_the_addresses_in_them():
@@ -369,12 +388,13 @@ def test_wrong_results_are_alike_but_for_the_addresses_in_them():
 
 
 def test_deadlocks_are_alike_with_the_same_lock_and_cycle():
-    def deadlock(*frames, **lock):
+    def deadlock(*functions, **lock):
         return judge.judge_crash(ended(Cause.LOCKUP, autopsy=Autopsy(
-            frames=places(*frames), waits_for=Lock(**{**vars(DEADLOCK.waits_for), **lock}))))
+            frames=frames(*functions), waits_for=Lock(**{**vars(DEADLOCK.waits_for), **lock}))))
 
     one = deadlock("test_a", "kmalloc", "heap_rescue", "kmalloc", "spin_lock")
-    assert one.like(deadlock("test_b", "f", "kmalloc", "heap_rescue", "kmalloc", "spin_lock"))
+    assert one.like(deadlock("test_b", "kmalloc", "my_grow", "heap_rescue", "kmalloc", "spin_lock",
+                             taken_at=Place("kmalloc", "heap.c", 101)))
     assert not one.like(deadlock("test_a", "kmalloc", "log_record", "kmalloc", "spin_lock"))
     assert not one.like(deadlock("test_a", "kmalloc", "heap_rescue", "kmalloc", "spin_lock",
                                  name="log_lock"))
