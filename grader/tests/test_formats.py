@@ -170,7 +170,13 @@ def render(name, result):
 
 
 def test_there_is_a_reader_of_every_format():
-    assert READERS.keys() == formats.FORMATS.keys()
+    assert READERS.keys() == formats.FORMATS.keys() - {"json"}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_json_is_the_result_as_it_is(text, tmp_path):
+    formats.write("json", tmp_path / "result.json", hostile(text))
+    assert json.loads((tmp_path / "result.json").read_text()) == hostile(text)
 
 
 @pytest.mark.parametrize("name", READERS)
