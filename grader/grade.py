@@ -14,12 +14,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-try:
-    import elftools
-    import rich
-except ImportError:     # another Python than the one that has them came first on the PATH
+if None in map(find_spec, ("elftools", "rich")):    # not the Python that has them came first
     found = subprocess.run([Path(__file__).with_name("find-python")], text=True,
                            stdout=subprocess.PIPE, check=False).stdout.strip()
     if not found or os.environ.get("OUROBOROS_PYTHON") == found:

@@ -12,7 +12,6 @@ from conftest import GRADER, ROOT, as_printed, grade
 from rich.console import Console
 
 import answers
-import build
 import grading
 import judge
 import lab
