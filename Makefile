@@ -37,6 +37,7 @@ once      = $(eval $1 := $2)$($1)
 
 CROSS_COMPILE = $(call once,CROSS_COMPILE,$(patsubst %gcc,%,$(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
 CC     = $(CROSS_COMPILE)gcc
+CC_INCLUDE = $(call once,CC_INCLUDE,$(shell $(CC) -print-file-name=include))
 NM     = $(CROSS_COMPILE)nm
 STRIP  = $(CROSS_COMPILE)strip
 PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
@@ -44,7 +45,8 @@ GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-m
 
 # Warnings are errors, but what a half-done exercise leaves unused is only warned of.
 # Backtraces follow the frame pointers, so every function has a frame, and is in one piece.
-CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
+# Of headers there are ours and the compiler's own; a C library's some machines have not.
+CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-Wno-error=unused-function -Wno-error=unused-variable -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wframe-larger-than=1024 \
 	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
@@ -52,7 +54,7 @@ CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
-	-ffile-prefix-map="$(CURDIR)/"= -Ikernel
+	-ffile-prefix-map="$(CURDIR)/"= -Ikernel -nostdinc -isystem $(CC_INCLUDE)
 LDFLAGS := -nostdlib -static -no-pie -Wl,-T,build/kernel.ld -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--build-id=none -Wl,--fatal-warnings
 

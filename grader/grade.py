@@ -21,7 +21,9 @@ if None in map(find_spec, ("elftools", "rich")):    # not the Python that has th
     found = subprocess.run([Path(__file__).with_name("find-python")], text=True,
                            stdout=subprocess.PIPE, check=False).stdout.strip()
     if not found or os.environ.get("OUROBOROS_PYTHON") == found:
-        sys.exit("grade.py: no Python 3.11 or later with rich and pyelftools. Try: make setup")
+        print("grade.py: no Python 3.11 or later with rich and pyelftools. Try: make setup",
+              file=sys.stderr)
+        sys.exit(3)
     os.environ["OUROBOROS_PYTHON"] = found
     os.execv(found, [found, *sys.argv])
 

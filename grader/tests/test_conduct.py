@@ -347,7 +347,7 @@ def test_a_name_cannot_write_to_the_terminal(build):
 
 
 def test_headers_of_the_kernel_and_of_the_compiler_are_fine(build):
-    made = build('#include <limits.h>\n#include <stdint.h>\n#include "heap.h"\n#include "ktest.h"\n')
+    made = build('#include <stddef.h>\n#include <stdint.h>\n#include "heap.h"\n#include "ktest.h"\n')
     assert "kernel/heap.h" in Path(f"{made}.d").read_text()
     assert conduct.foreign_includes(Path(f"{made}.d"), "heap.c") == []
 
