@@ -44,7 +44,7 @@ def _load(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = data[:error.start].count(b"\n") + 1
         raise Unreadable(f"{place}:{line}: not UTF-8: {error.reason}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:      # not only TOMLDecodeError
         message = str(error)
         position = _POSITION.search(message)
         line = position[1] if position and position[1] else len(data.splitlines())

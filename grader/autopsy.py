@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Runs inside GDB, attached to a stopped machine: says in JSON what the CPU was doing.
 
-It prints one line with MARK and a JSON object; findings.py reads it. Expressions to
-evaluate, a JSON list, come in the environment variable AUTOPSY_VALUES.
+It prints one line, a mark and a JSON object, which findings.py reads. The mark comes in the
+environment variable AUTOPSY_MARK, expressions to evaluate, a JSON list, in AUTOPSY_VALUES.
 """
 import json
 import os
 
 import gdb
 
-MARK = "AUTOPSY "
 MAX_FRAMES = 1000
 
 
@@ -84,7 +83,7 @@ def available_bytes():
 
 
 gdb.execute("set backtrace past-main on")
-print(MARK + json.dumps({
+print(os.environ["AUTOPSY_MARK"] + json.dumps({
     "frames": backtrace(),
     "cpu": attempt(cpu),
     "available_bytes": attempt(available_bytes),

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import AsyncIterator
@@ -27,16 +28,19 @@ from machine import MachineError
 
 LOCK_RETRY = 0.02           # seconds
 MAKE_LIMIT = 120            # seconds of the host's time
-MAX_ERRORS = 5              # shown of a compiler's output
+MAX_ERRORS = 5              # lines shown of a compiler's output
+MAX_LETTERS = 500           # of each
+MAX_OUTPUT_BYTES = 1 << 20  # looked at, from the beginning and from the end
+PROBE = "build/obj/kernel/string.c.o"
 BLANK_LINE = b"x" * 500     # a command line to be filled in: BOOTINFO_MAX_STRING is 512
 
-# An error at a line of a source file, or a symbol that the linker misses or has twice. What
-# make, the disk or a compiler that was killed has to say is nobody's submission.
+# An error at a line of a source file, or a symbol that the linker misses or has twice: what
+# there is to show of a build that failed.
 _COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
                         r"|undefined reference to|multiple definition of|relocation truncated to fit")
 
-# What a tool says that has reached one of sandbox.COMPILE's limits.
-_LIMIT = re.compile(r"(?:CPU time|File size) limit exceeded|out of memory|memory exhausted")
+# make's own word on which object or kernel it could not make.
+_BROKEN = re.compile(r"^make: \*\*\* \[.*: (build/(?:obj/\S+\.o|stage-\S+/kernel\.elf))\] ", re.M)
 
 # What a user's own make may have put into our environment, and must not reach ours.
 _NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
@@ -89,53 +93,74 @@ class Tree:
         Waits until no other grader in this tree runs make. Gives the lock's descriptor: make
         inherits it, so that the tree stays locked until make ends, whatever happens to us.
         """
-        lock = self.root / "build" / ".grader.lock"
-        lock.parent.mkdir(exist_ok=True)
-        with lock.open("w") as file:
+        path = self.root / "build" / ".grader.lock"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            lock = path.open("w")
+        except OSError as error:
+            raise MachineError(f"{path}: {error.strerror}; grading builds in this tree") from None
+        with lock:
             while True:
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     await asyncio.sleep(LOCK_RETRY)
-            yield file.fileno()
+            yield lock.fileno()
 
 
 async def _run_make(tree: Tree, lock: int, private: Path, arguments: tuple[str, ...]
-                    ) -> tuple[int, bytes, bytes]:
-    """Runs make to its end, or ends it. Return: its exit status, output and errors."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *tree.make(private, *arguments), cwd=tree.root, env=tree.environment(private),
-            pass_fds=(lock,), start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            preexec_fn=sandbox.COMPILE.apply if tree.foreign else None)
-    except FileNotFoundError:
-        raise MachineError("make is not installed. Try: sh grader/setup.sh") from None
-    try:
-        async with asyncio.timeout(MAKE_LIMIT):
-            output, errors = await process.communicate()
-    except TimeoutError:
-        raise MachineError(f"make did not end within {MAKE_LIMIT} s") from None
-    finally:
-        if process.returncode is None:      # SIGTERM lets it remove what is half done
-            os.killpg(process.pid, signal.SIGTERM)
-            await process.wait()
-    return process.returncode, output, errors
+                    ) -> tuple[int, str]:
+    """Runs make to its end, or ends it. Return: its exit status, and what it printed, within limits."""
+    with tempfile.TemporaryFile(dir=private) as output:     # a file has a limit, unlike a pipe
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *tree.make(private, *arguments), cwd=tree.root, env=tree.environment(private),
+                pass_fds=(lock,), start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
+                stdout=output, stderr=output,
+                preexec_fn=sandbox.COMPILE.apply if tree.foreign else None)
+        except FileNotFoundError:
+            raise MachineError("make is not installed. Try: sh grader/setup.sh") from None
+        try:
+            async with asyncio.timeout(MAKE_LIMIT):
+                status = await process.wait()
+        except TimeoutError:
+            raise MachineError(f"make did not end within {MAKE_LIMIT} s") from None
+        finally:
+            if process.returncode is None:      # SIGTERM lets it remove what is half done
+                os.killpg(process.pid, signal.SIGTERM)
+                await process.wait()
+        size = output.seek(0, os.SEEK_END)
+        output.seek(0)
+        printed = output.read(MAX_OUTPUT_BYTES)
+        if size > 2 * MAX_OUTPUT_BYTES:
+            output.seek(-MAX_OUTPUT_BYTES, os.SEEK_END)
+            printed += b"\n" + output.read()
+    text = printed.decode(errors="replace")
+    for root in (tree.root, ROOT):              # nobody's business, and another one every time
+        text = text.replace(f"{root}/", "")
+    return status, text
 
 
 async def _make(tree: Tree, lock: int, private: Path, *arguments: str) -> list[str]:
-    """Runs make; what it was asked to print, by line. Raises BuildFailure or MachineError."""
-    status, output, errors = await _run_make(tree, lock, private, arguments)
+    """Runs make; the lines that it printed. Raises BuildFailure or MachineError."""
+    status, text = await _run_make(tree, lock, private, arguments)
+    lines = text.splitlines()
     if status == 0:
-        return [line for line in output.decode().splitlines() if not line.startswith("  ")]
-    lines = errors.decode(errors="replace").splitlines()
-    complaints = [line for line in lines if _COMPLAINT.search(line)]
-    if tree.foreign:
-        complaints = complaints or [line for line in lines if _LIMIT.search(line)]
+        return lines
+    complaints = [line[:MAX_LETTERS] for line in lines if _COMPLAINT.search(line)]
     if complaints:
         raise BuildFailure("\n".join(complaints[:MAX_ERRORS]))
-    raise MachineError("make failed: " + "\n".join(lines[-MAX_ERRORS:]))
+    shown = "\n".join(line[:MAX_LETTERS] for line in lines[-MAX_ERRORS:])
+    if tree.foreign and _BROKEN.search(text) and await _can_compile(tree, lock, private):
+        raise BuildFailure(shown)       # for whatever reason: it is not the host's fault
+    raise MachineError(f"make failed: {shown}")
+
+
+async def _can_compile(tree: Tree, lock: int, private: Path) -> bool:
+    """Can a file that nobody has changed be compiled there now?"""
+    status, _ = await _run_make(tree, lock, private, ("-W", "kernel/string.c", PROBE))
+    return status == 0
 
 
 async def build_all(private: Path) -> None:
@@ -190,24 +215,26 @@ class Builder:
 
     async def _build(self, lock: int, stage: Stage) -> Built:
         iso = self.new_file(".iso")
-        goals = ("iso", "print-ELF", "files", f"ISO={iso}", f"CMDLINE={BLANK_LINE.decode()}",
-                 *stage.arguments)
+        # Asked apart from building: what a compiler prints can be the student's words.
+        elf, *sources = await _make(self.tree, lock, self.private, "print-ELF", "files",
+                                    *stage.arguments)
+        goals = ("iso", f"ISO={iso}", f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments)
         try:
-            elf, *sources = await _make(self.tree, lock, self.private, *goals)
+            await _make(self.tree, lock, self.private, *goals)
         except MachineError:            # the host may do better
-            elf, *sources = await _make(self.tree, lock, self.private, *goals)
-        self._inspect(stage, sources)
+            await _make(self.tree, lock, self.private, *goals)
+        theirs = {Path(file).name for file in students_sources(stage.lab)}
+        await asyncio.to_thread(self._inspect, [source for source in sources
+                                                if Path(source).name in theirs])
         return Built(Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))), iso)
 
-    def _inspect(self, stage: Stage, sources: list[str]) -> None:
+    def _inspect(self, sources: list[str]) -> None:
         """Raises Misconduct for what a student's file has no business to do."""
-        theirs = {Path(file).name for file in students_sources(stage.lab)}
         offences = []
         for source in sources:
-            if Path(source).name in theirs:
-                made = self.tree.root / "build" / "obj" / source
-                offences += conduct.foreign_includes(Path(f"{made}.o.d"), source)
-                offences += conduct.offences(Path(f"{made}.o"), source)
+            made = self.tree.root / "build" / "obj" / source
+            offences += conduct.foreign_includes(Path(f"{made}.o.d"), source)
+            offences += conduct.offences(Path(f"{made}.o"), source)
         if offences:
             raise Misconduct("; ".join(offences[:MAX_ERRORS]))
 

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
+import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sandbox
 from machine import Machine, MachineError
 
 AUTOPSY = Path(__file__).with_name("autopsy.py")
-MARK = "AUTOPSY "
 GDB_LIMIT = 60          # seconds of the host's time
 MAX_PERIOD = 16         # functions in one turn of a recursion
 MAX_STEPS = 14          # of a chain of calls in a sentence
@@ -91,14 +90,14 @@ def _interrupted(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return frames
 
 
-def read(text: str) -> Autopsy:
-    """Reads what autopsy.py printed. ValueError if it is not there."""
+def read(text: str, mark: str) -> Autopsy:
+    """Reads what autopsy.py printed behind its mark. ValueError if it is not there."""
     for line in text.splitlines():
-        if line.startswith(MARK):
+        if line.startswith(mark):
             break
     else:
         raise ValueError("GDB printed no result")
-    found = json.loads(line.removeprefix(MARK))
+    found = json.loads(line.removeprefix(mark))
     cpu = found["cpu"] or {"id": 0, "waits_for": None, "waits_at": None}
     lock = cpu["waits_for"]
     return Autopsy(
@@ -115,19 +114,23 @@ def read(text: str) -> Autopsy:
 async def dissect(machine: Machine, elf: Path, expressions: list[str] = []) -> Autopsy:
     """Stops a machine, attaches GDB to it and looks around. Raises MachineError."""
     address = await machine.listen_for_gdb()
+    mark = f"AUTOPSY {secrets.token_hex(8)} "       # which no name in the kernel can pretend to be
+    command = ["gdb", "-nx", "-nh", "-batch", "-iex", "set auto-load off",
+               "-ex", "set pagination off", str(elf),
+               "-ex", f"target remote {address}", "-x", str(AUTOPSY)]
     try:
         gdb = await asyncio.create_subprocess_exec(
-            "gdb", "-nx", "-nh", "-batch", "-ex", "set pagination off", str(elf),
-            "-ex", f"target remote {address}", "-x", str(AUTOPSY),
-            env={**os.environ, "AUTOPSY_VALUES": json.dumps(expressions), "DEBUGINFOD_URLS": ""},
+            *sandbox.wrap(command, [elf, AUTOPSY], [machine.private], machine.private),
+            env=sandbox.environment(AUTOPSY_MARK=mark, AUTOPSY_VALUES=json.dumps(expressions),
+                                    HOME=str(machine.private)),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT)
+            stderr=asyncio.subprocess.STDOUT, preexec_fn=sandbox.DEBUG.apply)
     except FileNotFoundError:
         raise MachineError("gdb is not installed. Try: make setup") from None
     try:
         async with asyncio.timeout(GDB_LIMIT):
             output, _ = await gdb.communicate()
-        return read(output.decode(errors="replace"))
+        return read(output.decode(errors="replace"), mark)
     except TimeoutError:
         raise MachineError(f"GDB did not answer within {GDB_LIMIT} s") from None
     except ValueError as error:

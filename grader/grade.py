@@ -29,6 +29,7 @@ if None in map(find_spec, ("elftools", "rich")):    # not the Python that has th
 
 import argparse
 import asyncio
+import contextlib
 import fnmatch
 import signal
 import tempfile
@@ -41,10 +42,10 @@ import formats
 import lab as labs
 import sandbox
 import submission
-import workspace
 from build import Builder
 from grading import Grader, SubmissionGrader, Task, students_files
 from judge import Finding, Verdict
+from machine import MachineError
 from report import Watcher, show
 from result import LabScore, Score, as_dict
 
@@ -146,9 +147,9 @@ class Graded:
         return POINTS_LOST if verdicts - {Verdict.PASS} else OK
 
 
-async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, console: Console
-                 ) -> list[LabScore]:
-    """Grades this tree, or a submission's files."""
+async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, console: Console,
+                 keep: Path | None = None) -> list[LabScore]:
+    """Grades this tree, or a submission's files. They are left in a tree of their own in `keep`."""
     current = asyncio.current_task()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
     slots = asyncio.Semaphore(jobs)
@@ -157,7 +158,7 @@ async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, c
         private = Path(directory)
         if files is None:
             return await Grader(Builder(private), slots, watcher).grade(tasks)
-        return await SubmissionGrader(files, private, slots, watcher).grade(tasks)
+        return await SubmissionGrader(files, private, slots, watcher, keep).grade(tasks)
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> Graded:
@@ -175,10 +176,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
                 "name": given.name, "digest": given.digest, "ignored": list(given.ignored),
                 "missing": [file for file in given.missing if file in needed]}
             files = given.files
-            if arguments.keep:
-                workspace.make(arguments.keep, students_files(), files)
-                (arguments.keep / "grader").symlink_to(labs.ROOT / "grader")
-        graded.labs = asyncio.run(_grade(tasks, files, arguments.jobs, console))
+        graded.labs = asyncio.run(_grade(tasks, files, arguments.jobs, console, arguments.keep))
         first = graded.verdicts
         for turn in range(2, arguments.repeat + 1):
             graded.labs = asyncio.run(_grade(tasks, files, arguments.jobs, console))
@@ -202,8 +200,11 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         graded.error = "interrupted"
     except Usage:
         raise
+    except MachineError as error:
+        graded.error = str(error)
     except Exception as error:      # a bug of ours must not look like points lost
-        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         graded.error = f"{type(error).__name__}: {error}"
     return graded
 

@@ -55,6 +55,7 @@ NMI_LIMIT = 5               # of silence after the watchdog's NMI, for the locku
 TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
 CONSOLE_LIMIT_BYTES = 4 << 20
+MEMORY_PIECE_BYTES = 8 << 20    # sandbox.qemu_limits() allows files twice as large
 PIPE_BYTES = 64 << 10           # in a pipe, unless asked for more
 LOG_BYTES = 16 << 10            # of QEMU's log: the registers at the last ten exceptions
 CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host to read
@@ -335,10 +336,14 @@ class Machine:
         return await self.qmp("human-monitor-command", **{"command-line": command})
 
     async def read_memory(self, address: int, nr_bytes: int) -> bytes:
-        """Reads physical memory from outside."""
+        """Reads physical memory from outside, in pieces that QEMU may write to a file."""
         file = self.private / "memory"
-        await self.qmp("pmemsave", val=address, size=nr_bytes, filename=str(file))
-        return file.read_bytes()
+        found = bytearray()
+        while len(found) < nr_bytes:
+            await self.qmp("pmemsave", val=address + len(found), filename=str(file),
+                           size=min(nr_bytes - len(found), MEMORY_PIECE_BYTES))
+            found += file.read_bytes()
+        return bytes(found)
 
     async def registers(self) -> dict[str, int]:
         """The CPU's registers by lower-case name, and "halted"."""

@@ -77,6 +77,10 @@ class Limits:
 COMPILE = Limits(cpu_seconds=20, memory_bytes=1 << 30, file_bytes=64 << 20)
 
 
+# GDB with a student's debugging information: it takes 0.1 s and 100 MB.
+DEBUG = Limits(cpu_seconds=30, memory_bytes=4 << 30, file_bytes=16 << 20)
+
+
 def qemu_limits(guest_bytes: int) -> Limits:
     """QEMU's limits, for a guest with so much memory: it adds its code cache and stacks."""
     return Limits(cpu_seconds=300, memory_bytes=guest_bytes + (3 << 30), file_bytes=16 << 20)

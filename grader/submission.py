@@ -118,7 +118,7 @@ def _is_pristine(member: _Member, path: str, pristine: Path | None) -> bool:
         return False
     try:
         original = (pristine / path).read_bytes()
-    except OSError:
+    except (OSError, ValueError):       # ValueError: a NUL in the path
         return False
     try:
         return member.read(len(original) + 1) == original

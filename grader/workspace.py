@@ -7,6 +7,7 @@ student edits, no reference answers, no kernel, and neither the grader nor its m
 """
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ from lab import ROOT
 
 SOURCES = ("Makefile", "boot", "kernel", "labs")
 BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/labs")
+
+# Our files, sources and built. What an editor, a compiler or patch has left behind is not.
+_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|[cS]\.o\.d)")
 
 
 def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> Tree:
@@ -27,8 +31,9 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> T
         {ROOT / f"build/obj/{name}.o{end}" for name in students_files for end in ("", ".d")}
 
     def left_out(directory: str, names: list[str]) -> list[str]:
-        return [name for name in names
-                if Path(directory, name) in hidden or name in ("reference", "README.md")]
+        paths = {name: Path(directory, name) for name in names}
+        return [name for name, path in paths.items()
+                if path in hidden or name == "reference" or not (path.is_dir() or _OURS.fullmatch(name))]
 
     for name in SOURCES + tuple(f"build/{built}" for built in BUILT):
         target = into / name

@@ -397,3 +397,13 @@ def test_a_bomb_that_nobody_wants_is_not_even_lit(tmp_path, pristine):
     start = time.process_time()
     assert submission.read(path, WANTED, pristine).ignored == ("Makefile",)
     assert time.process_time() - start < 0.1
+
+
+def test_a_nul_in_a_path_is_a_name_like_any_other(tmp_path):
+    with tarfile.open(tmp_path / "alice.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, header in ((FRAME, {}), ("odd", {"path": "labs/\0odd"})):
+            member = tarfile.TarInfo(name)
+            member.pax_headers = header
+            archive.addfile(member, io.BytesIO())
+    read = submission.read(tmp_path / "alice.tar", [FRAME], GRADER.parent)
+    assert list(read.files) == [FRAME] and "odd" in "".join(read.ignored)

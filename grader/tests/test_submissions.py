@@ -180,6 +180,41 @@ def test_a_compiler_without_end_is_ended(submission, tmp_path):
     assert verdict == "BUILD_FAIL" and ("limit" in detail or "memory" in detail), detail
 
 
+@pytest.mark.parametrize("text", [
+    '#line 1 "x y"\nint x = ;\n',                                   # a place as no file has it
+    "int x = " + 100000 * "(" + "1" + 100000 * ")" + ";\n",            # the compiler crashes
+    '__asm__(".macro m\\n m\\n m\\n .endm\\n m");\n',                # the assembler never ends
+    '__asm__(".pushsection .debug_line\\n .long 1\\n .popsection");\n',
+    '__asm__(".rept 1000\\n .rept 1000\\n .print \\"' + 100 * "a" + '\\"\\n .endr\\n .endr");\n#error x\n',
+], ids=["line", "parentheses", "macro", "section", "output"])
+def test_a_build_that_fails_for_whatever_reason_is_the_submissions(text, submission, tmp_path):
+    verdict, detail = graded_heap(text, submission, tmp_path)
+    assert verdict == "BUILD_FAIL" and len(detail) < 4000
+
+
+def test_what_a_compiler_prints_does_not_choose_what_is_graded(submission, tmp_path):
+    text = source(HEAP) + '__asm__(".print \\"/etc/passwd\\"");\n' \
+        f'__asm__(".print \\"{ANSWERS}\\"");\n'
+    status, result, output = grade_tree(submission(**{HEAP: text}), "2", "--test", "heap.contents",
+                                        directory=tmp_path)
+    assert status == 0, output
+
+
+def test_a_large_table_is_no_reason_not_to_be_graded(submission, tmp_path):
+    text = source(FRAME) + "\nextern char table[24 << 20];\nchar table[24 << 20];\n"
+    status, result, output = grade_tree(submission(**{FRAME: text}), "1", "--test",
+                                        "frame.double_free_panics", directory=tmp_path)
+    assert status == 0, output
+
+
+@pytest.mark.parametrize("text", ["lock = " + 3000 * "[" + 3000 * "]", "lock = " + 5000 * "9"])
+def test_answers_that_no_reader_can_bear_are_wrong(text, submission, tmp_path):
+    status, result, output = grade_tree(submission(**{ANSWERS: text}), "1", "3", "--test",
+                                        "answers.lock,frame.double_free_panics", directory=tmp_path)
+    assert status == 1, output
+    assert verdicts(result["labs"]) == {"frame.double_free_panics": "PASS", "answers.lock": "WRONG"}
+
+
 def test_an_object_without_end_is_ended(submission, tmp_path):
     verdict, detail = graded_heap('__asm__(".data\\n.zero 10000000000");\n', submission, tmp_path)
     assert verdict == "BUILD_FAIL", detail
@@ -225,3 +260,12 @@ def test_a_submission_can_be_kept_and_run(submission, tmp_path):
     done = subprocess.run(["make", "-C", kept, "run", "LAB=1", "TEST=frame.double_free_panics"],
                           text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 0 and "ok 1 frame.double_free_panics" in done.stdout
+
+
+def test_a_kept_submission_is_what_is_graded_there(submission, tmp_path):
+    kept = tmp_path / "kept"
+    grade_tree(submission(**{FRAME: BAD_FRAMES}), "1", "--test", "frame.double_free_panics",
+               "--keep", str(kept), directory=tmp_path)
+    done = subprocess.run([kept / "grader/grade.py", "1", "--test", "frame.double_free_panics"],
+                          text=True, capture_output=True, check=False)
+    assert done.returncode == 1 and "0/4" in done.stdout
