@@ -47,7 +47,7 @@ GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-m
 # Backtraces follow the frame pointers, so every function has a frame, and is in one piece.
 # Of headers there are ours and the compiler's own; a C library's some machines have not.
 CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
-	-Wno-error=unused-function -Wno-error=unused-variable -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	$(addprefix -Wno-error=unused-,function variable but-set-variable label value) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wframe-larger-than=1024 \
 	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-reorder-blocks-and-partition \

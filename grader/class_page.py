@@ -142,7 +142,7 @@ class Page:
     def html(self) -> str:
         title = "Ouroboros · " + (f"lab {self.labs[0].number}" if len(self.labs) == 1
                                   else "class report")
-        content = tag("main", self._header(title), self._again(),
+        content = tag("main", self._header(title), self._again(), self._unreadable(),
                       _overview(self.results, self.labs), *self._failures(), self._table(),
                       self._submissions())
         template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
@@ -152,23 +152,32 @@ class Page:
         return tag("a", name, href=f"#{self.anchors[name]}")
 
     def _header(self, title: str) -> Element:
-        when = datetime.fromtimestamp(max(result.graded_at for result in self.results))
+        when = datetime.fromtimestamp(max(result.graded_at for result in self.results)).astimezone()
         sandboxes = sorted({result.sandbox for result in self.results if result.sandbox})
         return tag("header", tag("h1", title),
-                   tag("p", f"The last was graded on {when:%Y-%m-%d at %H:%M}."
+                   tag("p", f"The last was graded on {when:%Y-%m-%d at %H:%M %Z}."
                        + (f" Sandbox: {'; '.join(sandboxes)}." if sandboxes else ""), class_="dim"),
                    _facts(self.results))
 
     def _again(self) -> Element | None:
         """Who has no points yet, and why."""
-        again = [result for result in self.results if result.again]
-        if not again:
+        return self._list("To be graded again",
+                          "The grader or its machine failed, not the student: no points yet.",
+                          [result for result in self.results if result.again])
+
+    def _unreadable(self) -> Element | None:
+        """Who has handed in something that could not be graded at all."""
+        return self._list("To be looked at",
+                          "Nothing in these submissions could be graded, so they have no points.",
+                          [result for result in self.results if result.trouble])
+
+    def _list(self, title: str, text: str, results: list[Result]) -> Element | None:
+        if not results:
             return None
-        return tag("section", tag("h2", f"To be graded again: {len(again)}"),
-                   tag("p", "The grader or its machine failed, not the student: no points yet."),
+        return tag("section", tag("h2", f"{title}: {len(results)}"), tag("p", text),
                    tag("ul", *(tag("li", self._link(result.name), ": ",
                                    short("; ".join(result.reasons) or "no reason given"))
-                               for result in again)), class_="again")
+                               for result in results)), class_="again")
 
     def _failures(self) -> list[Element]:
         """The clusters; those of one submission each stand apart, closed."""

@@ -94,16 +94,17 @@ class Result:
     labs: tuple[LabResult, ...]
     ignored: tuple[str, ...]
     missing: tuple[str, ...]
+    trouble: str            # why nothing of it could be graded, though that is not our fault
 
     def lab(self, name: str) -> LabResult | None:
         return next((lab for lab in self.labs if lab.name == name), None)
 
     @property
     def reasons(self) -> list[str]:
-        """Why it is to be graded again."""
+        """Why it is to be graded again, or to be looked at."""
         infra = [f"{lab.name}: {outcome.detail}" for lab in self.labs for outcome in lab.outcomes
                  if outcome.verdict is Verdict.INFRA]
-        return ([self.error] if self.error else []) + list(dict.fromkeys(infra))
+        return [reason for reason in (self.error, self.trouble) if reason] + list(dict.fromkeys(infra))
 
 
 @dataclass
@@ -133,7 +134,7 @@ def cluster(results: Iterable[Result]) -> Clusters:
     for result in results:
         for lab in result.labs:
             for outcome in lab.failures:
-                if outcome.verdict is not Verdict.INFRA:
+                if outcome.verdict is not Verdict.INFRA and not result.trouble:
                     group = found.setdefault(key_of(lab, outcome), Cluster(lab, outcome, result))
                     group.hits.setdefault(result.name, []).append(outcome)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1].hits), -item[1].lost, item[0])))
@@ -182,7 +183,7 @@ def read(path: Path) -> Result:
             graded_at=path.stat().st_mtime, error=error, again=table.take("infra", bool) or bool(error),
             sandbox=table.take("sandbox", str, ""), points=table.take("points", int),
             max=table.take("max", int), labs=labs, ignored=submission.strings("ignored"),
-            missing=submission.strings("missing"))
+            missing=submission.strings("missing"), trouble=submission.take("trouble", str, ""))
     except (OSError, ValueError, TypeError, RecursionError, LabError) as error:
         raise Damaged(str(error)) from None
 

@@ -200,6 +200,15 @@ class Classroom:
     def result_file(self, candidate: Candidate) -> Path:
         return self.results / f"{candidate.name}.json"
 
+    def check_labs(self) -> None:
+        """Raises Refused if there are results for other labs: they would be lost."""
+        for file in self.results.glob("*.json"):
+            with contextlib.suppress(Damaged):
+                labs = [lab.name for lab in read(file).labs]
+                if labs and labs != self.labs:
+                    raise Refused(f"{file} is for {', '.join(labs)}. Give other labs another --out, "
+                                  "or --again to grade all anew")
+
     def is_graded(self, candidate: Candidate, changed_at: float) -> bool:
         """Is there a result to keep? `changed_at`: see tree_changed_at()."""
         try:
@@ -304,6 +313,8 @@ def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> in
               file=sys.stderr)
     with _alone(options.out):
         classroom = Classroom(options.out, labs, grader, limit)
+        if not options.again:
+            classroom.check_labs()
         changed_at = tree_changed_at()
         waiting = [candidate for candidate in candidates
                    if options.again or not classroom.is_graded(candidate, changed_at)]
@@ -333,7 +344,7 @@ def main(arguments: list[str], grader: Sequence[str] = GRADER, limit: float = LI
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="submissions at a time (%(default)s)")
     parser.add_argument("--lab", action="append", default=[], metavar="N",
-                        help="a lab's number or name (all)")
+                        help="a lab's number or name; may be given several times (all)")
     parser.add_argument("--again", action="store_true",
                         help="grade also what was graded before and has not changed")
     options = parser.parse_args(arguments)

@@ -49,10 +49,11 @@ def debug(lab: Lab, boot: Boot, patch: Path | None, test: Test | None, command_l
 
 
 def show_again(lab: Lab, boot: Boot, patch: Path | None, test: Test, command_line: str,
-               verdict: Verdict) -> tuple[str, str]:
+               verdict: Verdict, typed: bool) -> tuple[str, str]:
     """
     The command that runs the boot again, and the one that stops it under GDB where the verdict
-    shows. "" where there is nothing to see, or nothing that would stop it.
+    shows. "" where there is nothing to see, or nothing that would stop it. `typed`: it came of
+    something that was typed, for which a debugged machine has no keyboard.
     """
     if verdict is Verdict.PASS:
         return "", ""
@@ -61,7 +62,7 @@ def show_again(lab: Lab, boot: Boot, patch: Path | None, test: Test, command_lin
     typed = f"   # then type: {', '.join(boot.input)}" if boot.input else ""
     run = " ".join(["make run", *_words(lab, boot, patch, test, command_line)]) + typed
     stop = ""
-    if verdict in _PANICS and not boot.input:
+    if verdict in _PANICS and not typed:
         stop = AT_A_PANIC
     elif verdict is Verdict.WRONG and test.ktest:
         stop = AT_A_FAILED_CHECK

@@ -26,15 +26,17 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
-from elftools.elf.sections import Section, Symbol, SymbolTableSection
+from elftools.elf.sections import Section, StringTableSection, Symbol, SymbolTableSection
 
 import sandbox
 from lab import ROOT
 from machine import MachineError
 from submission import shown
 
-TOOL_LIMIT = 10             # seconds of the host's time
+TOOL_LIMIT = 60             # seconds of the host's time; a tool has less of the processor's
 MAX_OBJECT_BYTES = 4 << 20  # a lab's solution has about 60 KiB, most of it for the debugger
+MAX_CODE_BYTES = 256 << 10  # with its line numbers, which are 7 KiB in a lab's solution
+MAX_CODE_SECTIONS = 100
 MAX_OFFENCES = 10           # named of one file
 MAX_LETTERS = 200           # of one sentence: a name can be of any length
 
@@ -67,17 +69,23 @@ _HARNESS = {"ktest.h", "machine.h", "options.h", "trace.h", "watchdog.h"}
 _HARNESS_NAMES = re.compile(r"ktests?_.*|(frame|heap)_trace")
 
 # A section's name, and its flags (W, A, X as readelf prints them). boot/kernel.ld.in places all
-# of these, or discards them.
-_SECTIONS = (
-    (r"\.text(\..+)?", {"AX"}),
-    (r"\.rodata(\..+)?", {"A"}),
-    (r"\.(data|bss)(\..+)?|\.spinlocks", {"WA"}),
-    (r"\.(debug_\w+|comment|symtab|strtab|shstrtab)|\.rela\..+", {""}),
-    (r"\.note\..+|\.eh_frame", {"", "A", "X", "AX"}),
-)
+# of these, or discards them; the linker keeps what is for the debugger.
+_SECTIONS = tuple((re.compile(pattern, re.ASCII), flags) for pattern, flags in (
+    (r"\.text(\.[\w.-]+)?", {"AX"}),
+    (r"\.rodata(\.[\w.-]+)?", {"A"}),
+    (r"\.(data|bss)(\.[\w.-]+)?|\.spinlocks", {"WA"}),
+    (r"\.debug_(info|abbrev|types|line|str|line_str|aranges|ranges|rnglists|loc|loclists|frame|"
+     r"macro)|\.(comment|symtab|strtab|shstrtab)|\.rela\.[\w.-]+", {""}),
+    (r"\.note\.[\w.-]+|\.eh_frame", {"", "A", "X", "AX"}),
+))
 
-# A line of objdump's list of the files that the lines of the code come from.
-_LINE_FILE = re.compile(r"\s+\d+\t.*?([^\t:\s]+)")
+# A header in kernel/, or one that came with the compiler.
+_HEADER = re.compile(r"kernel/\w+\.h|/.*/lib\w*/gcc[\w-]*/.*/include/.*\.h", re.ASCII)
+
+# Of objdump's line table: a directory and a file, with numbers, and a line that made code.
+_LINE_DIRECTORY = re.compile(r"  (\d+)\t(?:\([^()]*\): )?([^\t]*)")
+_LINE_FILE = re.compile(r"  \d+\t(\d+)\t(?:\d+\t\d+\t)?(?:\([^()]*\): )?(.*)")
+_LINE_OF_HEADER = re.compile(r"(\w+\.h) +(\d+) .*")
 
 _PREFIX = r"(?:(?:lock|rep\w*|data16|addr32|bnd|notrack|x(?:acquire|release)|[c-gs]s|rex\S*)\s+)*"
 _INSTRUCTION = re.compile(rf"\s*([0-9a-f]+):\t({_PREFIX}(\S+).*)")
@@ -105,6 +113,10 @@ _MOVE = re.compile(r"%(cr|db|dr|tr)\d|^mov\w?\s.*,%[c-gs]s$|^pop\w?\s+%[c-gs]s$"
 _MOVES = ("moves a control, debug or segment register", "only kernel/ sets up the CPU")
 
 
+class _Unreadable(Exception):
+    """A tool of binutils cannot cope with the object. The message says which, and why."""
+
+
 @cache
 def _tool(name: str) -> str:
     """Path of a program of binutils, with the prefix that the Makefile prefers."""
@@ -115,16 +127,17 @@ def _tool(name: str) -> str:
 
 
 def _run(tool: str, *arguments: str) -> list[str]:
-    """A tool's output by lines. Raises MachineError."""
+    """A tool's output by lines. Raises _Unreadable, or MachineError if it is not installed."""
     try:
         return subprocess.run(
             [_tool(tool), *arguments], capture_output=True, encoding="utf-8", errors="replace",
             stdin=subprocess.DEVNULL, timeout=TOOL_LIMIT, check=True, env=sandbox.environment(),
             preexec_fn=sandbox.COMPILE.apply).stdout.splitlines()
     except subprocess.TimeoutExpired:
-        raise MachineError(f"{tool} did not end within {TOOL_LIMIT} s") from None
+        raise _Unreadable(f"{tool} cannot read: no end within {TOOL_LIMIT} s") from None
     except subprocess.CalledProcessError as error:
-        raise MachineError(f"{tool} failed: {error.stderr.strip()}") from None
+        why = error.stderr.strip() or f"exit status {error.returncode}"
+        raise _Unreadable(f"{tool} cannot read: {why}") from None
 
 
 @cache
@@ -139,6 +152,18 @@ def declared() -> dict[str, str]:
                      for name in re.findall(r"(\w+)(?=\[|,|$)", line)]
         names |= dict.fromkeys(functions + variables, f"kernel/{header.name}")
     return names
+
+
+@cache
+def _inline_lines(header: str) -> set[int]:
+    """Which lines of a header in kernel/ make code: those of its inline functions."""
+    found, inside = set(), False
+    for number, line in enumerate((ROOT / header).read_text().splitlines(), 1):
+        inside = inside or line.startswith("static inline ")
+        if inside:
+            found.add(number)
+        inside = inside and line != "}"
+    return found
 
 
 def is_offered(name: str) -> bool:
@@ -163,8 +188,9 @@ class _Object:
         self.path = path
         self.source = source
         self.sections: list[Section] = list(elf.iter_sections())
-        self.symbols: list[Symbol] = [
+        self.symbols: list[Symbol] = [      # of the table that has names: it is the assembler's
             symbol for section in self.sections if isinstance(section, SymbolTableSection)
+            and isinstance(section.stringtable, StringTableSection)
             for symbol in section.iter_symbols() if symbol.name]
 
     @property
@@ -200,6 +226,17 @@ def _flags(section: Section) -> str:
     return "".join(letter for letter, bit in letters.items() if section["sh_flags"] & bit)
 
 
+def _of_size(obj: _Object) -> Iterator[str]:
+    """More code than can be looked into."""
+    nr_bytes = sum(section.data_size for section in obj.sections
+                   if "X" in _flags(section) or section.name == ".debug_line")
+    if nr_bytes > MAX_CODE_BYTES:
+        yield f"{obj.source} makes {nr_bytes >> 10} KiB of code and line numbers, too much to be " \
+              "looked into"
+    if len(obj.code) > MAX_CODE_SECTIONS:
+        yield f"{obj.source} makes {len(obj.code)} sections of code, too many to be looked into"
+
+
 def _of_symbols(obj: _Object) -> Iterator[str]:
     """Names that the file uses or defines and that are not its own."""
     own = "kernel/" + Path(obj.source).with_suffix(".h").name
@@ -222,8 +259,7 @@ def _of_sections(obj: _Object) -> Iterator[str]:
     """Sections that an ordinary C file does not have."""
     for section in obj.sections[1:]:            # the first is always empty
         name, flags = section.name, _flags(section)
-        allowed = next((allowed for pattern, allowed in _SECTIONS if re.fullmatch(pattern, name)),
-                       None)
+        allowed = next((allowed for pattern, allowed in _SECTIONS if pattern.fullmatch(name)), None)
         if allowed is None:
             yield f"{obj.source} puts data into section {name}, " + (
                 "where the kernel keeps its tests" if name == ".ktests" else
@@ -234,15 +270,20 @@ def _of_sections(obj: _Object) -> Iterator[str]:
 
 def _of_lines(obj: _Object) -> Iterator[str]:
     """Source files that the code claims to be from: the debugger, and so the autopsy, believes it."""
-    names = [symbol.name for symbol in obj.symbols if symbol["st_info"]["type"] == "STT_FILE"]
-    inside = False
+    claimed = {symbol.name for symbol in obj.symbols if symbol["st_info"]["type"] == "STT_FILE"}
+    directories: dict[str, str] = {}
     for line in _run("objdump", "--dwarf=rawline", str(obj.path)):
-        inside = bool(line) and (inside or "File Name Table" in line)
-        if inside and (match := _LINE_FILE.fullmatch(line)):
-            names.append(match[1])
-    for name in dict.fromkeys(names):
-        if not name.endswith(".h") and name not in (obj.source, "<built-in>"):
-            yield f"{obj.source} claims that its code is from {name}"
+        if match := _LINE_FILE.fullmatch(line):
+            path = os.path.normpath(f"{directories.get(match[1])}/{match[2]}")
+            claimed |= set() if _HEADER.fullmatch(path) else {match[2]}
+        elif match := _LINE_DIRECTORY.fullmatch(line):
+            directories[match[1]] = match[2]
+    for line in _run("objdump", "-w", "--dwarf=decodedline", str(obj.path)):
+        if (match := _LINE_OF_HEADER.fullmatch(line)) and (ROOT / "kernel" / match[1]).exists() \
+                and int(match[2]) not in _inline_lines(f"kernel/{match[1]}"):
+            claimed.add(f"{match[1]}, where line {match[2]} makes no code")
+    for name in sorted(claimed - {obj.source, "<built-in>"}):
+        yield f"{obj.source} claims that its code is from {name}"
 
 
 def _of_instructions(obj: _Object) -> Iterator[str]:
@@ -271,21 +312,22 @@ def offences(obj: Path, source: str) -> list[str]:
     name = Path(source).name
     if (nr_bytes := obj.stat().st_size) > MAX_OBJECT_BYTES:
         return [f"{name} makes an object of {nr_bytes >> 20} MiB, too much to be looked into"]
+    found: list[str] = []
     try:
         with obj.open("rb") as file:
             opened = _Object(obj, ELFFile(file), name)
-            found = list(islice(chain(_of_symbols(opened), _of_sections(opened),
-                                      _of_instructions(opened), _of_lines(opened)), MAX_OFFENCES))
+            found += _of_size(opened)
+            if not found:
+                found.extend(islice(chain(_of_symbols(opened), _of_sections(opened), _of_lines(opened),
+                                          _of_instructions(opened)), MAX_OFFENCES))
+    except _Unreadable as error:
+        found.append(f"{name} makes an object that {error}")
     except ELFError as error:
-        raise MachineError(f"{obj}: {error}") from None
+        found.append(f"{name} makes an object that is not well-formed: {error}")
     return [shown(sentence[:MAX_LETTERS]) for sentence in found]
 
 
 # ---- what was compiled in
-
-# A header that came with the compiler.
-_SYSTEM_HEADER = re.compile(r"/.*/lib\w*/gcc[\w-]*/.*/include/.*\.h")
-
 
 def foreign_includes(dependencies: Path, source: str) -> list[str]:
     """
@@ -298,7 +340,7 @@ def foreign_includes(dependencies: Path, source: str) -> list[str]:
     found = []
     for name in names[1:]:              # the first is the file itself
         path = os.path.normpath(name.replace("\\ ", " "))
-        if not re.fullmatch(r"kernel/\w+\.h", path) and not _SYSTEM_HEADER.fullmatch(path):
+        if not _HEADER.fullmatch(path):
             found.append(f"{Path(source).name} includes {path}: only the headers in kernel/ "
                          "are for the labs' files")
     return [shown(sentence[:MAX_LETTERS]) for sentence in found[:MAX_OFFENCES]]

@@ -49,6 +49,8 @@ from machine import MachineError
 from report import Watcher, show
 from result import LabScore, Score, as_dict
 
+FILE_WIDTH = 120            # columns, where the result does not go to a terminal
+
 OK, POINTS_LOST, USAGE, FAILED = range(4)       # exit statuses
 
 
@@ -117,8 +119,10 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
             patch = lab.path / "variants" / f"{arguments.variant}.patch"
             if not patch.is_file():
                 continue
-        tests = [test for test in lab.tests
-                 if any(fnmatch.fnmatchcase(test.name, glob) for glob in globs)]
+        elsewhere = [test for boot in lab.boots if boot.variant and arguments.variant
+                     for test in boot.tests]        # has a variant of its own
+        tests = [test for test in lab.tests if test not in elsewhere
+                 and any(fnmatch.fnmatchcase(test.name, glob) for glob in globs)]
         if tests:
             tasks.append(Task(lab, tests, patch))
     if not tasks:
@@ -174,7 +178,9 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
                       + labs.students_sources(task.lab.number)}
             graded.submission = {
                 "name": given.name, "digest": given.digest, "ignored": list(given.ignored),
-                "missing": [file for file in given.missing if file in needed]}
+                "missing": [file for file in given.missing if file in needed],
+                "trouble": "" if needed & set(given.files) else "has none of the files that count; "
+                           f"it has: {', '.join(given.ignored[:5]) or 'nothing'}"}
             files = given.files
         graded.labs = asyncio.run(_grade(tasks, files, arguments.jobs, console, arguments.keep))
         first = graded.verdicts
@@ -190,10 +196,11 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
             graded.notes.append(f"{arguments.repeat} times graded, {len(graded.notes)} verdicts "
                                 "changed")
     except submission.SubmissionError as error:
-        finding = Finding(Verdict.NOT_IMPLEMENTED, f"the submission cannot be read: {error}")
+        finding = Finding(Verdict.NOT_IMPLEMENTED, f"the submission cannot be graded: {error}")
         graded.labs = [LabScore(task.lab, [Score(test, finding) for test in task.tests])
                        for task in tasks]
-        graded.submission = {"name": arguments.tree.name, "digest": "", "ignored": [], "missing": []}
+        graded.submission = {"name": submission.stem(arguments.tree), "digest": "", "ignored": [],
+                             "missing": [], "trouble": f"cannot be graded: {error}"}
     except labs.LabError as error:
         graded.error = str(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -218,10 +225,10 @@ def _write(arguments: argparse.Namespace, graded: Graded) -> None:
             formats.write(name, file, result)
 
 
-def _show(console: Console, graded: Graded, verbose: bool) -> None:
+def _show(console: Console, graded: Graded, verbose: bool, kept: Path | None) -> None:
     """Shows the result, to as much of a reader as there is."""
     try:
-        show(console, graded.labs, verbose, graded.submission)
+        show(console, graded.labs, verbose, graded.submission, kept)
         for note in graded.notes:
             console.print(note, markup=False)
     except BrokenPipeError:     # whoever read it has seen enough
@@ -242,6 +249,8 @@ def main(words: list[str]) -> int:
     arguments = _arguments(words)
     to_stdout = any(getattr(arguments, name) == Path("-") for name in formats.FORMATS)
     console = Console(highlight=False, stderr=to_stdout)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     try:
         graded = _run(arguments, console)
     except Usage as error:
@@ -249,7 +258,7 @@ def main(words: list[str]) -> int:
         return USAGE
     try:
         _write(arguments, graded)
-        _show(console, graded, arguments.verbose)
+        _show(console, graded, arguments.verbose, arguments.keep)
     except Exception as error:      # must not look like points lost either
         print(f"grade.py: the result could not be written: {error}", file=sys.stderr)
         return FAILED

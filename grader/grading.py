@@ -19,7 +19,7 @@ import workspace
 from build import BuildFailure, Builder, Misconduct, Stage, build_all
 from judge import Finding, Record, Verdict
 from lab import ROOT, Boot, Lab, Question, Test, available, select, students_sources
-from machine import BROKEN, Config, MachineError
+from machine import BROKEN, PROMPT, Config, MachineError
 from observe import observe
 from report import Watcher
 from result import LabScore, Score
@@ -82,7 +82,7 @@ class Grader:
         self.watcher.begin(task.lab, len(task.tests))
         if reason := self._not_begun(task.lab):
             finding = Finding(Verdict.NOT_IMPLEMENTED, reason)
-            return LabScore(task.lab, [Score(test, finding) for test in task.tests])
+            return LabScore(task.lab, [Score(test, finding) for test in task.tests], begun=False)
         boots = [boot for boot in task.lab.boots
                  if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
         async with asyncio.TaskGroup() as group:
@@ -126,18 +126,21 @@ class Grader:
         measured: dict[str, Measured] = {}
         stage = await self._stage(task, boot)
         line = self._command_line(stage, boot)
+        typed, booted = False, True
         try:
             if boot.expect is None:
                 found = await self._run_ktests(stage, boot, line, tests)
             else:
                 record = await self._boot(stage, boot, line, wanted)
                 measured |= record.facts
+                typed = bool(boot.input) and PROMPT in record.console
                 found = {test.name: judge.judge_end(test, record) for test in tests}
         except FAILURES as error:
             found = dict.fromkeys((test.name for test in tests), _blame(error))
-        scores = [Score(test, found[test.name],
-                        *commands.show_again(task.lab, boot, task.patch, test, line,
-                                             found[test.name].verdict))
+            booted = not isinstance(error, Misconduct)      # which no boot would show
+        scores = [Score(test, found[test.name], *(commands.show_again(
+                      task.lab, boot, task.patch, test, line, found[test.name].verdict, typed)
+                      if booted else ()))
                   for test in tests]
         for score in filter(lambda score: task.has(score.test), scores):
             self.watcher.graded(task.lab, score)
@@ -259,6 +262,11 @@ def _fall_short(graded: list[LabScore], lab: Lab) -> bool:
     return not {number for number in available() if number < lab.number} <= full
 
 
+def _is_unanswered(score: Score) -> bool:
+    """Is it a question without an answer? No other lab could change that."""
+    return isinstance(score.test, Question) and score.finding.verdict is Verdict.NOT_IMPLEMENTED
+
+
 class SubmissionGrader:
     """
     Grades a submission in trees of its own: with the student's earlier labs, and what fails
@@ -289,7 +297,7 @@ class SubmissionGrader:
         graded = await self._grader("own", self.files).grade(tasks)
         async with asyncio.TaskGroup() as group:
             for score in graded:
-                if score.failures and _differs(self.files, score.lab) \
+                if score.begun and score.failures and _differs(self.files, score.lab) \
                         and _fall_short(graded, score.lab):
                     group.create_task(self._grade_again(score))
         return graded
@@ -299,13 +307,18 @@ class SubmissionGrader:
         lab = own.lab
         earlier = {source: (ROOT / source).read_bytes()
                    for source in students_sources(lab.number - 1)}
-        failed = [score.test for score in own.failures]
+        failed = [score.test for score in own.failures if not _is_unanswered(score)]
+        if not failed:
+            return
         grader = self._grader(f"reference-{lab.number}", {**self.files, **earlier})
         again, = await grader.grade([Task(lab, failed, None)])
         better = {score.test.name: score for score in again.scores}
         for index, score in enumerate(own.scores):
             if score.test in failed:
                 own.scores[index] = score.beside(better[score.test.name], lab.earlier)
+        own.notes += [f"There is no {source} in the submission; kernel/{Path(source).name}, which "
+                      "does nothing, stood in for it." for source in earlier
+                      if source not in self.files]
         own.notes.append("What failed on this student's earlier labs was judged once more on the "
                          f"reference ones; {'that' if lab.earlier == 'reference' else 'the first'} "
                          "counts.")

@@ -51,7 +51,7 @@ class Results:
     whole: Outcome = Outcome.NOT_RUN        # PASSED or FAILED once all have run
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     traces: dict[str, replay.Trace] = field(default_factory=dict)
-    free_ram: list[range] = field(default_factory=list)     # by the kernel's memory map
+    ram: replay.Ram = replay.Ram()          # by the kernel's memory map
     impostor: str = ""                      # a variable that somebody else defines as well
 
     @property
@@ -87,6 +87,7 @@ class Finding:
 
 PASSED = Finding(Verdict.PASS)
 CONTEXT_LINES = 14          # of console shown with a failure
+REPORT_LINES = 60           # that the kernel's own report of its end has at most
 DIAGNOSTICS = 3             # of a test's "# …" lines that go into the sentence
 
 _PANIC_VERDICTS = {
@@ -115,6 +116,8 @@ _EARLY_ENDS = {Cause.OFF: "the machine switched itself off", Cause.REBOOT: "the 
 # Verdicts of which the kernel's own message says what happened.
 _WITH_MESSAGE = (Verdict.PANIC, Verdict.FAULT)
 
+_TITLE = re.compile(r"(PANIC|NOT IMPLEMENTED|FAULT|STACK OVERFLOW|LOCKUP): ")   # kernel/panic.c
+
 # What lab.toml expects, and the verdict that means just that.
 _EXPECTED = {
     "deadlock": Verdict.DEADLOCK, "hang": Verdict.HANG, "panic": Verdict.PANIC,
@@ -124,8 +127,11 @@ _EXPECTED = {
 
 
 def last_lines(console: str) -> tuple[str, ...]:
-    """The end of the console, for a report."""
-    return tuple(console.rstrip().splitlines()[-CONTEXT_LINES:])
+    """The end of the console, for a report; the whole of the kernel's own report of its end."""
+    lines = console.rstrip().splitlines()
+    start = next((index for index in range(len(lines) - 1, max(len(lines) - REPORT_LINES, 0) - 1, -1)
+                  if _TITLE.match(lines[index])), len(lines) - CONTEXT_LINES)
+    return tuple(lines[max(start, 0):])
 
 
 def _where(record: Record) -> str:
@@ -136,6 +142,8 @@ def _judge_panic(record: Record) -> tuple[Verdict, str]:
     if record.panic is None or record.panic.kind not in _PANIC_VERDICTS:
         return Verdict.PANIC, f"the machine was told of a panic that the kernel did not record, " \
                               f"{_where(record)}"
+    if record.panic.kind is PanicKind.TODO:
+        return Verdict.NOT_IMPLEMENTED, record.panic.message
     recursion = describe_recursion(record.autopsy or Autopsy()) \
         if record.panic.kind is PanicKind.STACK_OVERFLOW else ""
     return (_PANIC_VERDICTS[record.panic.kind],
@@ -239,7 +247,7 @@ def _judge_pass(name: str, record: Record, seed: int) -> Finding:
                                       f"of all together that they {tests.whole.name.lower()}",
                        last_lines(record.console))
     if name in replay.TRACED and (
-            wrong := replay.complaint(name, tests.traces[name], tests.free_ram, seed)):
+            wrong := replay.complaint(name, tests.traces[name], tests.ram, seed)):
         return Finding(Verdict.WRONG, f"it passed by the kernel's word, but not when replayed: {wrong}",
                        cause=f"{name}, replayed")
     return PASSED
@@ -338,7 +346,7 @@ def _judge_console(test: Test, console: str) -> Finding | None:
     for pattern in test.console:
         match = re.compile(pattern, re.MULTILINE).search(console, position)
         if match is None:
-            return Finding(Verdict.WRONG, f"the console never says {pattern!r}"
+            return Finding(Verdict.WRONG, f"the console never says /{pattern}/"
                                           + (" after what comes before it" if position else ""),
                            last_lines(console))
         position = match.end()
@@ -367,9 +375,10 @@ def judge_end(test: Test, record: Record) -> Finding:
     lines = last_lines(record.console)
     if ended_as(record) != test.expect:
         return crash or Finding(
-            Verdict.WRONG if record.ending.cause is Cause.PROMPT else Verdict.BOOT_FAIL,
+            Verdict.WRONG if record.ending.cause in (Cause.PROMPT, Cause.FALSE_PROMPT)
+            else Verdict.BOOT_FAIL,
             f"no {test.expect}, but {record.ending.cause.value}"
-            + (f", {_where(record)}" if record.ending.cause in (Cause.OFF, Cause.REBOOT) else ""),
+            + ("" if record.ending.cause is Cause.PROMPT else f", {_where(record)}"),
             lines)
     if crash and (difference := _judge_stack(test, record)):
         return Finding(crash.verdict, f"{difference}; {crash.detail}", lines)

@@ -40,6 +40,7 @@ import sandbox
 
 QEMU = "qemu-system-x86_64"
 PROMPT = "ouroboros> "                  # MONITOR_PROMPT, kernel/monitor.h
+PROMPTS_BYTES = 4                       # of monitor_prompts, kernel/monitor.h
 EXIT_PASSED, EXIT_FAILED = 33, 35       # of `make run`: 2 * status + 1, kernel/machine.h
 KERNEL_BASE = 0xffffffff80000000        # kernel/layout.h
 RFLAGS_IF = 1 << 9
@@ -98,12 +99,16 @@ class Cause(Enum):
     DEAD_HALT = "halted with interrupts masked"
     SILENCE = "neither output nor an event"
     FLOOD = "output without end"
+    FALSE_PROMPT = "something other than the monitor printed its prompt"
     STUCK = "the machine's clock stands still"
     DIED = "QEMU ended by itself"
 
 
 # Ends that are QEMU's or the host's fault.
 BROKEN = (Cause.STUCK, Cause.DIED)
+
+# Ends at which a prompt is, or could pass for, what the guest had to say last.
+_AT_A_PROMPT = (Cause.PROMPT, Cause.LOCKUP, Cause.DEAD_HALT, Cause.SILENCE, Cause.FLOOD)
 
 
 @dataclass(frozen=True)
@@ -190,10 +195,17 @@ def _parent_guard(limits: sandbox.Limits | None = None) -> Callable[[], None] | 
 
 
 class Machine:
-    """A QEMU under virtual time, as an async context manager that always ends it."""
+    """
+    A QEMU under virtual time, as an async context manager that always ends it.
 
-    def __init__(self, config: Config):
+    `prompts_at` is the physical address of the kernel's monitor_prompts. Without one, a
+    prompt is believed from the console: only for a kernel that nobody has tampered with.
+    """
+
+    def __init__(self, config: Config, prompts_at: int | None = None):
         self.config = config
+        self._prompts_at = prompts_at
+        self._nr_due = 1                        # prompts, until there is one to type at
         self._console = bytearray()
         self._log = bytearray()                 # the end of what QEMU logs
         self._events: list[dict[str, Any]] = []
@@ -375,18 +387,17 @@ class Machine:
         await self.hmp(f"gdbserver unix:{path},server=on,wait=off")
         return path
 
-    def type_line(self, line: str) -> int:
-        """Types a line at the console. Return: where to look for the prompt after it."""
-        mark = len(self._console)
+    def type_line(self, line: str) -> None:
+        """Types a line at the console. wait() then waits for the prompt after it."""
+        self._nr_due += 1
         os.write(self._input, line.encode() + b"\r")
-        return mark
 
-    async def wait(self, prompt_after: int = 0) -> Ending:
-        """Watches the machine until it ends in some way, or prompts after byte `prompt_after`."""
+    async def wait(self) -> Ending:
+        """Watches the machine until it ends in some way, or prompts after all that was typed."""
         silence = Silence(self)
         while True:
             self._changed.clear()
-            if ending := await self._ended(prompt_after):
+            if ending := await self._ended():
                 break
             try:
                 async with asyncio.timeout(POLL):
@@ -395,15 +406,41 @@ class Machine:
             except TimeoutError:
                 if ending := await silence.judge():
                     break
+        if ending.cause in _AT_A_PROMPT and await self._has_false_prompt():
+            ending = Ending(Cause.FALSE_PROMPT)
         if ending.cause not in (Cause.PROMPT, *BROKEN):
             await self.qmp("stop")
         self._read_console()
         return ending
 
+    def _nr_shown(self) -> int:
+        """Prompts on the console, at the starts of lines."""
+        return self._console.count(b"\n" + PROMPT.encode())
+
+    async def _nr_prompts(self) -> int:
+        """Prompts that the monitor has printed, by its own count."""
+        if self._prompts_at is None:
+            return self._nr_shown()
+        return int.from_bytes(await self.read_memory(self._prompts_at, PROMPTS_BYTES), "little")
+
+    async def _is_at_prompt(self) -> bool:
+        """Does the monitor wait for a line, with nothing left of what was typed?"""
+        prompt = PROMPT.encode()
+        if not self._console.endswith(prompt) or await self._nr_prompts() != self._nr_due:
+            return False
+        self._read_console()        # before it counted, it had answered all but this prompt
+        return self._console.endswith(prompt)
+
+    async def _has_false_prompt(self) -> bool:
+        """Are there prompts on the console that the monitor has not printed?"""
+        self._read_console()
+        nr_shown = self._nr_shown()     # first: the monitor counts before it prints
+        return nr_shown > await self._nr_prompts()
+
     def _seen(self, event: str) -> dict[str, Any] | None:
         return next((seen["data"] for seen in self._events if seen["event"] == event), None)
 
-    async def _ended(self, prompt_after: int) -> Ending | None:
+    async def _ended(self) -> Ending | None:
         """How the machine has ended, if it has."""
         if shutdown := self._seen("SHUTDOWN"):
             self._read_log()
@@ -418,7 +455,7 @@ class Machine:
             return Ending(Cause.DIED, self._last_words() or f"exit status {status}")
         if self._seen("GUEST_PANICKED") is not None:
             return Ending(Cause.LOCKUP if self._seen("WATCHDOG") else Cause.PANIC)
-        if re.search(rb"(?:\A|\n)" + PROMPT.encode() + rb"\Z", self._console[prompt_after:]):
+        if await self._is_at_prompt():
             return Ending(Cause.PROMPT)
         if len(self._console) > CONSOLE_LIMIT_BYTES:
             return Ending(Cause.FLOOD)

@@ -18,16 +18,17 @@ from machine import BROKEN, Cause, Config, Machine, Outcome, PanicKind
 
 PANIC_RECORD_BYTES = 256                # struct panic_record, kernel/panic.h
 MEMMAP_RANGE = struct.Struct("<QQIxxxx")        # struct memmap_range, kernel/memmap.h
-MEM_FREE = 0                            # kernel/memmap.h
+MEM_FREE, MEM_EARLY = 0, 5              # kernel/memmap.h
 
 
 async def observe(config: Config, image: Image, boot: Boot, wanted: list[str]) -> Record:
     """Boots a machine, types the boot's input, waits for the end and looks at what is left."""
-    async with Machine(config) as machine:
+    async with Machine(config, image.physical("monitor_prompts")) as machine:
         ending = await machine.wait()
         for line in boot.input:
             if ending.cause is Cause.PROMPT:
-                ending = await machine.wait(machine.type_line(line))
+                machine.type_line(line)
+                ending = await machine.wait()
         record = Record(ending, machine.console)
         if ending.cause in BROKEN:
             return record
@@ -65,7 +66,7 @@ def read_tests(memory: Memory, boot: Boot) -> Results:
         traces = {name: replay.read(memory.bytes(replay.TRACED[name][0]))
                   for name in outcomes if name in replay.TRACED}
         return Results(_outcome(memory.number("ktests_outcome", "")), outcomes, traces,
-                     _free_ram(memory) if traces else [])
+                     _ram(memory) if traces else replay.Ram())
     except Impostor as impostor:
         return Results(Outcome.NOT_RUN, impostor=str(impostor))
 
@@ -75,9 +76,9 @@ def _outcome(value: int) -> Outcome:
     return Outcome(value) if value in Outcome._value2member_map_ else Outcome.NOT_RUN
 
 
-def _free_ram(memory: Memory) -> list[range]:
-    """The ranges that memmap.c calls free."""
+def _ram(memory: Memory) -> replay.Ram:
+    """What memmap.c says of RAM."""
     nr_ranges = memory.number("nr_ranges", "memmap.c")
-    ranges = MEMMAP_RANGE.iter_unpack(memory.bytes("ranges", "memmap.c"))
-    return [range(base, end) for (base, end, owner), _ in zip(ranges, range(nr_ranges))
-            if owner == MEM_FREE]
+    ranges = [*MEMMAP_RANGE.iter_unpack(memory.bytes("ranges", "memmap.c"))][:nr_ranges]
+    return replay.Ram([range(base, end) for base, end, owner in ranges if owner == MEM_FREE],
+                      sum(end - base for base, end, owner in ranges if owner == MEM_EARLY))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -23,6 +23,11 @@ PADDR_NONE = (1 << 64) - 1              # kernel/memory.h
 DIRECT_MAP_BASE = 0xffff800000000000    # kernel/layout.h
 HEAP_ALIGN_BYTES = 16                   # kernel/heap.h
 HEAP_RESERVE_BYTES = 64 * PAGE_BYTES    # kernel/heap.h
+MIB = 1 << 20
+
+# What tables made before frames can be had may take of RAM: 256 bytes a frame. The
+# reference's take 9, and paging.c's less than one.
+EARLY_SHARE = 16
 
 
 class Function(IntEnum):
@@ -66,6 +71,13 @@ def read(data: bytes) -> Trace:
     return Trace(words[0], calls[:words[0]])
 
 
+@dataclass(frozen=True)
+class Ram:
+    """What the kernel's memory map says of RAM that was free before frame_init()."""
+    free: Sequence[range] = ()      # and still is, sorted
+    early_bytes: int = 0            # taken with memmap_alloc()
+
+
 class Random:
     """The twin of kernel/random.c."""
 
@@ -90,9 +102,9 @@ class Discrepancy(Exception):
 class Replay:
     """A trace that is gone through call by call, in step with the test's random choices."""
 
-    def __init__(self, trace: Trace, free_ram: list[range], seed: int):
+    def __init__(self, trace: Trace, ram: Ram, seed: int):
         self.trace = trace
-        self.free_ram = free_ram            # what the memory map calls free, sorted
+        self.ram = ram
         self.random = Random(seed)
         self.number = 0                     # of the current call, from 1
 
@@ -120,8 +132,9 @@ class Replay:
 
     def is_free_ram(self, base: int, nr_bytes: int) -> bool:
         """Does all of it lie in one range that the memory map calls free?"""
-        index = bisect_right(self.free_ram, base, key=lambda ram: ram.start) - 1
-        return index >= 0 and base + nr_bytes <= self.free_ram[index].stop
+        free = self.ram.free
+        index = bisect_right(free, base, key=lambda ram: ram.start) - 1
+        return index >= 0 and base + nr_bytes <= free[index].stop
 
 
 @dataclass(frozen=True)
@@ -149,7 +162,7 @@ class _Frames:
     def _has_free_block(self, order: int) -> bool:
         size = PAGE_BYTES << order
         return any(self.holders.keys().isdisjoint(self._frames(base, order))
-                   for ram in self.replay.free_ram
+                   for ram in self.replay.ram.free
                    for base in range(-(-ram.start // size) * size, ram.stop - size + 1, size))
 
     def alloc(self, order: int) -> _Held | None:
@@ -175,7 +188,16 @@ class _Frames:
             del self.holders[frame]
 
 
+def _check_share(ram: Ram) -> None:
+    """Refuses an allocator that has left itself nothing to hand out."""
+    all_bytes = ram.early_bytes + sum(len(free) for free in ram.free)
+    if ram.early_bytes * EARLY_SHARE > all_bytes:
+        raise Discrepancy(f"frame_init has taken {ram.early_bytes / MIB:.1f} of "
+                          f"{all_bytes / MIB:.1f} MiB for itself")
+
+
 def frames(replay: Replay) -> None:
+    _check_share(replay.ram)
     nr_live, nr_orders, nr_steps = 192, 6, 4000
     model, random = _Frames(replay), replay.random
     live: list[_Held | None] = [None] * nr_live
@@ -266,9 +288,9 @@ TRACED: dict[str, tuple[str, Callable[[Replay], None]]] = {
 }
 
 
-def complaint(test: str, trace: Trace, free_ram: list[range], seed: int) -> str | None:
+def complaint(test: str, trace: Trace, ram: Ram, seed: int) -> str | None:
     """What is wrong with the trace of a test that says it passed; None if nothing is."""
-    replay = Replay(trace, free_ram, seed)
+    replay = Replay(trace, ram, seed)
     try:
         TRACED[test][1](replay)
         replay.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -123,7 +124,9 @@ def _show_failure(console: Console, scores: list[Score], full: bool) -> None:
         whose = "this student's" if first.own else "the reference"
         grid.add_row("earlier", Text(f"on {whose} earlier labs {other.verdict}: {other.detail}"))
     if first.finding.console:
-        lines = first.finding.console if full else first.finding.console[-CONSOLE_LINES:]
+        lines = first.finding.console
+        if not full and len(lines) > CONSOLE_LINES:
+            lines = (*lines[:CONSOLE_LINES // 2], "…", *lines[-CONSOLE_LINES // 2:])
         grid.add_row("console", Text("\n".join(lines), style="dim"))
     _print_line(console, Text.assemble((first.finding.verdict, _style(first)), " ", (names, "bold")))
     console.print(Padding(grid, (0, 0, 0, 2)))
@@ -142,10 +145,12 @@ def _show_submission(console: Console, submission: dict[str, Any]) -> None:
         if files:
             more = f" and {len(files) - MAX_FILES} more" if len(files) > MAX_FILES else ""
             console.print(Text(f"  {what}: {', '.join(files[:MAX_FILES])}{more}", style="yellow"))
+    if submission["trouble"]:
+        console.print(Text(f"  {submission['trouble']}", style="bold red"))
 
 
 def show(console: Console, labs: list[LabScore], verbose: bool,
-         submission: dict[str, Any] | None = None) -> None:
+         submission: dict[str, Any] | None = None, kept: Path | None = None) -> None:
     """
     Prints the result for a person. Several labs: those with full points as one line each. The
     scores come last, once more where they have scrolled away.
@@ -155,12 +160,14 @@ def show(console: Console, labs: list[LabScore], verbose: bool,
         _show_submission(console, submission)
     for graded in labs:
         _print_line(console, _heading(graded))
+        if submission and submission["trouble"] and not verbose:
+            continue
         if len(labs) == 1 or graded.failures or verbose:
             explained = True
             for line in _table(graded, console.width):
                 _print_line(console, line)
         for note in graded.notes:
-            console.print(Text(f"  {note}", style="dim"))
+            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
         if graded.failures:
             console.print()
         for scores in _alike(graded.failures):
@@ -172,6 +179,10 @@ def show(console: Console, labs: list[LabScore], verbose: bool,
         for scores in _alike(rescued):
             _show_failure(console, scores, verbose)
     if explained:
+        if submission and any(score.run for lab in labs for score in lab.scores):
+            where = f"are for the tree in {kept}" if kept else \
+                "are for the student's own tree; --keep DIR makes one here"
+            console.print(Text(f"The commands above {where}.", "dim"))
         for graded in labs:
             _print_line(console, _heading(graded))
     if len(labs) > 1:

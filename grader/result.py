@@ -5,7 +5,7 @@ The JSON object of one submission:
 
     schema       "ouroboros-grade/1"
     submission   null for a tree of one's own, else {"name", "digest", "ignored": [paths],
-                 "missing": [paths]}
+                 "missing": [paths], "trouble": why nothing of it could be graded, or ""}
     error        null, or why the grader could not grade at all; then "labs" is empty
     infra        true if anything could not be judged: the points are not to be trusted
     sandbox      "bubblewrap", or why there is none
@@ -76,6 +76,7 @@ class LabScore:
     lab: Lab
     scores: list[Score]
     notes: list[str] = field(default_factory=list)
+    begun: bool = True          # is there anything of the student's to grade?
 
     @property
     def points(self) -> int:

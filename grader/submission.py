@@ -25,7 +25,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -69,9 +69,11 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> S
     """
     Opens the submission at `path` and takes the `wanted` files, which are paths in the project.
     What it has besides is compared to the pristine project, if one is given.
-    Raises SubmissionError.
+    A directory that holds nothing but an archive stands for it. Raises SubmissionError.
     """
     try:
+        if inside := _only_archive(path):
+            return replace(read(inside, wanted, pristine), name=stem(path))
         members = [member for member in _members(path, wanted) if not _is_silent(member.name)]
         taken, in_project = _locate([member.name for member in members], wanted)
         files = {}
@@ -85,6 +87,16 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> S
         raise SubmissionError(f"{shown(path.name)}: {error}") from None
     return Submission(stem(path), _digest(files), files, tuple(sorted(ignored)),
                       tuple(sorted(set(wanted) - set(files))))
+
+
+def _only_archive(path: Path) -> Path | None:
+    """The archive that is all there is in a directory, as some learning platforms hand it out."""
+    if not path.is_dir():
+        return None
+    inside = [child for child in path.iterdir() if not _is_silent(child.name)]
+    if len(inside) == 1 and inside[0].name.lower().endswith(SUFFIXES) and inside[0].is_file():
+        return inside[0]
+    return None
 
 
 def shown(name: str) -> str:

@@ -34,6 +34,8 @@ struct command {
 
 static const struct command commands[];
 
+unsigned monitor_prompts;
+
 /* What `alloc` and `fill` hold: each object's first word leads to the next. */
 static void **held_objects;
 
@@ -303,6 +305,7 @@ _Noreturn void monitor_run(void)
 
 	console_printf("Type help for the commands.\n");
 	for (;;) {
+		monitor_prompts++;
 		console_printf(MONITOR_PROMPT);
 		for (nr_bytes = 0; !line_edit(line, sizeof(line), &nr_bytes, console_read());)
 			;

@@ -8,6 +8,13 @@
 #define MONITOR_PROMPT      "ouroboros> "
 #define MONITOR_LINE_BYTES  128
 
+/*
+ * The grader's interface: how many prompts monitor_run() has printed, counted before
+ * a prompt's first byte. The grader believes a prompt on the console only if this says
+ * so, as anyone can print one.
+ */
+extern unsigned monitor_prompts;
+
 /* Reads and carries out commands for ever. "help" lists them. */
 _Noreturn void monitor_run(void);
 

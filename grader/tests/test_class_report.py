@@ -30,11 +30,11 @@ def lab(number, *tests, notes=()):
             "notes": list(notes), "tests": list(tests)}
 
 
-def result(*labs, error=None, ignored=(), missing=()):
+def result(*labs, error=None, ignored=(), missing=(), trouble=""):
     infra = any(one["verdict"] == "INFRA" for graded in labs for one in graded["tests"])
     return {"schema": "ouroboros-grade/1", "error": error, "infra": infra or error is not None,
             "submission": {"name": "as sent", "digest": "d", "ignored": list(ignored),
-                           "missing": list(missing)},
+                           "missing": list(missing), "trouble": trouble},
             "sandbox": "bubblewrap", "points": sum(graded["points"] for graded in labs),
             "max": sum(graded["max"] for graded in labs), "labs": list(labs)}
 
@@ -90,6 +90,17 @@ def test_what_was_not_judged_has_no_points_rather_than_none(report):
         ("", "10", "", "yes"), ("", "", "", "yes"), ("10", "10", "", "no")]
     apart = page[page.index("To be graded again: 2"):page.index("Distribution")]
     assert "02-lab: QEMU is gone" in apart and "the grader fell over" in apart and "eve" not in apart
+    assert "Failures" not in page
+
+
+def test_what_could_not_be_read_is_at_the_top_with_its_reason(report):
+    _, page, rows, _ = report({
+        "ada": result(lab(1, test("a", "NOT_IMPLEMENTED", "no archive")), trouble="no archive"),
+        "eve": result(lab(1, test("a")))})
+    assert [(row["points"], row["infra"], row["reason"]) for row in rows] == [
+        ("0", "no", "no archive"), ("10", "no", "")]
+    apart = page[page.index("To be looked at: 1"):page.index("Distribution")]
+    assert "no archive" in apart and "eve" not in apart
     assert "Failures" not in page
 
 

@@ -221,7 +221,7 @@ def test_an_archive_that_cannot_be_read_is_asked_for_once(fake, hand_in, tmp_pat
 
 
 @pytest.mark.parametrize("why, again", [
-    ("infra", ["infra"]), ("damaged", ["ada"]), ("file", ["ada"]), ("lab", ["ada", "bob", "infra"]),
+    ("infra", ["infra"]), ("damaged", ["ada"]), ("file", ["ada"]),
     ("grader", ["ada", "bob", "infra"]), ("--again", ["ada", "bob", "infra"]),
 ])
 def test_what_has_to_be_graded_again_is(why, again, fake, hand_in, tmp_path, monkeypatch):
@@ -234,14 +234,22 @@ def test_what_has_to_be_graded_again_is(why, again, fake, hand_in, tmp_path, mon
         (tmp_path / "out/results/ada.json").write_text("{")
     elif why == "file":
         hand_in("ada", heap="/* a better heap */")
-    elif why == "lab":
-        arguments += ["--lab", "4"]
     elif why == "grader":
         monkeypatch.setattr(classroom, "tree_changed_at", lambda: time.time() + 1)
     elif why == "--again":
         arguments += ["--again"]
     assert run(fake, *arguments) == 0
     assert starts(fake) == sorted(set(again) | {"infra"})
+
+
+def test_results_for_other_labs_are_not_lost(fake, hand_in, tmp_path, capsys):
+    hand_in("ada")
+    assert run(fake) == 0
+    before = (tmp_path / "out/results/ada.json").read_text()
+    assert run(fake, "--lab", "4") == 2 and "ada.json is for 02-heap" in capsys.readouterr().err
+    assert (tmp_path / "out/results/ada.json").read_text() == before
+    assert run(fake, "--lab", "4", "--again") == 0
+    assert [lab.name for lab in result(fake, "ada").labs] == ["04-static-log"]
 
 
 def test_the_graders_own_files_count_as_changes():

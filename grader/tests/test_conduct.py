@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 import conduct
 import lab
+from machine import MachineError
 
 THEIR_FILES = [path / file for path in lab.available().values()
                for file in lab.load(path).files if file.endswith(".c")]
@@ -244,8 +245,12 @@ def test_a_definition_of_somebody_elses_name_is_named(definition, sentence, buil
      "heap.c puts data into section .ktests, where the kernel keeps its tests"),
     (r'__asm__(".section .data.hidden,\"awx\"; nop; .text");',
      "heap.c gives section .data.hidden the flags 'WAX', not those of its name"),
-    (r'__asm__(".section .debug_hidden,\"ax\"; nop; .text");',
-     "heap.c gives section .debug_hidden the flags 'AX', not those of its name"),
+    (r'__asm__(".section .debug_types,\"ax\"; nop; .text");',
+     "heap.c gives section .debug_types the flags 'AX', not those of its name"),
+    (r'__asm__(".section .debug_gdb_scripts,\"\"; .byte 0; .text");',
+     "heap.c puts data into section .debug_gdb_scripts, which a lab's file has no use for"),
+    (r'__asm__(".section .rodata.\377x,\"a\"; .byte 0; .text");',
+     "heap.c puts data into section .rodata.\ufffdx, which a lab's file has no use for"),
 ])
 def test_a_section_that_is_out_of_the_ordinary_is_named(source, sentence, build):
     assert conduct.offences(build(source), "heap.c") == [sentence]
@@ -321,13 +326,24 @@ def test_an_instruction_is_found_wherever_there_is_code(source, build):
 # ---- false names, and too much
 
 
-@pytest.mark.parametrize("source", [
-    '#line 7 "ktest.c"\nvoid f(void);\nvoid f(void) { }',
-    '# 1 "kernel/ktest.c" 1\nvoid f(void);\nvoid f(void) { }',
-    r'__asm__(".file \"ktest.c\"");',
+F = "void f(void);\nvoid f(void) { }"
+
+
+@pytest.mark.parametrize("source, claimed", [
+    ('#line 7 "ktest.c"\n' + F, "ktest.c"),
+    ('# 1 "kernel/ktest.c" 1\n' + F, "ktest.c"),
+    (r'__asm__(".file \"ktest.c\"");', "ktest.c"),
+    ('#line 5 "x frame.c"\n' + F, "x frame.c"),
+    ('#line 5 "x heap.c"\n' + F, "x heap.c"),
+    (r'#line 5 "x\ty: heap.c"' + "\n" + F, "x\\ty: heap.c"),
+    ('#line 5 "harmless.h"\n' + F, "harmless.h"),
+    ('#line 5 "elsewhere/heap.h"\n' + F, "heap.h"),
+    ('#include "heap.h"\n#line 87 "kernel/heap.h"\n' + F, "heap.h, where line 88 makes no code"),
+    ('#include "cpu.h"\n#line 1 "kernel/cpu.h"\n' + F, "cpu.h, where line 2 makes no code"),
 ])
-def test_code_that_claims_to_be_from_another_file_is_named(source, build):
-    assert "heap.c claims that its code is from ktest.c" in conduct.offences(build(source), "heap.c")
+def test_code_that_claims_to_be_from_another_file_is_named(source, claimed, build):
+    found = conduct.offences(build(source), "heap.c")
+    assert f"heap.c claims that its code is from {claimed}" in found
 
 
 def test_there_is_an_end_to_what_is_named(build):
@@ -336,6 +352,61 @@ def test_there_is_an_end_to_what_is_named(build):
     made = build('__asm__(".data; .fill 5 << 20, 1, 0x90");')
     assert conduct.offences(made, "heap.c") == [
         "heap.c makes an object of 5 MiB, too much to be looked into"]
+
+
+@pytest.mark.parametrize("text, sentence", [
+    (".fill 4000000, 1, 0x90", "3906 KiB of code and line numbers, too much to be looked into"),
+    (".rept 300000; .loc 1 1; .loc 1 2; .endr; nop",
+     "KiB of code and line numbers, too much to be looked into"),
+    (r'.altmacro; .macro code n; .section .text.s\\n,\"ax\"; nop; .endm; .set i, 0; '
+     ".rept 200; code %i; .set i, i + 1; .endr; .text",
+     "201 sections of code, too many to be looked into"),
+], ids=["code", "lines", "sections"])
+def test_too_much_code_is_not_looked_into(text, sentence, build):
+    made = build(assembly(text))
+    before = os.times()
+    found = conduct.offences(made, "heap.c")
+    assert len(found) == 1 and found[0].endswith(sentence)
+    assert sum(os.times()[:4]) - sum(before[:4]) < 0.5      # s
+
+
+@pytest.mark.parametrize("how, why", [
+    ("echo no such section >&2; exit 1", "no such section"),
+    ("kill -XCPU $$", "exit status -24"),
+    ("exec sleep 9", "no end within 0.1 s"),
+])
+def test_an_object_that_no_tool_can_read_is_an_offence(how, why, build, tmp_path, monkeypatch):
+    tool = tmp_path / "objdump"
+    tool.write_text(f"#!/bin/sh\n{how}\n")
+    tool.chmod(0o755)
+    made = build(in_function("hidden()").replace("void", "extern int hidden(void);\nvoid", 1))
+    monkeypatch.setattr(conduct, "TOOL_LIMIT", 0.1 if "sleep" in how else 60)
+    monkeypatch.setattr(conduct, "_tool", lambda name: {"objdump": str(tool)}.get(
+        name, shutil.which(name)))
+    assert conduct.offences(made, "heap.c") == [
+        "heap.c uses hidden in heap_init (heap.c:6), which no header in kernel/ declares",
+        f"heap.c makes an object that objdump cannot read: {why}"]
+
+
+def test_a_tool_that_is_not_installed_is_nobodys_offence(build, monkeypatch):
+    conduct._tool.cache_clear()
+    made = build("int x;")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(MachineError, match="objdump is not installed"):
+        conduct.offences(made, "heap.c")
+
+
+def test_an_object_that_is_not_well_formed_is_an_offence(build):
+    made = build(r'__asm__(".section .data.x,\"aw\",@2; .quad 1; .text");')
+    assert conduct.offences(made, "heap.c")[0].startswith("heap.c makes an object that ")
+
+
+@pytest.mark.parametrize("flags", ["aM", "M"])
+def test_a_second_table_of_symbols_hides_nothing(flags, build):
+    name = ".rodata.x" if "a" in flags else ".symtab"
+    made = build(rf'__asm__(".section {name},\"{flags}\",@2,24; .quad 1, 2, 3; .text; call kmain");')
+    assert conduct.offences(made, "heap.c") == [
+        "heap.c uses kmain, which no header in kernel/ declares"]
 
 
 def test_a_name_cannot_write_to_the_terminal(build):

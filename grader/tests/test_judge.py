@@ -133,7 +133,7 @@ def test_a_test_that_does_not_exist_has_not_passed():
     (memory(NOT_RUN, NOT_RUN, NOT_RUN, whole=NOT_RUN), Verdict.BOOT_FAIL),
     (Results(), Verdict.BOOT_FAIL),
 ])
-@pytest.mark.parametrize("cause", [Cause.REBOOT, Cause.OFF, Cause.PROMPT])
+@pytest.mark.parametrize("cause", [Cause.REBOOT, Cause.OFF, Cause.PROMPT, Cause.FALSE_PROMPT])
 def test_the_console_alone_passes_nothing(tests, verdict, cause):
     record = ended(cause, HEADER + ALL_PASS, tests=tests)
     assert set(verdicts(record).values()) == {verdict}
@@ -149,6 +149,7 @@ def test_memory_alone_passes_whatever_the_console_says():
     (Cause.OFF, "the machine switched itself off before its result"),
     (Cause.REBOOT, "the machine reset itself before its result"),
     (Cause.PROMPT, "the monitor came up before its result"),
+    (Cause.FALSE_PROMPT, "something other than the monitor printed its prompt before its result"),
 ])
 def test_an_end_before_the_result_is_named_and_those_not_run_may_run_again(cause, words):
     record = ended(cause, HEADER + ALL_PASS, tests=memory(PASSED, RUNNING, NOT_RUN))
@@ -192,7 +193,7 @@ def test_two_variables_of_one_name_pass_nothing():
 def test_a_passed_test_is_replayed():
     name = "heap.trace"
     record = ended(Cause.REBOOT, tests=Results(
-        PASSED, {name: PASSED}, {name: replay.Trace(0, [])}, [range(0, 1 << 20)]))
+        PASSED, {name: PASSED}, {name: replay.Trace(0, [])}, replay.Ram([range(0, 1 << 20)])))
     finding = judged(record, [name])[name]
     assert finding.verdict is Verdict.WRONG
     assert "when replayed: its trace ends after 0 calls" in finding.detail
@@ -278,6 +279,15 @@ def test_an_end_as_expected_passes_and_no_other(expect, record):
 ])
 def test_what_is_there_instead_of_a_deadlock(record, verdict):
     assert judge.judge_end(demand("deadlock"), record).verdict is verdict
+
+
+@pytest.mark.parametrize("expect", judge._EXPECTED.keys() | {"monitor", "reboot"})
+def test_a_false_prompt_passes_nothing(expect):
+    record = ended(Cause.FALSE_PROMPT, "\nouroboros> ", autopsy=DEADLOCK)
+    finding = judge.judge_end(demand(expect), record)
+    assert finding.verdict is Verdict.WRONG
+    assert finding.detail.startswith(
+        f"no {expect}, but something other than the monitor printed its prompt, in ")
 
 
 def test_only_the_deadlock_passes():

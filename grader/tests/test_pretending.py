@@ -5,6 +5,7 @@ tests here have them built by make alone, so that they do boot: the machine must
 """
 import asyncio
 import difflib
+import re
 
 import pytest
 from conftest import ROOT, grade
@@ -13,7 +14,7 @@ import judge
 import lab
 from image import Image
 from judge import Verdict
-from machine import Config
+from machine import Cause, Config
 from observe import observe
 
 SEED = 77
@@ -36,17 +37,17 @@ FORGE = """
 """
 
 
-def patch(tmp_path, source, *changes):
-    """A patch that replaces texts in a file of lab 1."""
-    path = ROOT / "labs/01-frames" / source
+def patch(tmp_path, source, *changes, lab_name="01-frames"):
+    """A patch that replaces texts in a file of a lab."""
+    path = ROOT / "labs" / lab_name / source
     old = new = path.read_text()
     for text, other in changes:
         assert new.count(text) == 1
         new = new.replace(text, other)
     file = tmp_path / "pretending.patch"
     file.write_text("".join(difflib.unified_diff(
-        old.splitlines(True), new.splitlines(True), f"a/labs/01-frames/{source}",
-        f"b/labs/01-frames/{source}")))
+        old.splitlines(True), new.splitlines(True), f"a/labs/{lab_name}/{source}",
+        f"b/labs/{lab_name}/{source}")))
     return file
 
 
@@ -133,7 +134,8 @@ def test_a_variable_of_the_same_name_is_worth_nothing(iso, tmp_path):
 
 
 def test_variables_that_only_look_like_the_kernels_are_not_taken_for_them(iso, tmp_path):
-    names = ("ktests_outcome", "panic_record", "data_start", "nr_ranges", "ranges")
+    names = ("ktests_outcome", "panic_record", "data_start", "nr_ranges", "ranges",
+             "monitor_prompts")
     findings, _ = boot(iso, patch(tmp_path, "frame.c", (
         '#include "frame.h"\n', "".join(
             f"static __attribute__((used)) unsigned {name}_ __asm__(\"{name}\") = 9;\n"
@@ -167,6 +169,80 @@ def test_a_trace_that_cannot_be_is_refused(iso, tmp_path, old, new, words):
     findings, record = boot(iso, patch(tmp_path, "frame_misuse_test.c", (old, new)), [TRACE])
     assert f"ok 1 {TRACE}\n" in record.console
     assert findings[TRACE].verdict is Verdict.WRONG and words in findings[TRACE].detail
+
+
+def test_an_allocator_that_keeps_all_memory_for_itself_is_refused(iso, tmp_path):
+    """It takes what the map has, and then rightly has nothing to give."""
+    findings, record = boot(iso, patch(
+        tmp_path, "frame.c",
+        ("\ttables_init();\n", "\ttables_init();\n\tkeep_all();\n"),
+        ("void frame_init(void)\n", """static void keep_all(void)
+{
+	size_t nr_ranges;
+	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
+
+	for (size_t i = 0; i < nr_ranges; i++) {
+		if (ranges[i].owner == MEM_FREE) {
+			memmap_alloc(ranges[i].end - ranges[i].base);
+			i = 0;
+		}
+	}
+}
+
+void frame_init(void)
+"""), instead_of("frame_alloc", "return PADDR_NONE;")), [TRACE])
+    assert f"ok 1 {TRACE}\n" in record.console
+    assert findings[TRACE].verdict is Verdict.WRONG
+    assert re.search(r"frame_init has taken (\d+\.\d) of \1 MiB for itself", findings[TRACE].detail)
+
+
+# ---- prompts
+
+RESCUED = "[ 0.061] debug heap: rescue 1: no room for 640 bytes, taking 4 KiB\\n" \
+          "[ 0.062] info  initramfs: 4000 entries\\n"
+EXHAUSTED = "initramfs: the heap is exhausted\\n"
+SPIN = "for (;;) ;"
+# so slowly that a line is typed at each, if one is
+AGAIN_AND_AGAIN = 'for (;;) { console_printf("\\nouroboros> dmesg\\n' + RESCUED + \
+    'ouroboros> "); for (volatile unsigned i = 0; i < 2000000; i++) ; }'
+RECORD = "void log_record(enum log_level level, const char *message, va_list arguments)\n{\n"
+DUMP = "void log_dump(void)\n{\n"
+KMALLOC = "void *kmalloc(size_t bytes)\n{\n"
+
+
+def prompts(lines, then):
+    return f'console_printf("{lines}ouroboros> "); {then}'
+
+
+@pytest.mark.parametrize("lab_name, source, head, statements, place", [
+    ("04-static-log", "log.c", RECORD, f'console_printf("{RESCUED}"); {AGAIN_AND_AGAIN}',
+     ", in log_record "),
+    ("04-static-log", "log.c", DUMP, prompts(RESCUED, SPIN), ", in log_dump "),
+    ("04-static-log", "log.c", DUMP, prompts(RESCUED, "for (;;) console_read();"),
+     ", in console_read "),
+    ("04-static-log", "log.c", DUMP, prompts(RESCUED, ""), ", in console_read "),
+    ("02-heap", "heap.c", KMALLOC, prompts(EXHAUSTED, SPIN), ", in kmalloc "),
+    ("02-heap", "heap.c", KMALLOC, prompts(EXHAUSTED, "cpu_stop();"), ", in cpu_stop "),
+    ("02-heap", "heap.c", KMALLOC, prompts(EXHAUSTED, "return NULL;"), ", in console_read "),
+], ids=["log-again", "dump-spins", "dump-reads", "dump-goes-on", "heap-spins", "heap-halts",
+        "heap-goes-on"])
+def test_a_prompt_that_the_monitor_did_not_print_is_worth_nothing(
+        iso, tmp_path, lab_name, source, head, statements, place):
+    name = {"log.c": "boot.debug_boots", "heap.c": "boot.out_of_memory"}[source]
+    include = f'#include "{source[:-2]}.h"\n'
+    file = patch(tmp_path, source, (include, include + '#include "console.h"\n#include "cpu.h"\n'),
+                 (head, head + f"\t{statements}\n"), lab_name=lab_name)
+    this_boot, test = next((this_boot, test)
+                           for this_boot in lab.load(ROOT / "labs" / lab_name).boots
+                           for test in this_boot.tests if test.name == name)
+    image, elf = iso(int(lab_name[:2]), this_boot.cmdline or "log=info", f"PATCH={file}")
+    record = asyncio.run(observe(Config(image), Image(elf), this_boot, []))
+    assert "\nouroboros> " in record.console
+    assert record.ending.cause is Cause.FALSE_PROMPT
+    finding = judge.judge_end(test, record)
+    assert finding.verdict is Verdict.WRONG
+    assert "no monitor, but something other than the monitor printed its prompt" + place \
+        in finding.detail
 
 
 @pytest.mark.parametrize("function, statements, words", [

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 import replay
-from replay import DIRECT_MAP_BASE, PADDR_NONE, Call, Function, Trace
+from replay import DIRECT_MAP_BASE, PADDR_NONE, Call, Function, Ram, Trace
 
 SEED = 77
-RAM = [range(0x100000, 0x200000), range(0x300000, 0x4000000)]
+RAM = Ram([range(0x100000, 0x200000), range(0x300000, 0x4000000)])
 FRAMES, HEAP = "frame.a_random_trace_agrees_with_the_model", "heap.trace"
 
 
@@ -139,8 +139,28 @@ def test_a_block_that_overlaps_names_the_other_one():
 
 def test_a_failure_is_right_when_no_aligned_block_is_left():
     model = replay._Frames(replay.Replay(Trace(1, [Call(1, 1, 0, PADDR_NONE)]),
-                                         [range(0x1000, 0x2000), range(0x3000, 0x5000)], SEED))
+                                         Ram([range(0x1000, 0x2000), range(0x3000, 0x5000)]),
+                                         SEED))
     assert model.alloc(1) is None           # 0x1000 and 0x3000 … 0x5000 hold no aligned pair
+
+
+@pytest.mark.parametrize("early_bytes, words", [
+    (60 << 20, "frame_init has taken 60.0 of 122.0 MiB for itself"),
+    (5 << 20, "frame_init has taken 5.0 of 67.0 MiB for itself"),
+    (4 << 20, None),            # 64 MiB in frames, with 256 bytes for each
+])
+def test_an_allocator_may_keep_only_so_much_for_itself(early_bytes, words):
+    ram = Ram(RAM.free, early_bytes)
+    assert replay.complaint(FRAMES, TRACES[FRAMES], ram, SEED) == words
+
+
+def test_an_allocator_that_kept_all_has_not_rightly_failed():
+    recording = Recording(lambda function, *_: PADDR_NONE)
+    recording.ram = Ram()
+    replay.frames(recording)
+    trace = Trace(recording.number, recording.trace.calls)
+    assert replay.complaint(FRAMES, trace, Ram((), 60 << 20), SEED) == \
+        "frame_init has taken 60.0 of 60.0 MiB for itself"
 
 
 @pytest.mark.parametrize("result, words", [

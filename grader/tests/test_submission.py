@@ -407,3 +407,14 @@ def test_a_nul_in_a_path_is_a_name_like_any_other(tmp_path):
             archive.addfile(member, io.BytesIO())
     read = submission.read(tmp_path / "alice.tar", [FRAME], GRADER.parent)
     assert list(read.files) == [FRAME] and "odd" in "".join(read.ignored)
+
+
+def test_a_directory_with_nothing_but_an_archive_stands_for_it(tmp_path):
+    (tmp_path / "Ada_1").mkdir()
+    with zipfile.ZipFile(tmp_path / "Ada_1" / "labs.zip", "w") as archive:
+        archive.writestr(FRAME, "int x;\n")
+    (tmp_path / "Ada_1" / ".DS_Store").write_bytes(b"")
+    read = submission.read(tmp_path / "Ada_1", [FRAME])
+    assert (read.name, read.files) == ("Ada_1", {FRAME: b"int x;\n"})
+    (tmp_path / "Ada_1" / "notes.txt").write_text("hello")
+    assert submission.read(tmp_path / "Ada_1", [FRAME]).missing == (FRAME,)

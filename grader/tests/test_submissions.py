@@ -99,8 +99,18 @@ def test_what_cannot_be_read_is_not_implemented_and_says_why(name, contents, tmp
     status, result, output = grade_tree(tmp_path / name, "2", directory=tmp_path)
     assert status == 1, output
     assert (result["points"], result["max"]) == (0, 100)
-    assert "cannot be read" in output and name in output
+    assert "cannot be graded" in output and name in output
+    assert name in result["submission"]["trouble"]
     assert set(verdicts(result["labs"]).values()) == {"NOT_IMPLEMENTED"}
+
+
+def test_a_submission_with_other_files_says_what_it_has(tmp_path):
+    (tmp_path / "bob").mkdir()
+    (tmp_path / "bob/Frame.c").write_text("int x;\n")
+    status, result, output = grade_tree(tmp_path / "bob", "1", directory=tmp_path)
+    assert status == 1 and result["points"] == 0, output
+    assert "none of the files that count; it has: " in result["submission"]["trouble"]
+    assert "Frame.c" in result["submission"]["trouble"]
 
 
 def test_a_tree_that_is_not_there_is_a_wrong_call(tmp_path):
