@@ -174,24 +174,31 @@ SECCOMP = ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resou
 VIRTUAL_TIME = ["-icount", "shift=7,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
 
 
-def _parent_guard(limits: sandbox.Limits | None = None) -> Callable[[], None] | None:
+def _no_huge_pages() -> None:
     """
-    For preexec_fn: sets limits, has the kernel kill the child when its parent dies, even by SIGKILL, and
-    give it no huge pages: a guest that writes to one page in every 4 MiB would otherwise have
-    the host clear half of its memory, which takes seconds for 6 GiB.
+    For preexec_fn. A guest that writes to one page in every 4 MiB would otherwise have the host
+    clear half of its memory, which takes seconds for 6 GiB.
     """
-    if sys.platform != "linux":
-        return limits.apply if limits else None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)         # PR_SET_THP_DISABLE
+
+
+def _parent_guard() -> Callable[[], None]:
+    """For preexec_fn: has the kernel kill the child when its parent dies, even by SIGKILL."""
+    parent = os.getpid()
 
     def guard() -> None:
-        prctl(1, signal.SIGKILL)        # PR_SET_PDEATHSIG
-        prctl(41, 1, 0, 0, 0)           # PR_SET_THP_DISABLE
-        if os.getppid() != parent:      # it died before the call
-            os.kill(os.getpid(), signal.SIGKILL)
-        if limits:
-            limits.apply()
+        _no_huge_pages()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+            if os.getppid() != parent:                  # it died before the call
+                os.kill(os.getpid(), signal.SIGKILL)
     return guard
+
+
+# In a sandbox, which dies with us from when it is complete. Until then we may have died without
+# its notice: so QEMU is not started before we have answered, and what nobody answers ends.
+ON_OUR_WORD = ["sh", "-c", 'echo ready >&0; read -r go && exec "$@"', "sh"]
 
 
 class Machine:
@@ -239,20 +246,21 @@ class Machine:
         command += [
             "-action", "reboot=shutdown,shutdown=pause",
             "-chardev", f"pipe,id=console,path={pipe}", "-serial", "chardev:console",
-            "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}", "-mon", "chardev=qmp,mode=control",
+            "-chardev", "socket,id=qmp,fd=0", "-mon", "chardev=qmp,mode=control",
             "-d", "cpu_reset,int", "-D", f"{pipe}.log",     # says "Triple fault", and why
         ]
         self._log_file = os.open(f"{pipe}.log", os.O_RDWR | os.O_NONBLOCK)     # never at its end
         asyncio.get_running_loop().add_reader(self._log_file, self._read_log)
         with qmp_peer, open(self.private / "stderr", "wb") as stderr:
             self._process = await asyncio.create_subprocess_exec(
-                *self._in_sandbox(command), env=sandbox.environment(), cwd=self.private,
-                pass_fds=(qmp_peer.fileno(),), stderr=stderr,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                start_new_session=True, preexec_fn=_parent_guard(
-                    sandbox.qemu_limits(memory_bytes(self.config.mem))))
+                *self._in_sandbox([*ON_OUR_WORD, *command]), env=sandbox.environment(),
+                cwd=self.private, stdin=qmp_peer, stdout=asyncio.subprocess.DEVNULL, stderr=stderr,
+                start_new_session=True, preexec_fn=self._prepare())
         self._started = asyncio.get_running_loop().time()
         reader, self._qmp = await asyncio.open_unix_connection(sock=qmp)
+        if await reader.readline() != b"ready\n":
+            raise MachineError(f"QEMU did not start: {self._last_words()}")
+        self._qmp.write(b"go\n")
         self._tasks.append(asyncio.create_task(self._read_qmp(reader)))
         await self.qmp("qmp_capabilities")
         self._input = os.open(f"{pipe}.in", os.O_WRONLY)
@@ -261,11 +269,25 @@ class Machine:
             fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, CONSOLE_PIPE_BYTES)
         asyncio.get_running_loop().add_reader(self._output, self._read_console)
 
+    @property
+    def _is_sandboxed(self) -> bool:
+        return self.config.accel == "tcg" and not sandbox.trouble()     # KVM needs the host's /dev
+
     def _in_sandbox(self, command: list[str]) -> list[str]:
         """The command with a sandbox around it that has the machine's files alone, where we can."""
-        if self.config.accel != "tcg":      # needs a device of the host's
+        if not self._is_sandboxed:
             return command
         return sandbox.wrap(command, [self.config.iso], [self.private], self.private)
+
+    def _prepare(self) -> Callable[[], None]:
+        """For preexec_fn."""
+        limits = sandbox.qemu_limits(memory_bytes(self.config.mem))
+        guard = _no_huge_pages if self._is_sandboxed else _parent_guard()
+
+        def prepare() -> None:
+            guard()
+            limits.apply()
+        return prepare
 
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""
