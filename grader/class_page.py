@@ -270,10 +270,14 @@ class Page:
             names = _listed([outcome.name for outcome in outcomes], MAX_TESTS)
             why = tag("a", "why", href=f"#{self.causes[key]}") if key in self.causes else None
             items.append(tag("li", _verdict(key[1]), f" {names} · {_count(lost, 'point')} lost ", why))
-        items += [tag("li", _verdict(verdict), f" {outcome.name}, on {whose} earlier labs, "
-                      f"which does not count. {short(detail)}")
-                  for outcome in lab.outcomes if outcome.beside
-                  for whose, verdict, detail in [outcome.beside] if verdict != outcome.verdict]
+        beside: dict[tuple[str, Verdict], list[Outcome]] = {}
+        for outcome in lab.outcomes:
+            if outcome.beside and outcome.beside[1] != outcome.verdict:
+                beside.setdefault(outcome.beside[:2], []).append(outcome)
+        items += [tag("li", _verdict(verdict), f" {_listed([one.name for one in outcomes], MAX_TESTS)}"
+                      f", on {whose} earlier labs, which does not count. "
+                      f"{short(outcomes[0].beside[2])}")
+                  for (whose, verdict), outcomes in beside.items()]
         items += [tag("li", note) for note in lab.notes]
         points = f"\u2002{'—' if lab.infra else lab.points}\u00a0/\u00a0{lab.max}"
         return [tag("h3", f"Lab {lab.number} · {lab.title}", tag("span", points, class_="dim"))] \
