@@ -53,8 +53,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 def read(lab: Lab, tree: Path = ROOT) -> Answers:
     """
-    The student's answers, in their tree. If their file is readable, or missing, and has no answer in it, those
-    of the reference where we have one.
+    The student's answers, in their tree. If their file is readable, or missing, and has no
+    answer in it, those of the reference where we have one.
     """
     directory = tree / "labs" / lab.name
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The commands that show a failure again: `make run …`, or `make debug …` stopped where it shows."""
+"""The commands that show a failure again: `make run …`, and `make debug …` stopped where it is."""
 from __future__ import annotations
 
 import os

@@ -33,7 +33,8 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> T
     def left_out(directory: str, names: list[str]) -> list[str]:
         paths = {name: Path(directory, name) for name in names}
         return [name for name, path in paths.items()
-                if path in hidden or name == "reference" or not (path.is_dir() or _OURS.fullmatch(name))]
+                if path in hidden or name == "reference"
+                or not (path.is_dir() or _OURS.fullmatch(name))]
 
     for name in SOURCES + tuple(f"build/{built}" for built in BUILT):
         target = into / name

@@ -71,7 +71,7 @@ def test_the_reference_gets_full_points_however_it_is_packed(kind, submission, t
 
 def test_what_no_lab_asks_for_is_ignored_and_named(submission, tmp_path):
     tree = submission(**{
-        "Makefile": "$(shell touch /var/tmp/ouroboros-was-here)\nall elf iso:\n\t:(){ :|:& };:\n",
+        "Makefile": f"$(shell touch {tmp_path}/was-here)\nall elf iso:\n\ttouch {tmp_path}/was-here\n",
         "labs/01-frames/frame_test.c": "#error this replaces a test\n",
         "labs/02-heap/lab.toml": "this is not TOML",
         "kernel/ktest.c": "#error this replaces the harness\n"})
@@ -81,6 +81,7 @@ def test_what_no_lab_asks_for_is_ignored_and_named(submission, tmp_path):
     ignored = ["Makefile", "kernel/ktest.c", "labs/01-frames/frame_test.c", "labs/02-heap/lab.toml"]
     assert result["submission"]["ignored"] == ignored
     assert all(name in output for name in ignored)
+    assert not (tmp_path / "was-here").exists()
 
 
 @pytest.mark.parametrize("missing, number", [(FRAME, 1), (HEAP, 2), (ANSWERS, 3), (LOG, 4)])
