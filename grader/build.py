@@ -194,6 +194,7 @@ class Builder:
         self.private = private
         self.tree = tree
         self._built: dict[Stage, Built | BuildFailure | Misconduct] = {}
+        self._seeds: dict[Stage, int] = {}
         self._nr_files = 0
 
     def new_file(self, suffix: str) -> Path:
@@ -241,13 +242,15 @@ class Builder:
     def seed(self, stage: Stage) -> int:
         """
         The seed for the stage's tests, a 32-bit number: the same for the same sources, but
-        not to be known by them, as it is made of them.
+        not to be known by them, as it is made of them when first asked for.
         """
-        digest = hashlib.sha256()
-        for file in [self.tree.root / name for name in students_sources(stage.lab)] + \
-                ([stage.patch] if stage.patch else []):
-            digest.update(file.read_bytes() if file.is_file() else b"")
-        return int.from_bytes(digest.digest()[:4])
+        if stage not in self._seeds:
+            digest = hashlib.sha256()
+            for file in [self.tree.root / name for name in students_sources(stage.lab)] + \
+                    ([stage.patch] if stage.patch else []):
+                digest.update(file.read_bytes() if file.is_file() else b"")
+            self._seeds[stage] = int.from_bytes(digest.digest()[:4])
+        return self._seeds[stage]
 
     async def combine(self, *patches: Path) -> Path:
         """One patch that does what several do, one after the other."""

@@ -17,6 +17,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
+import formats
 from class_page import Page
 from class_results import Damaged, Result, labs_of, read, short
 from submission import shown
@@ -50,13 +51,6 @@ def gradebook(results: list[Result]) -> str:
 # ---- the command
 
 
-def _write(path: Path, text: str) -> None:
-    """The file appears complete or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
 def find(paths: list[Path]) -> list[Path]:
     """
     The results' files that these files and directories are. ValueError if two submissions have
@@ -85,8 +79,8 @@ def make(files: list[Path], out: Path) -> bool:
     if results:
         results.sort(key=lambda result: result.name)
         out.mkdir(parents=True, exist_ok=True)
-        _write(out / "grades.csv", gradebook(results))
-        _write(out / "index.html", Page(results).html())
+        formats.replace(out / "grades.csv", gradebook(results))
+        formats.replace(out / "index.html", Page(results).html())
         print(f"{out / 'index.html'} and {out / 'grades.csv'}: "
               f"{len(results)} submission{'' if len(results) == 1 else 's'}")
     return len(results) == len(files)

@@ -22,13 +22,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +42,7 @@ import workspace
 from class_results import Damaged, Result, read
 from grading import students_files
 from lab import ROOT, LabError, NoSuchLab, select
+from machine import parent_guard
 from result import as_dict
 from submission import SubmissionError, shown
 
@@ -158,19 +158,6 @@ class Watcher:
 # ---- grading
 
 
-def _guard() -> Callable[[], None] | None:
-    """For preexec_fn: has Linux tell the child to end if we die, even by SIGKILL."""
-    if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def guard() -> None:
-        prctl(1, signal.SIGTERM)            # PR_SET_PDEATHSIG
-        if os.getppid() != parent:          # we died before the call
-            os.kill(os.getpid(), signal.SIGTERM)
-    return guard
-
-
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Ends a command and whatever it has left behind."""
     if process.returncode is None:
@@ -263,7 +250,7 @@ class Classroom:
         process = await asyncio.create_subprocess_exec(
             *self._grader, f"--tree={candidate.path.resolve()}", f"--json={file.resolve()}",
             "--jobs=1", *self.labs, stdin=asyncio.subprocess.DEVNULL, stdout=output,
-            stderr=asyncio.subprocess.STDOUT, start_new_session=True, preexec_fn=_guard())
+            stderr=asyncio.subprocess.STDOUT, start_new_session=True, preexec_fn=parent_guard(signal.SIGTERM))
         try:
             async with asyncio.timeout(self._limit):
                 return f"ended with status {await process.wait()} and no result"

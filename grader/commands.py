@@ -59,8 +59,8 @@ def show_again(lab: Lab, boot: Boot, patch: Path | None, test: Test, command_lin
         return "", ""
     if verdict is Verdict.BUILD_FAIL:
         return " ".join(["make", "elf", f"LAB={lab.number}", *_source(boot, patch)]), ""
-    typed = f"   # then type: {', '.join(boot.input)}" if boot.input else ""
-    run = " ".join(["make run", *_words(lab, boot, patch, test, command_line)]) + typed
+    then = f"   # then type: {', '.join(boot.input)}" if boot.input else ""
+    run = " ".join(["make run", *_words(lab, boot, patch, test, command_line)]) + then
     stop = ""
     if verdict in _PANICS and not typed:
         stop = AT_A_PANIC

@@ -29,6 +29,7 @@ from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import Section, StringTableSection, Symbol, SymbolTableSection
 
 import sandbox
+from image import section_flags
 from lab import ROOT
 from machine import MachineError
 from submission import shown
@@ -221,15 +222,10 @@ class _Object:
         return ""
 
 
-def _flags(section: Section) -> str:
-    letters = {"W": SH_FLAGS.SHF_WRITE, "A": SH_FLAGS.SHF_ALLOC, "X": SH_FLAGS.SHF_EXECINSTR}
-    return "".join(letter for letter, bit in letters.items() if section["sh_flags"] & bit)
-
-
 def _of_size(obj: _Object) -> Iterator[str]:
     """More code than can be looked into."""
     nr_bytes = sum(section.data_size for section in obj.sections
-                   if "X" in _flags(section) or section.name == ".debug_line")
+                   if "X" in section_flags(section) or section.name == ".debug_line")
     if nr_bytes > MAX_CODE_BYTES:
         yield f"{obj.source} makes {nr_bytes >> 10} KiB of code and line numbers, too much to be " \
               "looked into"
@@ -258,7 +254,7 @@ def _of_symbols(obj: _Object) -> Iterator[str]:
 def _of_sections(obj: _Object) -> Iterator[str]:
     """Sections that an ordinary C file does not have."""
     for section in obj.sections[1:]:            # the first is always empty
-        name, flags = section.name, _flags(section)
+        name, flags = section.name, section_flags(section)
         allowed = next((allowed for pattern, allowed in _SECTIONS if pattern.fullmatch(name)), None)
         if allowed is None:
             yield f"{obj.source} puts data into section {name}, " + (

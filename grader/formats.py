@@ -81,6 +81,11 @@ def write(name: str, path: Path, result: dict[str, Any]) -> None:
     if path.exists() and not path.is_file():        # a pipe or a device: nothing to replace
         path.write_text(text, encoding="utf-8")
         return
+    replace(path, text)
+
+
+def replace(path: Path, text: str) -> None:
+    """Writes a file that appears complete or not at all."""
     part = path.with_name(f"{path.name}.part")
     part.write_text(text, encoding="utf-8", errors="backslashreplace")
     part.replace(path)

@@ -173,9 +173,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         files = None
         if arguments.tree:
             given = submission.read(arguments.tree, students_files(), labs.ROOT)
-            needed = {file for task in tasks
-                      for file in [f"labs/{task.lab.name}/{file}" for file in task.lab.files]
-                      + labs.students_sources(task.lab.number)}
+            needed = {path for task in tasks
+                      for path in task.lab.paths + labs.students_sources(task.lab.number)}
             graded.submission = {
                 "name": given.name, "digest": given.digest, "ignored": list(given.ignored),
                 "missing": [file for file in given.missing if file in needed],
@@ -201,14 +200,12 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
                        for task in tasks]
         graded.submission = {"name": submission.stem(arguments.tree), "digest": "", "ignored": [],
                              "missing": [], "trouble": f"cannot be graded: {error}"}
-    except labs.LabError as error:
+    except (labs.LabError, MachineError) as error:
         graded.error = str(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         graded.error = "interrupted"
     except Usage:
         raise
-    except MachineError as error:
-        graded.error = str(error)
     except Exception as error:      # a bug of ours must not look like points lost
         with contextlib.suppress(OSError):
             traceback.print_exc()

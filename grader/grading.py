@@ -80,7 +80,8 @@ class Grader:
 
     async def _grade_lab(self, task: Task) -> LabScore:
         self.watcher.begin(task.lab, len(task.tests))
-        if reason := self._not_begun(task.lab):
+        given = answers.read(task.lab, self.builder.tree.root) if task.lab.questions else None
+        if reason := self._not_begun(task.lab, given):
             finding = Finding(Verdict.NOT_IMPLEMENTED, reason)
             return LabScore(task.lab, [Score(test, finding) for test in task.tests], begun=False)
         boots = [boot for boot in task.lab.boots
@@ -95,7 +96,6 @@ class Grader:
             measured = boot_facts | measured
         graded = LabScore(task.lab, [])
         if task.questions:
-            given = answers.read(task.lab, self.builder.tree.root)
             graded.notes += given.notes
             measured |= await self._measure_elf(task)
             for question in task.questions:
@@ -108,12 +108,12 @@ class Grader:
         graded.scores = [scores[test.name] for test in task.tests]
         return graded
 
-    def _not_begun(self, lab: Lab) -> str:
+    def _not_begun(self, lab: Lab, given: answers.Answers | None) -> str:
         """Why there is nothing of a lab to grade, or ""."""
         missing = [source for source in lab.sources if not (self.builder.tree.root / source).exists()]
         if missing:
             return f"there is no {', '.join(missing)}"
-        if lab.questions and not answers.read(lab, self.builder.tree.root).any:
+        if given and not given.any:
             return f"no question is answered in labs/{lab.name}/{lab.answers}"
         return ""
 
@@ -247,7 +247,7 @@ def _where_to_look(task: Task, question: Question, finding: Finding) -> str:
 
 def students_files() -> list[str]:
     """Every file that a student edits, as a path in the tree."""
-    return [f"labs/{lab.name}/{file}" for lab in select([]) for file in lab.files]
+    return [path for lab in select([]) for path in lab.paths]
 
 
 def _differs(files: Mapping[str, bytes], lab: Lab) -> bool:

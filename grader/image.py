@@ -14,12 +14,19 @@ from pathlib import Path
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Section
 
 import machine
 
 _SYMBOL = struct.Struct("<IBxHQQ")      # Elf64_Sym: its iterator in pyelftools takes 80 ms a kernel
 STT_FILE, STB_LOCAL = 4, 0
 TEST_PREFIX, OUTCOME_PREFIX = "ktest_entry_", "ktest_outcome_"      # KTEST(), kernel/ktest.h
+
+
+def section_flags(section: Section) -> str:
+    """A section's flags W, A and X, as readelf prints them."""
+    letters = {"W": SH_FLAGS.SHF_WRITE, "A": SH_FLAGS.SHF_ALLOC, "X": SH_FLAGS.SHF_EXECINSTR}
+    return "".join(letter for letter, bit in letters.items() if section["sh_flags"] & bit)
 
 
 class Impostor(Exception):
@@ -81,12 +88,10 @@ class Image:
     @cached_property
     def sections(self) -> dict[str, dict[str, int | str]]:
         """Address, size and flags (W, A, X as readelf prints them) by name without its dot."""
-        letters = {"W": SH_FLAGS.SHF_WRITE, "A": SH_FLAGS.SHF_ALLOC, "X": SH_FLAGS.SHF_EXECINSTR}
         with self.path.open("rb") as file:
             return {section.name.removeprefix("."): {
                         "address": section["sh_addr"], "size": section["sh_size"],
-                        "flags": "".join(letter for letter, bit in letters.items()
-                                         if section["sh_flags"] & bit)}
+                        "flags": section_flags(section)}
                     for section in ELFFile(file).iter_sections()}
 
     @cached_property

@@ -275,10 +275,10 @@ def _unmask(name: str, finding: Finding, results: list[ktap.Result]) -> Finding:
                    "print it")
 
 
-def _judge_in_order(names: list[str], record: Record, end: Finding, seed: int
-                    ) -> dict[str, Finding]:
+def _judge_in_order(names: list[str], record: Record, results: list[ktap.Result], end: Finding,
+                    seed: int) -> dict[str, Finding]:
     """Verdicts on tests as memory has them; `end` is that on the one that was running."""
-    outcomes, results = record.tests.outcomes, ktap.parse(record.console)
+    outcomes = record.tests.outcomes
     is_running = any(outcomes[name] is Outcome.RUNNING for name in names)
     is_its_turn = True
     found = {}
@@ -308,6 +308,7 @@ def judge_ktests(names: list[str], record: Record, seed: int) -> dict[str, Findi
     tests = record.tests
     known = [name for name in names if name in tests.outcomes]
     running = [name for name in known if tests.outcomes[name] is Outcome.RUNNING]
+    results = ktap.parse(record.console)
     crash = judge_crash(record)
     end = crash or _judge_early_end(record)
     if tests.impostor:
@@ -318,9 +319,8 @@ def judge_ktests(names: list[str], record: Record, seed: int) -> dict[str, Findi
         found = dict.fromkeys(names, end)
     else:
         missing = Finding(Verdict.WRONG, "did not run: the kernel has no test of this name")
-        found = _judge_in_order(known, record, end, seed) \
+        found = _judge_in_order(known, record, results, end, seed) \
             | {name: missing for name in names if name not in known}
-    results = ktap.parse(record.console)
     return {name: finding if tests.outcomes.get(name) is Outcome.PASSED
             else _unmask(name, finding, results) for name, finding in found.items()}
 

@@ -100,9 +100,14 @@ class Lab:
         return [*(test for boot in self.boots for test in boot.tests), *self.questions]
 
     @property
+    def paths(self) -> list[str]:
+        """The files that a student edits, as paths in the tree."""
+        return [f"labs/{self.name}/{file}" for file in self.files]
+
+    @property
     def sources(self) -> list[str]:
-        """The C files that a student edits, as paths in the tree."""
-        return [f"labs/{self.name}/{file}" for file in self.files if file.endswith(".c")]
+        """The C files among them."""
+        return [path for path in self.paths if path.endswith(".c")]
 
 
 class Table:

@@ -183,16 +183,25 @@ def _no_huge_pages() -> None:
         ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)         # PR_SET_THP_DISABLE
 
 
-def _parent_guard() -> Callable[[], None]:
-    """For preexec_fn: has the kernel kill the child when its parent dies, even by SIGKILL."""
+def parent_guard(how: int) -> Callable[[], None]:
+    """For preexec_fn: has Linux send the child the signal `how` if we die, even by SIGKILL."""
     parent = os.getpid()
 
     def guard() -> None:
-        _no_huge_pages()
         if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-            if os.getppid() != parent:                  # it died before the call
-                os.kill(os.getpid(), signal.SIGKILL)
+            ctypes.CDLL(None).prctl(1, how)             # PR_SET_PDEATHSIG
+            if os.getppid() != parent:                  # we died before the call
+                os.kill(os.getpid(), how)
+    return guard
+
+
+def _qemu_guard() -> Callable[[], None]:
+    """For preexec_fn of a QEMU that no sandbox ends."""
+    dies_with_us = parent_guard(signal.SIGKILL)
+
+    def guard() -> None:
+        _no_huge_pages()
+        dies_with_us()
     return guard
 
 
@@ -282,7 +291,7 @@ class Machine:
     def _prepare(self) -> Callable[[], None]:
         """For preexec_fn."""
         limits = sandbox.qemu_limits(memory_bytes(self.config.mem))
-        guard = _no_huge_pages if self._is_sandboxed else _parent_guard()
+        guard = _no_huge_pages if self._is_sandboxed else _qemu_guard()
 
         def prepare() -> None:
             guard()
@@ -626,7 +635,7 @@ def run(config: Config) -> int:
         pipe = None if person else subprocess.PIPE
         with qmp_peer:
             qemu = subprocess.Popen(command, stdin=pipe, stdout=pipe, pass_fds=[qmp_peer.fileno()],
-                                    preexec_fn=_parent_guard())
+                                    preexec_fn=_qemu_guard())
         with _ended_with_us(qemu):
             events = Events(qmp, react)
             status = qemu.wait() if person else _type_script(qemu)
@@ -662,7 +671,7 @@ def debug(config: Config, elf: Path, gdb_arguments: list[str]) -> int:
         with console:
             qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
                                     pass_fds=(console.fileno(), listener.fileno()),
-                                    preexec_fn=_parent_guard())
+                                    preexec_fn=_qemu_guard())
         with _ended_with_us(qemu):
             threading.Thread(target=_copy_console, args=(ours,), daemon=True).start()
             print("The console is shown here, but takes no input: make run does.",

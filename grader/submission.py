@@ -91,11 +91,13 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> S
 
 def _only_archive(path: Path) -> Path | None:
     """The archive that is all there is in a directory, as some learning platforms hand it out."""
-    if not path.is_dir():
+    try:
+        inside = [child for child in os.scandir(path) if not _is_silent(child.name)]
+    except OSError:                     # no directory, or one that _members() will complain of
         return None
-    inside = [child for child in path.iterdir() if not _is_silent(child.name)]
-    if len(inside) == 1 and inside[0].name.lower().endswith(SUFFIXES) and inside[0].is_file():
-        return inside[0]
+    if len(inside) == 1 and inside[0].name.lower().endswith(SUFFIXES) \
+            and inside[0].is_file(follow_symlinks=False):
+        return Path(inside[0].path)
     return None
 
 

@@ -12,6 +12,7 @@ from conftest import GRADER, ROOT, as_printed, grade
 from rich.console import Console
 
 import answers
+import commands
 import grading
 import judge
 import lab
@@ -110,6 +111,15 @@ def test_the_command_to_debug_stops_where_it_went_wrong():
                              capture_output=True, timeout=120, check=False)
     assert re.search(r"Breakpoint 1, machine_announce_panic", session.stdout), session.stdout
     assert "heap_rescue" in session.stdout and "kmain" in session.stdout
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_hang_is_debugged_unless_it_came_of_what_was_typed(typed):
+    boot = lab.Boot((), cmdline="log=debug", input=("dmesg",))
+    run, debug = commands.show_again(lab.load(lab.available()[4]), boot, None, lab.Test("boot.x", 1, ""),
+                                     "log=debug", Verdict.HANG, typed)
+    assert run == "make run LAB=4 LOG=debug   # then type: dmesg"
+    assert debug == ("" if typed else "make debug LAB=4 LOG=debug BREAK=machine_announce_panic")
 
 
 def test_two_graders_at_once_do_not_disturb_each_other():

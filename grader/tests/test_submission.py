@@ -418,3 +418,11 @@ def test_a_directory_with_nothing_but_an_archive_stands_for_it(tmp_path):
     assert (read.name, read.files) == ("Ada_1", {FRAME: b"int x;\n"})
     (tmp_path / "Ada_1" / "notes.txt").write_text("hello")
     assert submission.read(tmp_path / "Ada_1", [FRAME]).missing == (FRAME,)
+
+
+def test_a_link_to_an_archive_elsewhere_stands_for_nothing(tmp_path):
+    (tmp_path / "alice").mkdir()
+    with zipfile.ZipFile(tmp_path / "solutions.zip", "w") as archive:
+        archive.writestr(FRAME, "int solution;\n")
+    (tmp_path / "alice" / "labs.zip").symlink_to(tmp_path / "solutions.zip")
+    assert submission.read(tmp_path / "alice", [FRAME]).files == {}
