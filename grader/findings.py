@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import sandbox
-from machine import Machine, MachineError
+from debugger import stack
+from debugger.stack import Frame, Lock, Place
+from machine import Machine
+from qemu import MachineError
 
 AUTOPSY = Path(__file__).with_name("autopsy.py")
+DEBUGGER = Path(__file__).with_name("debugger")         # what AUTOPSY imports
 GDB_LIMIT = 60          # seconds of the host's time
 MAX_PERIOD = 16         # functions in one turn of a recursion
 MAX_STEPS = 14          # of a chain of calls in a sentence
-
-# How the kernel reports its own end: not part of what went wrong.
-REPORTERS = {"cpu_stop", "outb", "machine_announce_panic", "report", "stop", "panic_stop", "panic",
-             "todo", "lockup_report"}
 
 # Where a fault shows, but is not made.
 HELPERS = {"string.c", "spinlock.c", "ubsan.c"}
@@ -33,25 +33,6 @@ MIN_TURNS = 8           # of a function in a stack that it has overflowed
 
 # How every boot and every in-kernel test begins: says nothing of what went wrong.
 BEGINNINGS = {"start_high", "kmain", "ktest_run", "run_one"}
-
-
-@dataclass(frozen=True)
-class Place:
-    """A line of source."""
-    function: str
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.function} ({self.file}:{self.line})"
-
-
-@dataclass(frozen=True)
-class Lock:
-    name: str
-    locked: bool
-    owner: int
-    taken_at: Place | None
 
 
 @dataclass(frozen=True)
@@ -72,22 +53,20 @@ class Autopsy:
 
     @property
     def functions(self) -> list[str]:
-        return [frame.function for frame in self.frames]
+        return _names(self.frames)
+
+
+def _names(calls: Iterable[Place]) -> list[str]:
+    return [call.function for call in calls]
 
 
 def _place(values: dict[str, Any] | None) -> Place | None:
-    return Place(values["function"] or "?", values["file"] or "?", values["line"]) \
+    return Place(**values) if values else None
+
+
+def _lock(values: dict[str, Any] | None) -> Lock | None:
+    return Lock(values["name"], values["locked"], values["owner"], _place(values["taken_at"])) \
         if values else None
-
-
-def _interrupted(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The frames, innermost first, from what was going on before the kernel reported."""
-    for index, frame in enumerate(frames):
-        if frame["trap"]:
-            return frames[index + 1:]
-    while frames and (frames[0]["function"] in REPORTERS or frames[0]["function"].startswith("__")):
-        frames = frames[1:]
-    return frames
 
 
 def read(text: str, mark: str) -> Autopsy:
@@ -99,12 +78,11 @@ def read(text: str, mark: str) -> Autopsy:
         raise ValueError("GDB printed no result")
     found = json.loads(line.removeprefix(mark))
     cpu = found["cpu"] or {"id": 0, "waits_for": None, "waits_at": None}
-    lock = cpu["waits_for"]
+    frames = [Frame(**frame) for frame in found["frames"]]
     return Autopsy(
-        frames=tuple(_place(frame) for frame in reversed(_interrupted(found["frames"]))),
+        frames=tuple(reversed(stack.interrupted(frames))),
         cpu=cpu["id"],
-        waits_for=Lock(lock["name"] or "?", lock["locked"], lock["owner"], _place(lock["taken_at"]))
-        if lock else None,
+        waits_for=_lock(cpu["waits_for"]),
         waits_at=_place(cpu["waits_at"]),
         available_bytes=found["available_bytes"],
         values=found["values"],
@@ -120,7 +98,7 @@ async def dissect(machine: Machine, elf: Path, expressions: list[str] = []) -> A
                "-ex", f"target remote {address}", "-x", str(AUTOPSY)]
     try:
         gdb = await asyncio.create_subprocess_exec(
-            *sandbox.wrap(command, [elf, AUTOPSY], [machine.private], machine.private),
+            *sandbox.wrap(command, [elf, AUTOPSY, DEBUGGER], [machine.private], machine.private),
             env=sandbox.environment(AUTOPSY_MARK=mark, AUTOPSY_VALUES=json.dumps(expressions),
                                     HOME=str(machine.private)),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
@@ -180,30 +158,16 @@ def chain(names: list[str]) -> str:
     return " → ".join(steps)
 
 
-def _waiting(autopsy: Autopsy) -> list[str]:
-    """The calls that led to the innermost spin_lock."""
-    names = autopsy.functions
-    return names[:len(names) - 1 - names[::-1].index("spin_lock")] if "spin_lock" in names else names
-
-
-def _cycle(autopsy: Autopsy, lock: Lock) -> list[str]:
-    """The calls from the lock's owner to who waits for it; none if the owner has returned."""
-    waiting = _waiting(autopsy)
-    if lock.taken_at is None or lock.taken_at.function not in waiting[:-1]:
-        return []
-    return waiting[len(waiting) - 2 - waiting[-2::-1].index(lock.taken_at.function):]
-
-
 def describe_deadlock(autopsy: Autopsy, lock: Lock) -> str:
     """Who waits for what, who has it since where, and the way from there to here."""
     cpu, taken = f"cpu{autopsy.cpu}", lock.taken_at
     sentence = f"{cpu} waits in spin_lock for {lock.name}, which {cpu} itself holds"
-    way = chain(_waiting(autopsy))
+    way = chain(_names(stack.waiting(autopsy.frames)))
     if taken is None:
         return f"{sentence}, along {way}"
     sentence += f" since {taken}"
-    if cycle := _cycle(autopsy, lock):
-        return f"{sentence}, along {chain(cycle)}"
+    if cycle := stack.cycle(autopsy.frames, lock):
+        return f"{sentence}, along {chain(_names(cycle))}"
     return f"{sentence}, and that call has left it held; now along {way}"
 
 
@@ -223,9 +187,7 @@ def cause_of(autopsy: Autopsy, theirs: Collection[str]) -> str:
     `theirs`; "" if that is unknown.
     """
     if lock := autopsy.deadlock:
-        nr_waiting, nr_calls = len(_waiting(autopsy)), len(_cycle(autopsy, lock))
-        cycle = [frame.function
-                 for frame in _entries(autopsy.frames[nr_waiting - nr_calls:nr_waiting])]
+        cycle = _names(_entries(stack.cycle(autopsy.frames, lock)))
         return f"{lock.name} in {' → '.join(cycle) or 'a call that has returned'}"
     turns = sorted(name for name, count in Counter(autopsy.functions).items() if count >= MIN_TURNS)
     if turns:
