@@ -14,6 +14,9 @@ TEST     ?=
 OPTIONS  ?=
 VARIANT  ?=
 BREAK    ?=
+STOPPED  ?=
+RECORDING ?=
+TYPE     ?=
 MINUTES  ?= 10
 PATCH    ?= $(if $(VARIANT),$(wildcard $(lab_dir)/variants/$(VARIANT).patch))
 CMDLINE  ?= $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
@@ -55,6 +58,8 @@ CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
 	-ffile-prefix-map="$(CURDIR)/"= -Ikernel -nostdinc -isystem $(CC_INCLUDE)
+# What an editor needs of that: not how to generate code, in words that clang only partly knows.
+EDITOR_CFLAGS = $(filter-out -f% -m%,$(CFLAGS)) -ffreestanding -mgeneral-regs-only
 LDFLAGS := -nostdlib -static -no-pie -Wl,-T,build/kernel.ld -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--build-id=none -Wl,--fatal-warnings
 
@@ -122,6 +127,9 @@ build/$1/objects: FORCE
 
 build/$1/kernel.elf: $2 build/$1/objects build/kernel.ld boot/symbols.awk
 	$$(call say,LINK,$$@) boot/link $$@ $$(CC) $$(NM) $(LDFLAGS) -- $$(filter %.o,$$^)
+
+build/$1/compile_commands.json: FORCE
+	@boot/compile-commands $$@ $$(CC) $$(EDITOR_CFLAGS) -- $(patsubst build/obj/%.o,%,$(filter %.c.o,$2))
 endef
 
 $(foreach n,$(numbers),$(eval $(call stage,stage-$n,$(call objects_of,$n))))
@@ -167,26 +175,42 @@ build/initramfs.cpio: boot/mkinitramfs
 
 need_lab = $(if $(LAB),,$(error which lab? Say LAB=N; there are: $(numbers)))
 
-.PHONY: all elf iso run debug exercise grade mutants test files diff gradescope setup doctor clean help
+# Editors show the stage that was built last, but not the grader's, which names an ISO.
+for_editors: build/stage-$(stage_name)/compile_commands.json
+	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
+	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-all: $(foreach n,$(numbers),build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
+.PHONY: for_editors all elf iso run debug gdb console rewind exercise grade mutants test files diff gradescope setup doctor clean help
 
-elf: $(if $(LAB),$(ELF))
+all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
+
+elf: $(if $(LAB),for_editors $(ELF))
 	$(need_lab)
 
-iso: $(if $(LAB),$(ELF)) $(INITRAMFS)
+iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(ELF)) $(INITRAMFS)
 	$(need_lab)
 	@GRUB_MKRESCUE="$(GRUB_MKRESCUE)" STRIP="$(STRIP)" boot/mkiso $(ISO) $(ELF) $(INITRAMFS) $(FIRMWARE) '$(subst ','\'',$(CMDLINE))'
 
 # ---- what people do with it
 
-machine = $(PYTHON) grader/machine.py $1 --iso $(ISO) --elf $(ELF) --mem $(MEM) --accel $(ACCEL) --firmware $(FIRMWARE)
+machine  = --iso $(ISO) --elf $(ELF) --mem $(MEM) --accel $(ACCEL) --firmware $(FIRMWARE)
+terminal = $(PYTHON) grader/terminal.py
 
 run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
-	@$(call machine,run)
+	@$(terminal) run $(machine) $(if $(STOPPED),--stopped)
 
 debug: iso ## the same, stopped at the first instruction, or at BREAK=function, with GDB attached
-	@$(call machine,debug) $(if $(BREAK),-- -ex 'hbreak $(BREAK)' -ex continue)
+	@$(terminal) debug $(machine) $(if $(BREAK),-- -ex 'hbreak $(BREAK)' -ex continue)
+
+gdb: ## attach GDB to what make run has started; also LAB=N
+	@$(terminal) gdb $(if $(LAB),--elf $(ELF))
+
+console: ## see and type at the console of what make debug has started; also LAB=N
+	@$(terminal) console $(if $(LAB),--elf $(ELF))
+
+# What was recorded holds all that is needed: nothing is built then.
+rewind: $(if $(RECORDING),,iso) ## record LAB=N, or take RECORDING=directory, and debug it backwards in time
+	@$(PYTHON) grader/rewind.py $(if $(RECORDING),$(RECORDING),$(machine) $(if $(TYPE),--type '$(TYPE)'))
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)

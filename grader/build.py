@@ -24,7 +24,7 @@ import conduct
 import sandbox
 from image import Image
 from lab import ROOT, students_sources
-from machine import MachineError
+from qemu import MachineError
 
 LOCK_RETRY = 0.02           # seconds
 MAKE_LIMIT = 120            # seconds of the host's time

@@ -42,7 +42,7 @@ import workspace
 from class_results import Damaged, Result, read
 from grading import students_files
 from lab import ROOT, LabError, NoSuchLab, select
-from machine import parent_guard
+from qemu import parent_guard
 from result import as_dict
 from submission import SubmissionError, shown
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from judge import Verdict
 from lab import Boot, Lab, Test
-from machine import Config
+from qemu import Config
 
 # Where a debugger is to stop: the kernel comes by there with the whole story on its stack.
 AT_A_PANIC, AT_A_FAILED_CHECK = "machine_announce_panic", "ktest_fail"

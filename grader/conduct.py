@@ -31,7 +31,7 @@ from elftools.elf.sections import Section, StringTableSection, Symbol, SymbolTab
 import sandbox
 from image import section_flags
 from lab import ROOT
-from machine import MachineError
+from qemu import MachineError
 from submission import shown
 
 TOOL_LIMIT = 60             # seconds of the host's time; a tool has less of the processor's

@@ -21,7 +21,8 @@ from typing import Callable
 
 import sandbox
 from findings import dissect
-from machine import QEMU, Cause, Config, Machine, MachineError, firmware_flags
+from machine import Cause, Machine
+from qemu import QEMU, Config, MachineError, firmware_flags
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = "make setup"

@@ -45,7 +45,7 @@ import submission
 from build import Builder
 from grading import Grader, SubmissionGrader, Task, students_files
 from judge import Finding, Verdict
-from machine import MachineError
+from qemu import MachineError
 from report import Watcher, show
 from result import LabScore, Score, as_dict
 

@@ -19,8 +19,9 @@ import workspace
 from build import BuildFailure, Builder, Misconduct, Stage, build_all
 from judge import Finding, Record, Verdict
 from lab import ROOT, Boot, Lab, Question, Test, available, select, students_sources
-from machine import BROKEN, PROMPT, Config, MachineError
+from machine import BROKEN, PROMPT
 from observe import observe
+from qemu import Config, MachineError
 from report import Watcher
 from result import LabScore, Score
 

@@ -1,11 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One QEMU: how it is started, watched, looked into and ended.
-
-Everything that the project asks of QEMU is in this file, its flags above all. The grader
-uses Machine; `make run` and `make debug` use this file as a program:
-
-    machine.py run   --iso ISO [--mem 64M] [--accel tcg|kvm] [--firmware bios|uefi]
-    machine.py debug --iso ISO --elf ELF […] [-- GDB-ARGUMENTS]
+"""One QEMU without a person at it: how it is started, watched, looked into and ended.
 
 A Machine talks to its QEMU through an inherited socket and one private directory, so that
 any number of them can run side by side. It counts instructions as time (-icount):
@@ -14,38 +8,31 @@ serves as a backstop only. Standard library only, as doctor.py must work without
 """
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import itertools
 import json
 import os
 import re
-import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import sandbox
+from qemu import (SECCOMP, Config, MachineError, Tape, base_command, memory_bytes, no_huge_pages,
+                  qemu_guard, virtual_time)
 
-QEMU = "qemu-system-x86_64"
 PROMPT = "ouroboros> "                  # MONITOR_PROMPT, kernel/monitor.h
 PROMPTS_BYTES = 4                       # of monitor_prompts, kernel/monitor.h
-EXIT_PASSED, EXIT_FAILED = 33, 35       # of `make run`: 2 * status + 1, kernel/machine.h
 KERNEL_BASE = 0xffffffff80000000        # kernel/layout.h
 RFLAGS_IF = 1 << 9
 PAGE_FAULT = 14
-MIN_MEMORY = 8 << 20
 SCREEN, SCREEN_COLUMNS, SCREEN_ROWS = 0xb8000, 80, 25   # VGA text memory
 
 # Backstops, in seconds of the host's time. No verdict should ever need one.
@@ -55,24 +42,13 @@ IDLE_LIMIT = 10             # the same, counting only when we find the CPU halte
 NMI_LIMIT = 5               # of silence after the watchdog's NMI, for the lockup report
 TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
+TAPE_POLLS = 50             # for one instruction more
 CONSOLE_LIMIT_BYTES = 4 << 20
 MEMORY_PIECE_BYTES = 8 << 20    # sandbox.qemu_limits() allows files twice as large
 PIPE_BYTES = 64 << 10           # in a pipe, unless asked for more
 LOG_BYTES = 16 << 10            # of QEMU's log: the registers at the last ten exceptions
 CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host to read
 DEAD_LIMIT = 2              # the same, halted with interrupts masked: nothing will wake it
-
-# Firmware for FIRMWARE=uefi: whole images for -bios, code alone for a flash drive.
-UEFI_IMAGES = ("/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd",
-               "/usr/share/edk2-ovmf/x64/OVMF.fd", "/usr/share/edk2/x64/OVMF.4m.fd")
-UEFI_CODE = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd",
-             "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/qemu/edk2-x86_64-code.fd",
-             "/opt/homebrew/share/qemu/edk2-x86_64-code.fd",
-             "/usr/local/share/qemu/edk2-x86_64-code.fd")
-
-
-class MachineError(Exception):
-    """QEMU or the host failed; the guest is not to blame."""
 
 
 class PanicKind(Enum):
@@ -125,85 +101,6 @@ class Ending:
     exception: CpuException | None = None       # that led to a TRIPLE_FAULT
 
 
-@dataclass(frozen=True)
-class Config:
-    """What a machine is made of."""
-    iso: Path
-    mem: str = "64M"
-    accel: str = "tcg"
-    firmware: str = "bios"
-
-
-def memory_bytes(text: str) -> int:
-    """A size as QEMU takes it for -m, in bytes; 0 if it is none."""
-    match = re.fullmatch(r"([1-9][0-9]*)([KMG]?)", text)
-    return int(match[1]) << {"K": 10, "G": 30}.get(match[2], 20) if match else 0
-
-
-def firmware_flags(firmware: str) -> list[str]:
-    """The flags that select BIOS (QEMU's default) or UEFI."""
-    if firmware == "bios":
-        return []
-    for image in filter(os.path.exists, UEFI_IMAGES):
-        return ["-bios", image]
-    for code in filter(os.path.exists, UEFI_CODE):
-        return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"]
-    raise MachineError("no UEFI firmware (OVMF) is installed. Try: make setup")
-
-
-def base_command(config: Config, panic: str) -> list[str]:
-    """QEMU's command line as far as all uses share it; `panic` is what follows a panic."""
-    if shutil.which(QEMU) is None:
-        raise MachineError(f"{QEMU} is not installed. Try: make setup")
-    return [
-        QEMU, "-machine", "pc", "-accel", config.accel, "-m", config.mem,
-        "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot",
-        "-device", "pvpanic", "-device", "ib700",
-        "-action", f"watchdog=inject-nmi,panic={panic}",
-        "-cdrom", str(config.iso), "-boot", "d", *firmware_flags(config.firmware),
-    ]
-
-
-# How machine_exit() ends QEMU with a status. Not the grader's: whoever ends, its memory stays.
-DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
-
-# System calls that QEMU never needs once it runs, and whoever breaks out of the guest might.
-SECCOMP = ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
-
-# Guest instructions are time, and a halted CPU skips ahead to its next timer.
-VIRTUAL_TIME = ["-icount", "shift=7,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
-
-
-def _no_huge_pages() -> None:
-    """
-    For preexec_fn. A guest that writes to one page in every 4 MiB would otherwise have the host
-    clear half of its memory, which takes seconds for 6 GiB.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)         # PR_SET_THP_DISABLE
-
-
-def parent_guard(how: int) -> Callable[[], None]:
-    """For preexec_fn: has Linux send the child the signal `how` if we die, even by SIGKILL."""
-    parent = os.getpid()
-
-    def guard() -> None:
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(1, how)             # PR_SET_PDEATHSIG
-            if os.getppid() != parent:                  # we died before the call
-                os.kill(os.getpid(), how)
-    return guard
-
-
-def _qemu_guard() -> Callable[[], None]:
-    """For preexec_fn of a QEMU that no sandbox ends."""
-    dies_with_us = parent_guard(signal.SIGKILL)
-
-    def guard() -> None:
-        _no_huge_pages()
-        dies_with_us()
-    return guard
-
 
 # In a sandbox, which dies with us from when it is complete. Until then we may have died without
 # its notice: so QEMU is not started before we have answered, and what nobody answers ends.
@@ -216,10 +113,12 @@ class Machine:
 
     `prompts_at` is the physical address of the kernel's monitor_prompts. Without one, a
     prompt is believed from the console: only for a kernel that nobody has tampered with.
+    With a `tape` to record on, the machine can be replayed once end_recording() has been called.
     """
 
-    def __init__(self, config: Config, prompts_at: int | None = None):
+    def __init__(self, config: Config, prompts_at: int | None = None, tape: Tape | None = None):
         self.config = config
+        self._tape = tape
         self._prompts_at = prompts_at
         self._nr_due = 1                        # prompts, until there is one to type at
         self._console = bytearray()
@@ -247,9 +146,9 @@ class Machine:
         pipe = self.private / "console"
         for end in (".in", ".out", ".log"):
             os.mkfifo(f"{pipe}{end}")
-        command = base_command(self.config, panic="pause")
+        command = base_command(self.config, panic="pause", tape=self._tape)
         if self.config.accel == "tcg":
-            command += VIRTUAL_TIME
+            command += virtual_time(self._tape)
         if sys.platform == "linux":
             command += SECCOMP
         command += [
@@ -286,17 +185,34 @@ class Machine:
         """The command with a sandbox around it that has the machine's files alone, where we can."""
         if not self._is_sandboxed:
             return command
-        return sandbox.wrap(command, [self.config.iso], [self.private], self.private)
+        writable = [self.private, *([self._tape.log.parent] if self._tape else [])]
+        return sandbox.wrap(command, [self.config.iso], writable, self.private)
 
     def _prepare(self) -> Callable[[], None]:
         """For preexec_fn."""
         limits = sandbox.qemu_limits(memory_bytes(self.config.mem))
-        guard = _no_huge_pages if self._is_sandboxed else _qemu_guard()
+        guard = no_huge_pages if self._is_sandboxed else qemu_guard()
 
         def prepare() -> None:
             guard()
             limits.apply()
         return prepare
+
+    async def end_recording(self) -> int:
+        """
+        Ends QEMU in order, as it writes the last of its tape then. Return: the number of
+        instructions that can be replayed.
+        """
+        nr_instructions = (await self.qmp("query-replay"))["icount"]
+        with contextlib.suppress(MachineError):         # after a reset there is no going on
+            await self.qmp("cont")      # the end of the tape, which QEMU keeps badly, lies beyond
+            for _ in range(TAPE_POLLS):
+                if (await self.qmp("query-replay"))["icount"] > nr_instructions:
+                    break
+        await self.qmp("quit")
+        async with asyncio.timeout(QMP_LIMIT):
+            await self._process.wait()
+        return nr_instructions
 
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""
@@ -540,176 +456,3 @@ class Silence:
         if self.seconds >= SILENCE_LIMIT or self.idle_seconds >= IDLE_LIMIT:
             return Ending(Cause.SILENCE if clock > self.clock else Cause.STUCK)
         return None
-
-
-# ---- the program behind `make run` and `make debug`
-
-
-@contextlib.contextmanager
-def _ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Kills the process on the way out, also when we are told to end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-class Events:
-    """Listens to what QEMU reports through QMP, from a thread of its own."""
-
-    def __init__(self, qmp: socket.socket, react: Callable[[str], None]):
-        self._qmp = qmp
-        self._react = react                 # is given the name of every event
-        self.reasons: list[str] = []        # why the machine was shut down or reset
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        with contextlib.suppress(OSError), self._qmp.makefile("rw") as lines:
-            lines.write('{"execute": "qmp_capabilities"}')
-            lines.flush()
-            for line in lines:
-                message = json.loads(line)
-                if "event" in message:
-                    self.reasons += filter(None, [message.get("data", {}).get("reason")])
-                    self._react(message["event"])
-
-    def until_the_end(self) -> None:
-        """Waits until QEMU, which must have ended, has nothing more to report."""
-        self._thread.join()
-
-
-def _how_it_ended(status: int | None, resets: Path, reasons: list[str]) -> str:
-    """A word for the person who watched, or "" if there is nothing to say."""
-    if status == EXIT_PASSED:
-        return "The machine switched itself off: all tests passed."
-    if status == EXIT_FAILED:
-        return "The machine switched itself off: some tests failed."
-    if resets.exists() and "Triple fault" in resets.read_text(errors="replace"):
-        return "Triple fault: the CPU could not even report an exception, and reset itself."
-    return "The machine reset itself." if "guest-reset" in reasons else ""
-
-
-def _type_script(qemu: subprocess.Popen[bytes]) -> int | None:
-    """
-    Shows the console and types our standard input, a line at each prompt. Return: QEMU's exit
-    status, or None when the input has ended before the machine.
-    """
-    tail = b""
-    while data := os.read(qemu.stdout.fileno(), 4096):
-        os.write(sys.stdout.fileno(), data)
-        tail = (tail + data)[-len(PROMPT) - 1:]
-        if tail == b"\n" + PROMPT.encode():
-            line = sys.stdin.buffer.readline()
-            if not line:
-                return None
-            os.write(qemu.stdin.fileno(), line.rstrip(b"\r\n") + b"\r")
-    return qemu.wait()
-
-
-def run(config: Config) -> int:
-    """
-    Boots a machine with its console on this terminal, in real time. Without a terminal the
-    standard input is a script, and the machine ends with it, or with a panic.
-    """
-    person = sys.stdin.isatty()
-    told: list[str] = []
-
-    def react(event: str) -> None:
-        if person and event == "GUEST_PANICKED" and not told:
-            told.append(event)
-            print("\nCtrl-A x leaves. To look into it: make debug, with the same LAB=… "
-                  "and so on.", file=sys.stderr)
-
-    qmp, qmp_peer = socket.socketpair()
-    with qmp, tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
-        resets = Path(directory, "resets")
-        command = base_command(config, panic="none" if person else "exit-failure")
-        command += [*DEBUG_EXIT, "-serial", "mon:stdio" if person else "stdio",
-                    "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}",
-                    "-mon", "chardev=qmp,mode=control", "-d", "cpu_reset", "-D", str(resets)]
-        if person:
-            print("Ctrl-A x quits.", file=sys.stderr)
-        pipe = None if person else subprocess.PIPE
-        with qmp_peer:
-            qemu = subprocess.Popen(command, stdin=pipe, stdout=pipe, pass_fds=[qmp_peer.fileno()],
-                                    preexec_fn=_qemu_guard())
-        with _ended_with_us(qemu):
-            events = Events(qmp, react)
-            status = qemu.wait() if person else _type_script(qemu)
-        events.until_the_end()
-        if last_word := _how_it_ended(status, resets, events.reasons):
-            print(f"\n{last_word}", file=sys.stderr)
-    return 0 if status in (None, 0, EXIT_PASSED) else 1
-
-
-def _copy_console(console: socket.socket) -> None:
-    """Shows the guest's console, from a thread of its own."""
-    with contextlib.suppress(OSError):
-        while data := console.recv(4096):
-            os.write(sys.stdout.fileno(), data)
-
-
-def debug(config: Config, elf: Path, gdb_arguments: list[str]) -> int:
-    """Boots a machine stopped at its first instruction and hands the terminal to GDB."""
-    if shutil.which("gdb") is None:
-        raise MachineError("gdb is not installed. Try: make setup")
-    ours, console = socket.socketpair()
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory, ours, \
-            socket.socket(socket.AF_UNIX) as listener:
-        address = f"{directory}/gdb"
-        listener.bind(address)
-        listener.listen()           # here, so that GDB cannot come too early
-        command = base_command(config, panic="pause") + [
-            "-S", "-action", "shutdown=pause", *DEBUG_EXIT,
-            "-chardev", f"socket,id=gdb,fd={listener.fileno()},server=on,wait=off",
-            "-gdb", "chardev:gdb",
-            "-chardev", f"socket,id=console,fd={console.fileno()}", "-serial", "chardev:console",
-        ]
-        with console:
-            qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
-                                    pass_fds=(console.fileno(), listener.fileno()),
-                                    preexec_fn=_qemu_guard())
-        with _ended_with_us(qemu):
-            threading.Thread(target=_copy_console, args=(ours,), daemon=True).start()
-            print("The console is shown here, but takes no input: make run does.",
-                  file=sys.stderr)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C is for GDB
-            return subprocess.call(
-                ["gdb", "-q", str(elf), "-ex", "set confirm off", "-ex",
-                 f"target remote {address}", *gdb_arguments],
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
-                                     epilog="What follows -- goes to GDB.")
-    parser.add_argument("what", choices=["run", "debug"])
-    parser.add_argument("--iso", type=Path, required=True)
-    parser.add_argument("--elf", type=Path)
-    parser.add_argument("--mem", default=Config.mem)
-    parser.add_argument("--accel", choices=["tcg", "kvm"], default=Config.accel)
-    parser.add_argument("--firmware", choices=["bios", "uefi"], default=Config.firmware)
-    words = sys.argv[1:]
-    end = words.index("--") if "--" in words else len(words)
-    arguments = parser.parse_args(words[:end])
-    if memory_bytes(arguments.mem) < MIN_MEMORY:        # GRUB does not start in less
-        print(f"machine.py: {arguments.mem!r} is not a size of memory like 64M or 6G, "
-              f"and of at least {MIN_MEMORY >> 20}M", file=sys.stderr)
-        return 2
-    config = Config(arguments.iso, arguments.mem, arguments.accel, arguments.firmware)
-    try:
-        if arguments.what == "run":
-            return run(config)
-        if arguments.elf is None:
-            parser.error("debug needs --elf")
-        return debug(config, arguments.elf, words[end + 1:])
-    except MachineError as error:
-        print(f"machine.py: {error}", file=sys.stderr)
-        return 3
-
-
-if __name__ == "__main__":
-    sys.exit(main())

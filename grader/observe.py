@@ -14,7 +14,8 @@ from findings import Autopsy, dissect
 from image import OUTCOME_PREFIX, Image, Impostor, Memory
 from judge import Record, Results
 from lab import Boot
-from machine import BROKEN, Cause, Config, Machine, Outcome, PanicKind
+from machine import BROKEN, Cause, Machine, Outcome, PanicKind
+from qemu import Config
 
 PANIC_RECORD_BYTES = 256                # struct panic_record, kernel/panic.h
 MEMMAP_RANGE = struct.Struct("<QQIxxxx")        # struct memmap_range, kernel/memmap.h

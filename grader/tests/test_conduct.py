@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 import conduct
 import lab
-from machine import MachineError
+from qemu import MachineError
 
 THEIR_FILES = [path / file for path in lab.available().values()
                for file in lab.load(path).files if file.endswith(".c")]

@@ -19,7 +19,8 @@ import lab
 import report
 from build import Builder, BuildFailure, Stage, Tree
 from judge import Finding, Verdict
-from machine import Cause, Ending, MachineError, Outcome, PanicKind
+from machine import Cause, Ending, Outcome, PanicKind
+from qemu import MachineError
 from result import LabScore, Score
 
 LAB_0 = "boot.monitor"      # a cheap test of lab 0

@@ -1,48 +1,20 @@
-"""machine.py with real machines: every way to end, and that no QEMU ever stays behind."""
+"""Machine with real machines: every way to end, and that no QEMU ever stays behind."""
 import asyncio
 import difflib
 import os
-import pty
-import re
-import select
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import GRADER, ROOT
+from processes import DEADLINE, qemus_of, until
 
 import machine
 from findings import dissect
 from image import Image, Memory
-from machine import PROMPT, Cause, Config, CpuException, Machine, MachineError, Outcome
-
-DEADLINE = 60       # seconds: far more than anything here takes
-
-
-def qemus_of(marker) -> list[int]:
-    """The QEMU processes that have `marker` in their command line."""
-    found = []
-    for entry in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/cmdline", "rb") as cmdline:
-                command = cmdline.read()
-        except OSError:
-            continue
-        if command.startswith(b"qemu") and str(marker).encode() in command:
-            found.append(int(entry))
-    return found
-
-
-def until(condition):
-    """Waits until condition() is true; its value."""
-    end = time.monotonic() + DEADLINE
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-    return value
-
+from machine import PROMPT, Cause, CpuException, Machine, Outcome
+from qemu import Config, MachineError
 
 async def boot(config, *lines):
     """Boots to the prompt and types lines. Return: the ending and the console."""
@@ -204,168 +176,6 @@ def test_no_qemu_outlives_the_grader(tmp_path, how):
     grader.send_signal(how)
     assert grader.wait(DEADLINE) == (-how if how is signal.SIGKILL else 3)
     until(lambda: not qemus_of(tmp_path))
-
-
-# ---- make run and make debug, on a terminal of their own
-
-
-class Terminal:
-    """A program on a pseudo-terminal."""
-
-    def __init__(self, *command):
-        self.pid, self.file = pty.fork()
-        if self.pid == 0:
-            os.chdir(ROOT)
-            os.execvpe(command[0], command, {**os.environ, "TERM": "dumb"})
-        self.text = ""
-
-    def expect(self, pattern):
-        """Reads on until what has come matches; what came up to there is then done with."""
-        end = time.monotonic() + DEADLINE
-        while not (match := re.search(pattern, self.text)):
-            ready, _, _ = select.select([self.file], [], [], max(0, end - time.monotonic()))
-            assert ready, f"no {pattern!r} in {self.text!r}"
-            try:
-                data = os.read(self.file, 4096)
-            except OSError:
-                data = b""
-            assert data, f"ended without {pattern!r}: {self.text!r}"
-            self.text += data.decode(errors="replace")
-        self.text = self.text[match.end():]
-
-    def type(self, text):
-        os.write(self.file, text.encode())
-
-    def status(self):
-        """Waits for the program's end."""
-        while select.select([self.file], [], [], DEADLINE)[0]:
-            try:
-                if not os.read(self.file, 4096):
-                    break
-            except OSError:
-                break
-        os.close(self.file)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-def machine_py(what, image, *arguments):
-    return [sys.executable, str(GRADER / "machine.py"), what, "--iso", str(image), *arguments]
-
-
-def test_run_on_a_terminal_and_quit(iso):
-    image, _ = iso(0)
-    terminal = Terminal(*machine_py("run", image))
-    terminal.expect("Ctrl-A x quits")
-    terminal.expect("ouroboros> ")
-    terminal.type("hang\r")
-    terminal.expect("LOCKUP: cpu0 makes no progress")
-    terminal.expect("stays put")
-    terminal.expect("Ctrl-A x leaves. To look into it: make debug")
-    terminal.type("\x01x")
-    assert terminal.status() == 0
-    assert not qemus_of(image)
-
-
-def test_run_ends_with_the_guest(iso):
-    image, _ = iso(0)
-    terminal = Terminal(*machine_py("run", image))
-    terminal.expect("ouroboros> ")
-    terminal.type("reboot\r")
-    terminal.expect("The machine reset itself.")
-    assert terminal.status() == 0
-
-
-@pytest.mark.parametrize("size", ["abc", "", "0", "064M", "64MB", "64m", "-64M", "7M", "8191K", "1K"])
-def test_a_size_of_memory_that_is_none(size, tmp_path):
-    done = subprocess.run(machine_py("run", tmp_path / "none.iso", f"--mem={size}"), text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr == (f"machine.py: {size!r} is not a size of memory like 64M or 6G, "
-                           "and of at least 8M\n")
-
-
-@pytest.mark.parametrize("size, nr_bytes", [
-    ("8", 8 << 20), ("8M", 8 << 20), ("8192K", 8 << 20), ("64M", 64 << 20), ("6G", 6 << 30),
-    ("", 0), ("-8M", 0), ("8T", 0), ("0x8M", 0)])
-def test_a_size_of_memory(size, nr_bytes):
-    assert machine.memory_bytes(size) == nr_bytes
-
-
-def test_run_survives_a_qemu_that_does_not_start(tmp_path):
-    done = subprocess.run(machine_py("run", tmp_path / "none.iso"), text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert done.returncode == 1
-    assert "No such file" in done.stderr and "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("events, resets, words", [
-    (["guest-reset"], None, "The machine reset itself."), (["host-qmp-quit"], None, ""),
-    (["guest-reset"], "Triple fault\n", "Triple fault: "), ([], "", ""),
-])
-def test_how_it_ended(tmp_path, events, resets, words):
-    if resets is not None:
-        (tmp_path / "resets").write_text(resets)
-    assert machine._how_it_ended(0, tmp_path / "resets", events).startswith(words)
-    assert bool(machine._how_it_ended(0, tmp_path / "resets", events)) == bool(words)
-
-
-@pytest.mark.parametrize("tests, status", [("string.*", 0), ("no.such", 1)])
-def test_run_reports_the_result_of_tests(iso, tests, status):
-    image, _ = iso(0, f"log=info ktest={tests}")
-    done = subprocess.run(machine_py("run", image), stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, timeout=DEADLINE, check=False)
-    assert done.returncode == status
-    assert ("all tests passed" if status == 0 else "some tests failed") in done.stderr
-
-
-@pytest.mark.parametrize("script, status, last_line", [
-    (b"", 0, b"ouroboros> "),
-    (b"help\nmem", 0, b"ouroboros> "),
-    (b"panic\nhelp\n", 1, b"stays put for a debugger.\r\n"),
-    (b"hang\n", 1, b"stays put for a debugger.\r\n"),
-])
-def test_run_takes_a_script(iso, script, status, last_line):
-    image, _ = iso(0)
-    done = subprocess.run(machine_py("run", image), input=script, capture_output=True,
-                          timeout=DEADLINE, check=False)
-    assert done.returncode == status
-    assert done.stdout.endswith(last_line)
-    assert not qemus_of(image)
-
-
-def test_debug_stops_the_guest_at_ctrl_c_and_ends_with_gdb(iso):
-    image, elf = iso(0)
-    terminal = Terminal(*machine_py("debug", image, "--elf", str(elf)))
-    terminal.expect("The console is shown here, but takes no input")
-    terminal.expect(r"\(gdb\) ")
-    terminal.type("hbreak monitor_run\r")
-    terminal.expect(r"\(gdb\) ")
-    terminal.type("continue\r")
-    terminal.expect("Ouroboros")                    # the guest's console, in the same terminal
-    terminal.expect(r"monitor_run \(\) at kernel/monitor.c")
-    terminal.type("continue\r")
-    terminal.expect("ouroboros> ")
-    until(lambda: qemus_of(image))
-    terminal.type("\x03")
-    terminal.expect("SIGINT")
-    assert qemus_of(image)
-    terminal.type("backtrace\r")
-    terminal.expect("kmain")
-    terminal.type("quit\r")
-    assert terminal.status() == 0
-    until(lambda: not qemus_of(image))
-
-
-def test_debug_stops_by_itself_when_the_kernel_hangs(iso):
-    image, elf = iso(3, "log=debug")
-    done = subprocess.run(
-        machine_py("debug", image, "--elf", str(elf), "--", "-batch", "-ex", "continue",
-                   "-ex", "backtrace"),
-        cwd=ROOT, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=DEADLINE,
-        check=False)
-    functions = re.findall(r"^#\d+ .*?(\w+) \(", done.stdout, re.MULTILINE)
-    for function in ("lockup_report", "spin_lock", "heap_rescue", "table_grow", "kmain"):
-        assert function in functions, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("looked_at", [True, False])

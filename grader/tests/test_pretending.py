@@ -14,7 +14,8 @@ import judge
 import lab
 from image import Image
 from judge import Verdict
-from machine import Cause, Config
+from machine import Cause
+from qemu import Config
 from observe import observe
 
 SEED = 77

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""A guest's serial console, shared by everybody who wants to see it or to type at it.
+
+Console has two sockets. Whoever connects to CONSOLE sees what the guest writes, from the last
+64 KiB on, and types. A line that is sent to LINES is typed when the kernel's monitor prompts
+next, so it can be sent long before the guest listens. view() is what connects a terminal.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import termios
+import threading
+import tty
+from collections import deque
+from pathlib import Path
+
+from machine import PROMPT
+
+CONSOLE, LINES = "console", "lines"     # the names of the sockets
+PIECE_BYTES = 4096
+KEPT_BYTES = 64 << 10
+PATIENCE = 5            # seconds; a viewer that takes longer to read is given up
+
+
+def listen(path: Path) -> socket.socket:
+    """A UNIX socket at `path`, to which clients can connect from now on."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    return listener
+
+
+def connect(path: Path) -> socket.socket:
+    """A connection to listen()'s socket. Raises OSError."""
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(path))
+    return client
+
+
+class Console:
+    """
+    Passes on what a guest writes to `guest`, and what is typed, from a thread of its own until
+    the guest is gone. While nobody is connected, the standard output shows it if `shown`.
+    """
+
+    def __init__(self, guest: socket.socket, place: Path, shown: bool):
+        self._guest = guest
+        self._shown = shown
+        self._console = listen(place / CONSOLE)
+        self._lines = listen(place / LINES)
+        self._viewers: list[socket.socket] = []
+        self._senders: dict[socket.socket, bytes] = {}      # with what is no whole line yet
+        self._due: deque[bytes] = deque()                   # lines to be typed
+        self._kept = b""                                    # the last that the guest wrote
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def until_the_end(self) -> None:
+        """Waits until all is shown that a guest has written whose QEMU has ended."""
+        self._thread.join()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for endless in (self._guest, self._console, self._lines):
+                stack.enter_context(endless)
+            while self._step():
+                pass
+        for client in (*self._viewers, *self._senders):
+            client.close()
+
+    def _step(self) -> bool:
+        """Waits for something, and passes it on. Return: is the guest still there?"""
+        ready, _, _ = select.select([self._guest, self._console, self._lines, *self._viewers,
+                                     *self._senders], [], [])
+        for source in ready:
+            if source is self._console:
+                viewer = source.accept()[0]
+                viewer.settimeout(PATIENCE)
+                self._viewers.append(viewer)
+                self._show(viewer, self._kept)
+            elif source is self._lines:
+                self._senders[source.accept()[0]] = b""
+            elif source is self._guest:
+                data = source.recv(PIECE_BYTES)
+                if not data:
+                    return False
+                self._show_all(data)
+            elif source in self._senders:
+                self._take_lines(source)
+            elif source in self._viewers:
+                self._take_keys(source)
+        self._type()
+        return True
+
+    def _show_all(self, data: bytes) -> None:
+        self._kept = (self._kept + data)[-KEPT_BYTES:]
+        if self._shown and not self._viewers:
+            os.write(sys.stdout.fileno(), data)
+        for viewer in [*self._viewers]:
+            self._show(viewer, data)
+
+    def _show(self, viewer: socket.socket, data: bytes) -> None:
+        try:
+            viewer.sendall(data)
+        except OSError:
+            self._viewers.remove(viewer)
+            viewer.close()
+
+    def _take_keys(self, viewer: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if data := viewer.recv(PIECE_BYTES):
+                self._guest.sendall(data)
+                return
+        self._viewers.remove(viewer)
+        viewer.close()
+
+    def _take_lines(self, sender: socket.socket) -> None:
+        data = sender.recv(PIECE_BYTES)
+        *lines, rest = (self._senders[sender] + data).split(b"\n")
+        self._due += lines
+        self._senders[sender] = rest
+        if not data:
+            del self._senders[sender]
+            sender.close()
+
+    def _type(self) -> None:
+        """Types the next line, if the monitor waits for one."""
+        if self._due and self._kept.endswith(b"\n" + PROMPT.encode()):
+            self._guest.sendall(self._due.popleft() + b"\r")
+            self._kept += b"\r"         # it does not wait any more
+
+
+def view(path: Path) -> int:
+    """Connects this terminal to a Console until the machine ends, or somebody types Ctrl-A x."""
+    with connect(path) as console:
+        if not sys.stdin.isatty():
+            return _pass_on(console, b"")
+        print("Ctrl-A x closes this view; the machine goes on.\r", flush=True)
+        before = termios.tcgetattr(sys.stdin)
+        tty.setraw(sys.stdin)
+        try:
+            return _pass_on(console, b"\x01")
+        finally:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+            print()
+
+
+def _pass_on(console: socket.socket, escape: bytes) -> int:
+    """Shows what comes from the console, and sends what is typed; `escape` x ends that."""
+    keys, last = sys.stdin.fileno(), b""
+    sources: list[socket.socket | int] = [console, keys]
+    while True:
+        ready, _, _ = select.select(sources, [], [])
+        if console in ready:
+            data = console.recv(PIECE_BYTES)
+            if not data:
+                return 0
+            os.write(sys.stdout.fileno(), data)
+        if keys in ready:
+            data = os.read(keys, PIECE_BYTES)
+            if not data:
+                sources.remove(keys)
+            elif escape and (last + data).endswith(escape + b"x"):
+                return 0
+            elif not (escape and data == escape):
+                console.sendall(data)
+            last = data[-1:]

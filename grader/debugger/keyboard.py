@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""The command `type`: a line for the guest's console, from GDB."""
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+from debugger.command import Command
+from debugger.reader import Note
+
+
+class Type(Command):
+    """Type a line at the guest's console, when the monitor prompts next.
+
+    Usage: type LINE
+
+    A guest that is stopped reads nothing: give the line first, and `continue` then."""
+    name = "type"
+    needs_kernel = False
+
+    def lines(self, argument: str) -> Iterator[str]:
+        address = os.environ.get("OUROBOROS_LINES")
+        if not address:
+            raise Note("the console is not ours: only make debug has one that GDB can type at")
+        try:
+            with socket.socket(socket.AF_UNIX) as lines:
+                lines.connect(address)
+                lines.sendall(argument.encode() + b"\n")
+        except OSError as error:
+            raise Note(f"the console is gone: {error.strerror}") from None
+        yield from ()

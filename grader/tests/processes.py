@@ -1,0 +1,72 @@
+"""Programs as a person at a terminal has them, and which of them still run."""
+import os
+import pty
+import re
+import select
+import time
+
+from conftest import ROOT
+
+DEADLINE = 60       # seconds: far more than anything here takes
+
+
+def qemus_of(marker) -> list[int]:
+    """The QEMU processes that have `marker` in their command line."""
+    found = []
+    for entry in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as cmdline:
+                command = cmdline.read()
+        except OSError:
+            continue
+        if command.startswith(b"qemu") and str(marker).encode() in command:
+            found.append(int(entry))
+    return found
+
+
+def until(condition):
+    """Waits until condition() is true; its value."""
+    end = time.monotonic() + DEADLINE
+    while not (value := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+    return value
+
+
+class Terminal:
+    """A program on a pseudo-terminal."""
+
+    def __init__(self, *command):
+        self.pid, self.file = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "TMUX_PANE": ""})
+        self.text = ""
+
+    def expect(self, pattern):
+        """Reads on until what has come matches; what came up to there is then done with."""
+        end = time.monotonic() + DEADLINE
+        while not (match := re.search(pattern, self.text)):
+            ready, _, _ = select.select([self.file], [], [], max(0, end - time.monotonic()))
+            assert ready, f"no {pattern!r} in {self.text!r}"
+            try:
+                data = os.read(self.file, 4096)
+            except OSError:
+                data = b""
+            assert data, f"ended without {pattern!r}: {self.text!r}"
+            self.text += data.decode(errors="replace")
+        self.text = self.text[match.end():]
+
+    def type(self, text):
+        os.write(self.file, text.encode())
+
+    def status(self):
+        """Waits for the program's end."""
+        while select.select([self.file], [], [], DEADLINE)[0]:
+            try:
+                if not os.read(self.file, 4096):
+                    break
+            except OSError:
+                break
+        os.close(self.file)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
