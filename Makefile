@@ -180,7 +180,7 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
 	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-.PHONY: for_editors all elf iso run debug gdb console rewind exercise grade mutants test files diff gradescope setup doctor clean help
+.PHONY: for_editors all elf iso run debug gdb console rewind trace exercise grade mutants test files diff gradescope setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
 
@@ -211,6 +211,11 @@ console: ## see and type at the console of what make debug has started; also LAB
 # What was recorded holds all that is needed: nothing is built then.
 rewind: $(if $(RECORDING),,iso) ## record LAB=N, or take RECORDING=directory, and debug it backwards in time
 	@$(PYTHON) grader/rewind.py $(if $(RECORDING),$(RECORDING),$(machine) $(if $(TYPE),--type '$(TYPE)'))
+
+trace: LOG = debug
+trace: iso ## draw LAB=N from the call that runs out of memory on: calls and locks, as build/trace-N.svg
+	@$(PYTHON) grader/trace.py $(machine) --lab $(LAB) --log $(LOG) --out $(or $(OUT),build/trace-$(stage_name).svg) \
+		$(if $(VARIANT),--variant $(VARIANT)) $(if $(TYPE),--type '$(TYPE)')
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)

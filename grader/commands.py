@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from judge import Verdict
@@ -46,6 +47,11 @@ def debug(lab: Lab, boot: Boot, patch: Path | None, test: Test | None, command_l
     """The command that starts a boot under GDB, and stops it in the function `stop` if given."""
     return " ".join(["make debug", *_words(lab, boot, patch, test, command_line),
                      *([f"BREAK={stop}"] if stop else [])])
+
+
+def rewind(recording: Path) -> str:
+    """The command that opens the recording of a boot."""
+    return f"make rewind RECORDING={shlex.quote(os.path.relpath(recording))}"
 
 
 def show_again(lab: Lab, boot: Boot, patch: Path | None, test: Test, command_line: str,

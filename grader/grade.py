@@ -74,6 +74,8 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     what.add_argument("--patch", type=Path, metavar="FILE", help="grade the labs with this patch")
     parser.add_argument("--keep", type=Path, metavar="DIR",
                         help="leave the submission in a tree of its own, for make run and debug")
+    parser.add_argument("--record", type=Path, metavar="DIR",
+                        help="leave recordings of the boots that failed, for make rewind")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="machines at a time (%(default)s)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N",
@@ -97,6 +99,8 @@ def _arguments(words: list[str]) -> argparse.Namespace:
         parser.error("--keep keeps a submission's tree: say --tree as well")
     if arguments.keep and arguments.keep.exists():
         parser.error(f"--keep {arguments.keep}: exists already")
+    if arguments.record and arguments.record.exists():
+        parser.error(f"--record {arguments.record}: exists already")
     if arguments.tree and not arguments.tree.exists():
         parser.error(f"{arguments.tree}: no such file or directory")
     return arguments
@@ -152,8 +156,11 @@ class Graded:
 
 
 async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, console: Console,
-                 keep: Path | None = None) -> list[LabScore]:
-    """Grades this tree, or a submission's files. They are left in a tree of their own in `keep`."""
+                 keep: Path | None = None, recordings: Path | None = None) -> list[LabScore]:
+    """
+    Grades this tree, or a submission's files. They are left in a tree of their own in `keep`,
+    and recordings of what failed in `recordings`.
+    """
     current = asyncio.current_task()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
     slots = asyncio.Semaphore(jobs)
@@ -161,8 +168,8 @@ async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, c
             Watcher(console) as watcher:
         private = Path(directory)
         if files is None:
-            return await Grader(Builder(private), slots, watcher).grade(tasks)
-        return await SubmissionGrader(files, private, slots, watcher, keep).grade(tasks)
+            return await Grader(Builder(private), slots, watcher, recordings).grade(tasks)
+        return await SubmissionGrader(files, private, slots, watcher, keep, recordings).grade(tasks)
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> Graded:
@@ -181,7 +188,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
                 "trouble": "" if needed & set(given.files) else "has none of the files that count; "
                            f"it has: {', '.join(given.ignored[:5]) or 'nothing'}"}
             files = given.files
-        graded.labs = asyncio.run(_grade(tasks, files, arguments.jobs, console, arguments.keep))
+        graded.labs = asyncio.run(_grade(tasks, files, arguments.jobs, console, arguments.keep,
+                                         arguments.record))
         first = graded.verdicts
         for turn in range(2, arguments.repeat + 1):
             graded.labs = asyncio.run(_grade(tasks, files, arguments.jobs, console))

@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import answers
@@ -24,6 +24,7 @@ from observe import observe
 from qemu import Config, MachineError
 from report import Watcher
 from result import LabScore, Score
+from tapes import Tapes
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,22 @@ FAILURES = (BuildFailure, Misconduct, MachineError)     # to be turned into a ve
 class Grader:
     """Grades tasks in one tree, with a machine for each free one of the `slots`."""
 
-    def __init__(self, builder: Builder, slots: asyncio.Semaphore, watcher: Watcher):
+    def __init__(self, builder: Builder, slots: asyncio.Semaphore, watcher: Watcher,
+                 recordings: Path | None = None):
+        """`recordings`: where to leave recordings of the boots that show a failure."""
+        self.tapes = Tapes(recordings, builder.tree.root, students_files()) if recordings else None
         self.builder = builder
         self.slots = slots
         self.watcher = watcher
 
     async def grade(self, tasks: list[Task]) -> list[LabScore]:
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._grade_alone(task)) for task in tasks]
-        return [task.result() for task in running]
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(self._grade_alone(task)) for task in tasks]
+            return [task.result() for task in running]
+        finally:
+            if self.tapes:
+                self.tapes.discard_the_rest()
 
     async def _grade_alone(self, task: Task) -> LabScore:
         """One lab. A bug of ours, or what no test foresees, costs the other labs nothing."""
@@ -128,11 +136,13 @@ class Grader:
         stage = await self._stage(task, boot)
         line = self._command_line(stage, boot)
         typed, booted = False, True
+        records: dict[str, Record] = {}         # the last boot of each test
         try:
             if boot.expect is None:
-                found = await self._run_ktests(stage, boot, line, tests)
+                found = await self._run_ktests(stage, boot, line, tests, records)
             else:
                 record = await self._boot(stage, boot, line, wanted)
+                records = dict.fromkeys((test.name for test in tests), record)
                 measured |= record.facts
                 typed = bool(boot.input) and PROMPT in record.console
                 found = {test.name: judge.judge_end(test, record) for test in tests}
@@ -143,9 +153,23 @@ class Grader:
                       task.lab, boot, task.patch, test, line, found[test.name].verdict, typed)
                       if booted else ()))
                   for test in tests]
+        scores = self._with_recordings(task.lab, scores, records)
         for score in filter(lambda score: task.has(score.test), scores):
             self.watcher.graded(task.lab, score)
         return scores, dict.fromkeys(wanted, scores[0].finding) | measured
+
+    def _with_recordings(self, lab: Lab, scores: list[Score], records: Mapping[str, Record]
+                         ) -> list[Score]:
+        """Keeps the recordings of failures: to debug one is to rewind it then."""
+        if not self.tapes:
+            return scores
+        name = {score.test.name: f"{lab.number}-{score.test.name}" for score in scores}
+        failed = {name[score.test.name]: records[score.test.name].recording for score in scores
+                  if score.finding.verdict is not Verdict.PASS
+                  and score.test.name in records and records[score.test.name].recording}
+        kept = self.tapes.keep(failed)
+        return [replace(score, debug=commands.rewind(kept[name[score.test.name]]))
+                if name[score.test.name] in kept else score for score in scores]
 
     async def _stage(self, task: Task, boot: Boot) -> Stage:
         patches = [task.patch] if task.patch else []
@@ -165,11 +189,12 @@ class Grader:
             words.insert(0, "log=info")
         return " ".join(words)
 
-    async def _run_ktests(self, stage: Stage, boot: Boot, line: str,
-                          tests: list[Test]) -> dict[str, Finding]:
+    async def _run_ktests(self, stage: Stage, boot: Boot, line: str, tests: list[Test],
+                          records: dict[str, Record]) -> dict[str, Finding]:
         """
         Runs in-kernel tests; boots again for those after one that brought the kernel down. Those
-        that may have failed because of another each get a boot of their own.
+        that may have failed because of another each get a boot of their own. Adds to `records`
+        the boot that decided on each.
         """
         names = {test.ktest: test.name for test in tests}
         kernel_tests = (await self.builder.build(stage)).image.ktests
@@ -180,7 +205,9 @@ class Grader:
         async def run(candidates: list[str]) -> tuple[dict[str, Finding], Record]:
             chosen, globs = ktap.choose(candidates, kernel_tests)
             record = await self._boot(stage, boot, f"{line} ktest={globs}")
-            return judge.judge_ktests(chosen, record, self.builder.seed(stage)), record
+            judged = judge.judge_ktests(chosen, record, self.builder.seed(stage))
+            records.update((names[name], record) for name in judged)
+            return judged, record
 
         async def confirm(name: str) -> None:
             try:
@@ -205,12 +232,16 @@ class Grader:
         async with self.slots:
             iso = built.boot_image(self.builder.new_file(".iso"), line)
             config = Config(iso, mem=boot.mem)
+
+            async def once() -> Record:
+                tape = self.tapes.new(config, built.image.path) if self.tapes else None
+                return await observe(config, built.image, boot, wanted, tape)
             try:
-                record = await observe(config, built.image, boot, wanted)
+                record = await once()
             except MachineError:
                 record = None
             if record is None or record.ending.cause in BROKEN:
-                record = await observe(config, built.image, boot, wanted)
+                record = await once()
             iso.unlink()
         return record
 
@@ -275,19 +306,25 @@ class SubmissionGrader:
     """
 
     def __init__(self, files: Mapping[str, bytes], private: Path, slots: asyncio.Semaphore,
-                 watcher: Watcher, keep: Path | None = None):
-        """`keep`: where to leave a tree with the submission in it, for its reader to try."""
+                 watcher: Watcher, keep: Path | None = None, recordings: Path | None = None):
+        """
+        `keep`: where to leave a tree with the submission in it, for its reader to try.
+        `recordings`: Grader's.
+        """
+        self.recordings = recordings
         self.files = files
         self.keep = keep
         self.private = private
         self.slots = slots
         self.watcher = watcher
 
-    def _grader(self, name: str, files: Mapping[str, bytes]) -> Grader:
+    def _grader(self, name: str, files: Mapping[str, bytes], recordings: Path | None = None
+                ) -> Grader:
         """A grader for a tree with these files of a student's."""
         tree = workspace.make(self.private / name, students_files(), files)
         (self.private / f"{name}.built").mkdir()
-        return Grader(Builder(self.private / f"{name}.built", tree), self.slots, self.watcher)
+        return Grader(Builder(self.private / f"{name}.built", tree), self.slots, self.watcher,
+                      recordings)
 
     async def grade(self, tasks: list[Task]) -> list[LabScore]:
         await build_all(self.private)
@@ -295,7 +332,7 @@ class SubmissionGrader:
             workspace.make(self.keep, students_files(), self.files)
             shutil.copytree(ROOT / "grader", self.keep / "grader",
                             ignore=shutil.ignore_patterns("mutants", "tests", "__pycache__"))
-        graded = await self._grader("own", self.files).grade(tasks)
+        graded = await self._grader("own", self.files, self.recordings).grade(tasks)
         async with asyncio.TaskGroup() as group:
             for score in graded:
                 if score.begun and score.failures and _differs(self.files, score.lab) \

@@ -20,6 +20,7 @@ import replay
 from findings import Autopsy, cause_of, describe_deadlock, describe_place, describe_recursion
 from lab import Question, Test, students_sources
 from machine import BROKEN, Cause, CpuException, Ending, Outcome, PanicKind
+from recording import Recording
 
 
 class Verdict(StrEnum):
@@ -69,6 +70,7 @@ class Record:
     autopsy: Autopsy | None = None
     screen: list[str] = field(default_factory=list)     # of VGA text, if the kernel never spoke
     facts: dict[str, facts.Value | facts.NoSuchThing] = field(default_factory=dict)
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,9 @@ TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
 TAPE_POLLS = 50             # for one instruction more
 CONSOLE_LIMIT_BYTES = 4 << 20
-MEMORY_PIECE_BYTES = 8 << 20    # sandbox.qemu_limits() allows files twice as large
+FILE_BYTES = 16 << 20           # that QEMU may write
+TAPE_BYTES = 1 << 30            # the same when it records: spinning on PAUSE is 50 MB of tape
+MEMORY_PIECE_BYTES = FILE_BYTES // 2
 PIPE_BYTES = 64 << 10           # in a pipe, unless asked for more
 LOG_BYTES = 16 << 10            # of QEMU's log: the registers at the last ten exceptions
 CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host to read
@@ -190,7 +192,8 @@ class Machine:
 
     def _prepare(self) -> Callable[[], None]:
         """For preexec_fn."""
-        limits = sandbox.qemu_limits(memory_bytes(self.config.mem))
+        limits = sandbox.qemu_limits(memory_bytes(self.config.mem),
+                                     TAPE_BYTES if self._tape else FILE_BYTES)
         guard = no_huge_pages if self._is_sandboxed else qemu_guard()
 
         def prepare() -> None:

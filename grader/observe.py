@@ -16,37 +16,51 @@ from judge import Record, Results
 from lab import Boot
 from machine import BROKEN, Cause, Machine, Outcome, PanicKind
 from qemu import Config
+from recording import Recording
 
 PANIC_RECORD_BYTES = 256                # struct panic_record, kernel/panic.h
 MEMMAP_RANGE = struct.Struct("<QQIxxxx")        # struct memmap_range, kernel/memmap.h
 MEM_FREE, MEM_EARLY = 0, 5              # kernel/memmap.h
 
 
-async def observe(config: Config, image: Image, boot: Boot, wanted: list[str]) -> Record:
-    """Boots a machine, types the boot's input, waits for the end and looks at what is left."""
-    async with Machine(config, image.physical("monitor_prompts")) as machine:
+async def observe(config: Config, image: Image, boot: Boot, wanted: list[str],
+                  recording: Recording | None = None) -> Record:
+    """
+    Boots a machine, types the boot's input, waits for the end and looks at what is left. With an
+    empty recording, records the boot in it.
+    """
+    tape = recording.tape("record") if recording else None
+    async with Machine(config, image.physical("monitor_prompts"), tape) as machine:
         ending = await machine.wait()
         for line in boot.input:
             if ending.cause is Cause.PROMPT:
                 machine.type_line(line)
                 ending = await machine.wait()
         record = Record(ending, machine.console)
-        if ending.cause in BROKEN:
-            return record
-        if boot.expect is None:
-            record.tests = read_tests(await Memory.of(machine, image), boot)
-            if record.tests.are_complete:
-                return record
-        if not record.console:
-            record.screen = await machine.screen()
-        if ending.cause is Cause.PANIC:
-            record.panic = await _read_panic(machine, image)
-        if ending.cause is not Cause.PROMPT or wanted:
-            record.autopsy = await dissect(machine, image.path, facts.expressions(wanted))
-        if wanted and judge.ended_as(record) == boot.expect:
-            evidence = facts.Evidence(image, machine, record.autopsy or Autopsy())
-            record.facts = {name: await facts.measure(name, evidence) for name in wanted}
+        if ending.cause not in BROKEN:
+            await _look(machine, image, boot, wanted, record)
+            if recording:
+                record.recording = recording.complete(await machine.end_recording(),
+                                                      ending.cause.value)
         return record
+
+
+async def _look(machine: Machine, image: Image, boot: Boot, wanted: list[str],
+                record: Record) -> None:
+    """Adds to the record what a machine that has ended still shows."""
+    if boot.expect is None:
+        record.tests = read_tests(await Memory.of(machine, image), boot)
+        if record.tests.are_complete:
+            return
+    if not record.console:
+        record.screen = await machine.screen()
+    if record.ending.cause is Cause.PANIC:
+        record.panic = await _read_panic(machine, image)
+    if record.ending.cause is not Cause.PROMPT or wanted:
+        record.autopsy = await dissect(machine, image.path, facts.expressions(wanted))
+    if wanted and judge.ended_as(record) == boot.expect:
+        evidence = facts.Evidence(image, machine, record.autopsy or Autopsy())
+        record.facts = {name: await facts.measure(name, evidence) for name in wanted}
 
 
 async def _read_panic(machine: Machine, image: Image) -> judge.Panic:

@@ -16,6 +16,7 @@ from qemu import Config, MachineError, Tape
 
 ISO, ELF, LOG, SNAPSHOTS, ABOUT = ("boot.iso", "kernel.elf", "replay.log", "snapshots.qcow2",
                                    "recording.json")
+SOURCES = "source"              # what the ELF was made of, where that is not this tree
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import recording as recordings
@@ -40,24 +42,34 @@ async def record(empty: Recording, lines: list[str]) -> Recording:
         return empty.complete(await machine.end_recording(), ending.cause.value)
 
 
-def open_in_gdb(recording: Recording, arguments: list[str]) -> int:
-    """Replays a recording under GDB, which goes to where it went wrong first."""
+@contextlib.contextmanager
+def replayed(recording: Recording, script: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Replays a recording. Gives the command of a GDB there, with a script, and its environment."""
     with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
         place = Path(directory)
         snapshots = place / recordings.SNAPSHOTS
         shutil.copy(recording.directory / recordings.SNAPSHOTS, snapshots)
         tape = recording.tape("replay", snapshots)
-        gdb = gdb_command(recording.elf, place / "gdb",
-                          ["-ex", f"source {GOING_BACK}", *arguments])
+        sources = recording.directory / recordings.SOURCES
+        gdb = gdb_command(recording.elf, place / "gdb", [
+            *(["-ex", f"directory {sources}"] if sources.is_dir() else []),
+            "-ex", f"source {script}"])
         with listen(place / "gdb") as listener:
             command = [*base_command(recording.config, "pause", tape), *virtual_time(tape), "-S",
+                       "-action", "reboot=shutdown,shutdown=pause",
                        *gdb_flags(listener), "-chardev", "null,id=console",
                        "-serial", "chardev:console"]
             qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
                                     pass_fds=[listener.fileno()], preexec_fn=qemu_guard())
         with ended_with_us(qemu):
-            return call_in_foreground(gdb, OUROBOROS_INSTRUCTIONS=str(recording.nr_instructions),
-                                      OUROBOROS_ENDING=recording.ending)
+            yield gdb, {"OUROBOROS_INSTRUCTIONS": str(recording.nr_instructions),
+                        "OUROBOROS_ENDING": recording.ending}
+
+
+def open_in_gdb(recording: Recording, arguments: list[str]) -> int:
+    """Opens a recording in GDB, which goes to where it went wrong first."""
+    with replayed(recording, GOING_BACK) as (gdb, variables):
+        return call_in_foreground([*gdb, *arguments], **variables)
 
 
 def main(words: list[str]) -> int:

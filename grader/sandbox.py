@@ -81,9 +81,9 @@ COMPILE = Limits(cpu_seconds=20, memory_bytes=1 << 30, file_bytes=64 << 20)
 DEBUG = Limits(cpu_seconds=30, memory_bytes=4 << 30, file_bytes=16 << 20)
 
 
-def qemu_limits(guest_bytes: int) -> Limits:
+def qemu_limits(guest_bytes: int, file_bytes: int) -> Limits:
     """QEMU's limits, for a guest with so much memory: it adds its code cache and stacks."""
-    return Limits(cpu_seconds=300, memory_bytes=guest_bytes + (3 << 30), file_bytes=16 << 20)
+    return Limits(cpu_seconds=300, memory_bytes=guest_bytes + (3 << 30), file_bytes=file_bytes)
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -9,7 +9,6 @@
 
 #include "bootinfo.h"
 #include "console.h"
-#include "cpu.h"
 #include "frame.h"
 #include "heap.h"
 #include "initramfs.h"
@@ -194,7 +193,7 @@ static void do_panic(const char *argument)
 static void hang(const char *argument)
 {
 	for (;;)
-		cpu_relax();
+		;
 }
 
 static void reboot(const char *argument)

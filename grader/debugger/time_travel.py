@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """GDB on a recorded boot: goes to where it went wrong, and gives the commands that go back.
 
-In GDB: source grader/debugger/time_travel.py, as rewind.py does, which says in OUROBOROS_INSTRUCTIONS
-how many the recording has. QEMU goes back by loading the last snapshot before and running on from
+In GDB: source grader/debugger/time_travel.py, as rewind.py does. The environment variable
+OUROBOROS_INSTRUCTIONS says how many the recording has. QEMU goes back by loading the last snapshot before and running on from
 there; so snapshots are taken on the way, and more of them shortly before what went wrong.
 """
 from __future__ import annotations
@@ -18,6 +18,7 @@ from debugger import kernel, stack
 from debugger.all_commands import define
 from debugger.command import Command
 from debugger.reader import Memory, Note, address_of, evaluate
+from debugger.stack import Place
 
 NR_SNAPSHOTS = 12               # over the whole recording
 CLOSE = (300_000, 30_000, 3_000)        # instructions before what went wrong, each with a snapshot
@@ -97,7 +98,7 @@ class Recording:
             self.guard()
 
     def guard(self) -> None:
-        """Has QEMU stop at what went wrong, and at the end. It forgets that whenever it goes back."""
+        """Has QEMU stop at what went wrong, and at the end: it forgets whenever it goes back."""
         at = position()
         gdb.execute(f"monitor replay_break {self.opened_at if at < self.opened_at else self.end}",
                     to_string=True)
@@ -139,7 +140,8 @@ class Recording:
                 forward(self.end)
             start = position()          # nobody wants to go back to the firmware
             step = (self.end - start) // NR_SNAPSHOTS
-            self.take_snapshots([start + step * turn for turn in range(NR_SNAPSHOTS)])
+            if step:
+                self.take_snapshots([start + step * turn for turn in range(NR_SNAPSHOTS)])
             forward(self.end)
             self._back_to_the_cause()
             self.opened_at = position()
@@ -150,23 +152,27 @@ class Recording:
                 forward(self.opened_at)
 
     def _back_to_the_cause(self) -> None:
-        """From the end of the kernel's report to where its subject was."""
+        """From the end of the kernel's report, if there is one, to where its subject was."""
         frames = kernel.backtrace()
         interrupted = stack.interrupted(frames)
         if not interrupted or interrupted == frames:
             return
-        if frames[interrupted[0].number - 1].is_trap:
-            place = _program_counter(interrupted[0].number)
-        else:               # from a call that does not return: to its beginning
-            place = int(_frame(interrupted[0].number - 1).function().value().address)
+        reporter = _frame(interrupted[0].number - 1)
+        if reporter.type() == gdb.INLINE_FRAME:         # not a report, but a stop without one
+            return
+        if reporter.type() == gdb.SIGTRAMP_FRAME:
+            place = reporter.older().pc()
+        else:               # a call that does not return: to its beginning
+            place = int(reporter.function().value().address)
         with only_breakpoint(place):
             back()
-        if int(gdb.parse_and_eval("this_cpu.waits_for")) == 0:
-            return
-        with only_breakpoint(int(gdb.parse_and_eval("&'spin_lock'"))):
-            back()          # it has not returned, so this is where the waiting began
-        with only_breakpoint(place):
-            forward()
+        if position() == 0:
+            forward(self.end)
+        elif int(gdb.parse_and_eval("this_cpu.waits_for")) != 0:
+            with only_breakpoint(address_of("spin_lock")):
+                back()      # it has not returned, so this is where the waiting began
+            with only_breakpoint(place):
+                forward()
 
 
 def _frame(number: int) -> gdb.Frame:
@@ -176,13 +182,11 @@ def _frame(number: int) -> gdb.Frame:
     return frame
 
 
-def _program_counter(number: int) -> int:
-    return _frame(number).pc()
-
-
 def _place() -> str:
-    frame = kernel.backtrace()[:1]
-    return f"in {frame[0]}" if frame else "outside the kernel"
+    """Where the CPU is; when it is about to report a fault, where that is."""
+    frames = stack.interrupted(kernel.backtrace())
+    return f"in {Place(frames[0].function, frames[0].file, frames[0].line)}" if frames \
+        else "outside the kernel"
 
 
 class Taken(Command):
@@ -252,10 +256,14 @@ class Now(Command):
 def main() -> None:
     recording = Recording(int(os.environ["OUROBOROS_INSTRUCTIONS"]))
     gdb.execute("set pagination off")
-    recording.open()
+    try:
+        recording.open()
+    except (gdb.error, Note) as error:
+        print(f"rewind: the recording does not play: {error}")
+        return
     gdb.events.stop.connect(recording.stopped)
     define(Taken(recording), Now(recording))
-    print(f"Recorded to its end ({os.environ['OUROBOROS_ENDING']}). You are at instruction "
+    print(f"This recording ends with: {os.environ['OUROBOROS_ENDING']}. You are at instruction "
           f"{position():,}, {_place()}.")
     print("Back: reverse-step, reverse-next, reverse-finish, reverse-continue, taken LOCK. "
           "Forward again: now.")
