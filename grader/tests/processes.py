@@ -44,7 +44,10 @@ class Terminal:
         self.text = ""
 
     def expect(self, pattern):
-        """Reads on until what has come matches; what came up to there is then done with."""
+        """
+        Reads on until what has come matches; what came up to there is then done with. Return:
+        the match.
+        """
         end = time.monotonic() + DEADLINE
         while not (match := re.search(pattern, self.text)):
             ready, _, _ = select.select([self.file], [], [], max(0, end - time.monotonic()))
@@ -56,6 +59,7 @@ class Terminal:
             assert data, f"ended without {pattern!r}: {self.text!r}"
             self.text += data.decode(errors="replace")
         self.text = self.text[match.end():]
+        return match
 
     def type(self, text):
         os.write(self.file, text.encode())
