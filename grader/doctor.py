@@ -54,8 +54,9 @@ class Tool:
 
 TOOLS = [
     Tool("make", (4, 2)), Tool("gcc", (11, 0), "CC"), Tool("nm", (2, 35), "NM"),
-    Tool("gdb", (12, 0)), Tool(QEMU, (7, 2)), Tool("grub-mkrescue", (2, 4), "GRUB_MKRESCUE"),
-    Tool("xorriso", (1, 4)), Tool("patch", (2, 7)), Tool("cpio", (2, 11)), Tool("mformat", (4, 0)),
+    Tool("gdb", (12, 0)), Tool(QEMU, (7, 2)), Tool("qemu-img", (7, 2)),
+    Tool("grub-mkrescue", (2, 4), "GRUB_MKRESCUE"), Tool("xorriso", (1, 4)), Tool("patch", (2, 7)),
+    Tool("cpio", (2, 11)), Tool("mformat", (4, 0)),
 ]
 PACKAGES = {"rich": "python3-rich", "elftools": "python3-pyelftools", "pytest": "python3-pytest"}
 
@@ -158,6 +159,21 @@ class Boots:
             raise Trouble(f"GDB sees no kmain in {functions}")
         return f"GDB attached to it finds {' → '.join(functions[:4])}"
 
+    def check_rewind(self) -> str:
+        """Can a boot be recorded, and its replay go back?"""
+        command = [sys.executable, ROOT / "grader/rewind.py", "--iso", self.iso, "--elf", self.elf,
+                   "--", "-batch", "-ex", "reverse-stepi", "-ex", "now"]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, text=True, check=False,
+                                  capture_output=True, timeout=BOOT_LIMIT)
+        except subprocess.TimeoutExpired:
+            raise Worth(f"no replay within {BOOT_LIMIT} s; make rewind will not work") from None
+        position = re.search(r"^Instruction ([0-9,]+), in ", done.stdout, re.MULTILINE)
+        if not position:
+            reason = (done.stderr or done.stdout).strip().splitlines() or ["no word"]
+            raise Worth(f"replay does not work: {reason[-1]}; make rewind will not either")
+        return f"records it, and goes back from instruction {position[1]}"
+
     def check_kvm(self) -> str:
         """Does it boot under KVM, and in time? /dev/kvm alone proves nothing."""
         advice = "leave ACCEL at its default, tcg"
@@ -190,7 +206,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ouroboros-") as private:
         boots = Boots(Path(private))
         checks = [*(lambda tool=tool: check_tool(tool) for tool in TOOLS), check_python, check_uefi,
-                  check_sandbox, boots.check_build, boots.check_tcg, boots.check_gdb, boots.check_kvm]
+                  check_sandbox, boots.check_build, boots.check_tcg, boots.check_gdb,
+                  boots.check_rewind, boots.check_kvm]
         well = [report(check) for check in checks]
     print("All is well." if all(well) else "Something must be fixed, see above.")
     return 0 if all(well) else 1

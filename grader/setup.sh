@@ -44,6 +44,7 @@ has_sandbox() { has bwrap || [ "$(uname -s)" != Linux ]; }
 packages() {
 	cat <<-'END'
 	has qemu-system-x86_64  |qemu-system-x86     |qemu-system-x86        |qemu-system-x86   |qemu
+	has qemu-img            |qemu-utils          |qemu-img               |qemu-img          |qemu
 	has_compiler            |COMPILER            |gcc                    |gcc               |x86_64-elf-gcc
 	has ld                  |binutils            |binutils               |binutils          |x86_64-elf-binutils
 	has gdb                 |gdb                 |gdb                    |gdb               |gdb

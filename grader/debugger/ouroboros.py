@@ -11,6 +11,7 @@ if directory not in sys.path:
     sys.path.append(directory)
 
 import debugger.all_commands  # noqa: E402
+import debugger.endings  # noqa: E402
 import debugger.printers  # noqa: E402
 
 debugger.all_commands.define()

@@ -36,12 +36,14 @@ def until(condition):
 class Terminal:
     """A program on a pseudo-terminal."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, **variables):
         self.pid, self.file = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "TMUX_PANE": ""})
-        self.text = ""
+            os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "TMUX_PANE": "",
+                                              **variables})
+        self.text = ""          # that has come and is not done with
+        self.before = ""        # what came before that which was expected last
 
     def expect(self, pattern):
         """
@@ -58,7 +60,7 @@ class Terminal:
                 data = b""
             assert data, f"ended without {pattern!r}: {self.text!r}"
             self.text += data.decode(errors="replace")
-        self.text = self.text[match.end():]
+        self.before, self.text = self.text[:match.start()], self.text[match.end():]
         return match
 
     def type(self, text):
