@@ -200,7 +200,7 @@ run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=
 	@$(terminal) run $(machine) $(if $(STOPPED),--stopped)
 
 debug: iso ## the same, stopped at the first instruction, or at BREAK=function, with GDB attached
-	@$(terminal) debug $(machine) $(if $(BREAK),-- -ex 'hbreak $(BREAK)' -ex continue)
+	@$(terminal) debug $(machine) -- $(if $(TYPE),-ex 'type $(TYPE)') $(if $(BREAK),-ex 'hbreak $(BREAK)' -ex continue)
 
 gdb: ## attach GDB to what make run has started; also LAB=N
 	@$(terminal) gdb $(if $(LAB),--elf $(ELF))

@@ -46,6 +46,7 @@ def debug(lab: Lab, boot: Boot, patch: Path | None, test: Test | None, command_l
           stop: str) -> str:
     """The command that starts a boot under GDB, and stops it in the function `stop` if given."""
     return " ".join(["make debug", *_words(lab, boot, patch, test, command_line),
+                     *([f"TYPE='{'; '.join(boot.input)}'"] if boot.input else []),
                      *([f"BREAK={stop}"] if stop else [])])
 
 
@@ -55,11 +56,10 @@ def rewind(recording: Path) -> str:
 
 
 def show_again(lab: Lab, boot: Boot, patch: Path | None, test: Test, command_line: str,
-               verdict: Verdict, typed: bool) -> tuple[str, str]:
+               verdict: Verdict) -> tuple[str, str]:
     """
     The command that runs the boot again, and the one that stops it under GDB where the verdict
-    shows. "" where there is nothing to see, or nothing that would stop it. `typed`: it came of
-    something that was typed, for which a debugged machine has no keyboard.
+    shows. "" where there is nothing to see, or nothing that would stop it.
     """
     if verdict is Verdict.PASS:
         return "", ""
@@ -68,7 +68,7 @@ def show_again(lab: Lab, boot: Boot, patch: Path | None, test: Test, command_lin
     then = f"   # then type: {', '.join(boot.input)}" if boot.input else ""
     run = " ".join(["make run", *_words(lab, boot, patch, test, command_line)]) + then
     stop = ""
-    if verdict in _PANICS and not typed:
+    if verdict in _PANICS:
         stop = AT_A_PANIC
     elif verdict is Verdict.WRONG and test.ktest:
         stop = AT_A_FAILED_CHECK

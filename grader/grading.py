@@ -19,7 +19,7 @@ import workspace
 from build import BuildFailure, Builder, Misconduct, Stage, build_all
 from judge import Finding, Record, Verdict
 from lab import ROOT, Boot, Lab, Question, Test, available, select, students_sources
-from machine import BROKEN, PROMPT
+from machine import BROKEN
 from observe import observe
 from qemu import Config, MachineError
 from report import Watcher
@@ -135,7 +135,7 @@ class Grader:
         measured: dict[str, Measured] = {}
         stage = await self._stage(task, boot)
         line = self._command_line(stage, boot)
-        typed, booted = False, True
+        booted = True
         records: dict[str, Record] = {}         # the last boot of each test
         try:
             if boot.expect is None:
@@ -144,13 +144,12 @@ class Grader:
                 record = await self._boot(stage, boot, line, wanted)
                 records = dict.fromkeys((test.name for test in tests), record)
                 measured |= record.facts
-                typed = bool(boot.input) and PROMPT in record.console
                 found = {test.name: judge.judge_end(test, record) for test in tests}
         except FAILURES as error:
             found = dict.fromkeys((test.name for test in tests), _blame(error))
             booted = not isinstance(error, Misconduct)      # which no boot would show
         scores = [Score(test, found[test.name], *(commands.show_again(
-                      task.lab, boot, task.patch, test, line, found[test.name].verdict, typed)
+                      task.lab, boot, task.patch, test, line, found[test.name].verdict)
                       if booted else ()))
                   for test in tests]
         scores = self._with_recordings(task.lab, scores, records)

@@ -102,14 +102,9 @@ class _Outline:
                     yield _Item(Mark(at, event["what"], event["lock"], event["place"]), inlined)
                     continue
             if child in self._kept:
-                box = self.box(child)
-                if event and event["what"] == "waits for":
-                    box.function += f": waits for {event['lock']}"
-                    box.place += f", held since {event['place']}"
-                yield _Item(box, inlined)
-            elif call["left"] is not None and call["left"] - call["entered"] >= LONG:
-                length = f"{call['left'] - call['entered']:,}"
-                yield _Item(Box(call["function"], length, call["entered"], call["left"],
+                yield _Item(self.box(child), inlined)
+            elif (length := call["left"] - call["entered"]) >= LONG:
+                yield _Item(Box(call["function"], f"{length:,}", call["entered"], call["left"],
                                 kind="other"), inlined)
 
 
@@ -122,7 +117,7 @@ def _nested(items: list[_Item], depth: int) -> list[Box | Mark]:
     for index, item in enumerate(items):
         if item.inlined is None:        # surely in what both of its neighbours are in
             before = items[index - 1].inlined or [] if index > 0 else []
-            after = next((other.inlined for other in items[index:] if other.inlined is not None), [])
+            after = next((other.inlined for other in items[index:] if other.inlined), [])
             item.inlined = _common(before, after)
     parts: list[Box | Mark] = []
     for inlined, group in groupby(items, lambda item: item.inlined[depth:depth + 1]):
@@ -153,13 +148,13 @@ def path(box: Box) -> Iterator[Box]:
 
 
 def _cut_short(root: Box) -> None:
-    """Leaves out all turns of an endless recursion but the first and the last."""
-    turns = [box for box in path(root) if box.function == RESCUE]      # one in each
+    """Leaves out all turns of an endless recursion but the first and the last; each is a rescue."""
+    turns = [box for box in path(root) if box.function == RESCUE]
     if len(turns) > TURNS + 1:
         last, left_out = turns[-1].parts[-1], turns[TURNS - 1].parts[-1]
         assert isinstance(left_out, Box)
-        turns[TURNS - 1].parts[-1] = Box(
-            f"… {len(turns) - TURNS} more turns …", "the same again", left_out.entered, None, [last], "turns")
+        turns[TURNS - 1].parts[-1] = Box(f"… {len(turns) - TURNS} more turns …", "the same again",
+                                         left_out.entered, None, [last], "turns")
 
 
 def outline(story: dict[str, Any]) -> Box:

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from outline import Box, Mark, path
+from outline import Box
 
 FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 ASPECT = 16 / 9
 MIN_WIDTH = 1280
 MARGIN, SNAKE_WIDTH = 32, 64
 ROW, MAX_ROW = 36, 56           # of a call: the least, and what is used of a tall picture
-LANE, TICKS = 24, 26            # of a lock, and of the axis
+LANE, TICKS, FOOT = 24, 26, 84  # of a lock, of the axis, and of what is below it
 LETTER = 0.62                   # width of a letter in its size: no monospaced font is wider
 NAME, PLACE, SMALL, TITLE = 13, 10.5, 11, 17            # sizes of type
 STEP, GAP = 9, 5                # between what begins or ends, at least; and a tenfold time adds
@@ -37,7 +37,7 @@ class Caption:
     """The words around a picture."""
     title: str
     run: str                    # which stage, and how it was booted
-    above: list[str]            # the calls around it all, innermost first
+    above: list[str]            # the functions around it all, innermost first
     command: str                # that makes this picture
     waits_for: str = ""         # the lock that the story ends with, as nobody will release it
     ends_badly: bool = False
@@ -50,7 +50,7 @@ class Span:
     row: int
     first: int
     last: int = 0
-    in_cycle: bool = False
+    stands_out: bool = False
 
 
 @dataclass
@@ -142,8 +142,20 @@ def _attributes(**values: object) -> str:
                    for name, value in values.items() if value is not None)
 
 
+def _words(text: str) -> str:
+    """As XML takes it."""
+    return escape("".join(letter if letter.isprintable() else "?" for letter in text))
+
+
 def _text(x: float, y: float, text: str, size: float, **more: object) -> str:
-    return f"<text{_attributes(x=float(x), y=float(y), font_size=size, **more)}>{escape(text)}</text>"
+    where = _attributes(x=float(x), y=float(y), font_size=size, **more)
+    return f"<text{where}>{_words(text)}</text>"
+
+
+def _cut(text: str, size: float, width: float) -> str:
+    """As much of it as has room, from its end."""
+    room = int(width / size / LETTER)
+    return text if len(text) <= room else "…" + text[len(text) - room + 1:]
 
 
 def _rect(x: float, y: float, width: float, height: float, **more: object) -> str:
@@ -156,13 +168,12 @@ class Picture:
 
     def __init__(self, root: Box, end: int, caption: Caption) -> None:
         self._caption = caption
-        self._end = end
         probe = lay_out(root, end, 0)
         self._left = MARGIN + max([text_width(lock, NAME) for lock in probe.locks], default=0) + 12
         right = MARGIN + (SNAKE_WIDTH if caption.waits_for else 0)
         self._title = textwrap.wrap(caption.title, int((MIN_WIDTH - 2 * MARGIN) / TITLE / LETTER))
         self._top = MARGIN + 24 * len(self._title) + 46
-        below = 34 + LANE * len(probe.locks) + TICKS + 74
+        below = 34 + LANE * len(probe.locks) + TICKS + FOOT
         height = self._top + ROW * probe.nr_rows + below
         width = max(MIN_WIDTH, probe.x[-1] + self._left + right, height * math.sqrt(2))
         self._layout = lay_out(root, end, width - self._left - right)
@@ -170,7 +181,7 @@ class Picture:
         spare = (self.width / ASPECT - self._top - below) / probe.nr_rows
         self._row = min(MAX_ROW, max(ROW, spare))
         self._lanes = self._top + self._row * probe.nr_rows + 34
-        self.height = math.ceil(self._lanes + LANE * len(probe.locks) + TICKS + 74)
+        self.height = math.ceil(self._lanes + LANE * len(probe.locks) + TICKS + FOOT)
         more = [lock for lock in probe.locks if lock not in LOCKS]
         self._colours = LOCKS | dict(zip(more, MORE_LOCKS * len(more)))
         self._cycle = self._find_cycle()
@@ -179,9 +190,10 @@ class Picture:
         """The lock that is waited for at the end, as its holder has it."""
         held = [band for band in self._layout.bands
                 if band.last is None and band.lock == self._caption.waits_for]
-        if held:
+        if self._caption.ends_badly:
+            first = held[-1].holder.row if held else self._layout.spans[-1].row
             for span in self._layout.spans:
-                span.in_cycle = span.box.left is None and span.row >= held[-1].holder.row
+                span.stands_out = span.box.left is None and span.row >= first
         return held[-1] if held else None
 
     def _x(self, point: int | None) -> float:
@@ -197,9 +209,10 @@ class Picture:
         for number, line in enumerate(self._title):
             yield _text(MARGIN, MARGIN + 16 + 24 * number, line, TITLE, font_weight="bold",
                         fill=CYCLE if self._caption.ends_badly else INK)
-        way = " › ".join(reversed(self._caption.above))
+        way = _cut(" › ".join(reversed(self._caption.above)), SMALL, MIN_WIDTH * 3 / 4)
         y = MARGIN + 24 * len(self._title) + 14
-        yield _text(MARGIN, y, self._caption.run, NAME, fill=INK)
+        run = _cut(self._caption.run, NAME, MIN_WIDTH - 2 * MARGIN)
+        yield _text(MARGIN, y, run, NAME, fill=INK)
         if way:
             yield _text(self._left, y + 20, f"in {way}:", SMALL, fill=FAINT)
 
@@ -216,10 +229,10 @@ class Picture:
             x, y = self._x(span.first), self._y(span.row)
             width, height = self._x(span.last) - x, self._row - 4
             other = span.box.kind != "call"
-            stroke = CYCLE if span.in_cycle else "none" if other else CALL
-            fill = CYCLE_PALE if span.in_cycle else OTHER_PALE if other else CALL_PALE
+            stroke = CYCLE if span.stands_out else "none" if other else CALL
+            fill = CYCLE_PALE if span.stands_out else OTHER_PALE if other else CALL_PALE
             yield _rect(x, y, width, height, rx=3, fill=fill, stroke=stroke,
-                        stroke_width=1.6 if span.in_cycle else 1.0)
+                        stroke_width=1.6 if span.stands_out else 1.0)
             middle = y + height / 2
             if span.box.place:
                 yield _text(x + 6, middle - 2, span.box.function, NAME, fill=INK,
@@ -266,7 +279,7 @@ class Picture:
                 yield f'<path d="M{x:.1f} {y}v5"{_attributes(stroke=FAINT, fill="none")}/>'
                 yield _text(x, y + 17, label, PLACE, text_anchor="middle", fill=FAINT)
         yield _text(self._left, y + 34, f"instructions since {self._layout.spans[0].box.function} "
-                    "was called; the axis makes room for the labels, it is no scale", PLACE, fill=FAINT)
+                    "was called (this axis is no scale)", PLACE, fill=FAINT)
 
     def _foot(self) -> Iterator[str]:
         y, x = self.height - MARGIN, float(MARGIN)
@@ -274,14 +287,17 @@ class Picture:
                    (OTHER_PALE, "none", "a long call without locks: its instructions"),
                    *((self._colours[lock], "none", f"{lock} is held")
                      for lock in self._layout.locks)]
-        if self._cycle:
-            entries.insert(0, (CYCLE_PALE, CYCLE, "in the cycle"))
+        if self._caption.ends_badly:
+            what = "in the cycle" if self._cycle else "where it ends"
+            entries.insert(0, (CYCLE_PALE, CYCLE, what))
         for fill, stroke, words in entries:
+            if x + 22 + text_width(words, SMALL) > self.width - MARGIN:
+                break
             yield _rect(x, y - 10, 16, 12, fill=fill, stroke=stroke, rx=2)
             yield _text(x + 22, y, words, SMALL, fill=INK)
             x += 22 + text_width(words, SMALL) + 24
-        yield _text(self.width - MARGIN, y - 18, self._caption.command, SMALL, text_anchor="end",
-                    fill=FAINT)
+        command = _cut(self._caption.command, SMALL, self.width / 2 - MARGIN)
+        yield _text(self.width - MARGIN, y - 24, command, SMALL, text_anchor="end", fill=FAINT)
 
     def _snake(self) -> Iterator[str]:
         """From who waits back to who holds: it bites its own tail."""
@@ -291,29 +307,27 @@ class Picture:
         tail = self._y(waiter.row) + (self._row - 4) / 2
         head = self._y(self._cycle.holder.row) + (self._row - 4) / 2
         out = right + SNAKE_WIDTH - 10
-        neck, turn = right + 20, 34
+        turn, throat, size, gape = 34, right + 5, 14, math.radians(38)
         body = (f"M{right:.1f} {tail:.1f}H{out - turn:.1f}Q{out:.1f} {tail:.1f} {out:.1f} "
                 f"{tail - turn:.1f}V{head + turn:.1f}Q{out:.1f} {head:.1f} {out - turn:.1f} "
-                f"{head:.1f}H{neck:.1f}")
+                f"{head:.1f}H{throat + size - 4:.1f}")
         yield f'<path class="snake" d="{body}"' + _attributes(
             stroke=CYCLE, stroke_width=8, fill="none", stroke_linecap="round") + "/>"
-        yield (f'<path d="M{neck - 8:.1f} {head:.1f}L{right - 8:.1f} {head - 8:.1f}'
-               f'A15 11 0 1 1 {right - 8:.1f} {head + 8:.1f}Z"' + _attributes(fill=CYCLE) + "/>")
-        yield f"<circle{_attributes(cx=neck - 8, cy=head - 6.0, r=2.0, fill=PAPER)}/>"
+        lips, jaw = throat - size * math.cos(gape), size * math.sin(gape)
+        yield (f'<path d="M{throat:.1f} {head:.1f}L{lips:.1f} {head - jaw:.1f}A{size} {size} 0 1 1 '
+               f'{lips:.1f} {head + jaw:.1f}Z"' + _attributes(fill=CYCLE) + "/>")
+        yield f"<circle{_attributes(cx=throat + 3, cy=head - 7, r=2.2, fill=PAPER)}/>"
 
     def svg(self) -> str:
-        described = [f"Calls, outermost first: {', '.join(b.function for b in path(self._root())) }."]
+        described = [f"Calls: {', '.join(span.box.function for span in self._layout.spans)}."]
         described += [f"{band.lock} is taken at {band.place} and "
                       f"{'never released' if band.last is None else 'released'}."
                       for band in self._layout.bands]
         return "\n".join([
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
             f'role="img" aria-labelledby="title desc" font-family="{FONT}">',
-            f'<title id="title">{escape(self._caption.title)}</title>',
-            f'<desc id="desc">{escape(" ".join(described))}</desc>',
+            f'<title id="title">{_words(self._caption.title)}</title>',
+            f'<desc id="desc">{_words(" ".join(described))}</desc>',
             _rect(0, 0, self.width, self.height, fill=PAPER),
             *self._head(), *self._tints(), *self._boxes(), *self._locks(), *self._axis(),
             *self._foot(), *self._snake(), "</svg>", ""])
-
-    def _root(self) -> Box:
-        return self._layout.spans[0].box

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""`make rewind`: records a boot, and opens it in GDB where it went wrong. Time runs both ways there.
+"""`make rewind`: records a boot and opens it in GDB, where time runs both ways.
 
-    rewind.py --iso ISO --elf ELF [--mem 64M] [--firmware bios|uefi] [--type LINE]… [-- GDB-ARGUMENTS]
+    rewind.py --iso ISO --elf ELF [--mem 64M] [--firmware …] [--type LINE] [-- GDB-ARGUMENTS]
     rewind.py RECORDING [-- GDB-ARGUMENTS]
 
 The second form opens what `grade.py --record` has left.
@@ -29,7 +29,7 @@ GOING_BACK = Path(__file__).resolve().parent / "debugger/time_travel.py"
 
 
 async def record(empty: Recording, lines: list[str]) -> Recording:
-    """Boots a machine, types lines at its prompts, and records it until it ends or prompts again."""
+    """Boots a machine, types lines at its prompts, and records it until it ends."""
     async with Machine(empty.config, tape=empty.tape("record")) as machine:
         ending = await machine.wait()
         for line in lines:
@@ -81,7 +81,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--mem", default=Config.mem)
     parser.add_argument("--accel", choices=["tcg", "kvm"], default=Config.accel)
     parser.add_argument("--firmware", choices=["bios", "uefi"], default=Config.firmware)
-    parser.add_argument("--type", action="append", default=[], metavar="LINE")
+    parser.add_argument("--type", default="", metavar="LINE[; LINE]…")
     end = words.index("--") if "--" in words else len(words)
     given, arguments = parser.parse_args(words[:end]), words[end + 1:]
     if not given.recording and not (given.iso and given.elf):
@@ -92,7 +92,8 @@ def main(words: list[str]) -> int:
         config = Config(given.iso, given.mem, given.accel, given.firmware)
         with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
             empty = recordings.new(Path(directory), config, given.elf)
-            return open_in_gdb(asyncio.run(record(empty, given.type)), arguments)
+            lines = [line.strip() for line in given.type.split(";") if line.strip()]
+            return open_in_gdb(asyncio.run(record(empty, lines)), arguments)
     except MachineError as error:
         print(f"rewind.py: {error}", file=sys.stderr)
         return 3

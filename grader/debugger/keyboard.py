@@ -13,7 +13,7 @@ from debugger.reader import Note
 class Type(Command):
     """Type a line at the guest's console, when the monitor prompts next.
 
-    Usage: type LINE
+    Usage: type LINE[; LINE]...
 
     A guest that is stopped reads nothing: give the line first, and `continue` then."""
     name = "type"
@@ -26,7 +26,7 @@ class Type(Command):
         try:
             with socket.socket(socket.AF_UNIX) as lines:
                 lines.connect(address)
-                lines.sendall(argument.encode() + b"\n")
+                lines.sendall("".join(f"{line.strip()}\n" for line in argument.split(";")).encode())
         except OSError as error:
             raise Note(f"the console is gone: {error.strerror}") from None
         yield from ()

@@ -114,13 +114,16 @@ def test_the_command_to_debug_stops_where_it_went_wrong():
     assert "heap_rescue" in session.stdout and "kmain" in session.stdout
 
 
-@pytest.mark.parametrize("typed", [False, True])
-def test_a_hang_is_debugged_unless_it_came_of_what_was_typed(typed):
-    boot = lab.Boot((), cmdline="log=debug", input=("dmesg",))
-    run, debug = commands.show_again(lab.load(lab.available()[4]), boot, None, lab.Test("boot.x", 1, ""),
-                                     "log=debug", Verdict.HANG, typed)
-    assert run == "make run LAB=4 LOG=debug   # then type: dmesg"
-    assert debug == ("" if typed else "make debug LAB=4 LOG=debug BREAK=machine_announce_panic")
+def test_what_was_typed_is_typed_again_under_gdb():
+    boot = lab.Boot((), cmdline="log=error", input=("heap", "fill"))
+    run, debug = commands.show_again(lab.load(lab.available()[3]), boot, None, lab.Test("boot.x", 1, ""),
+                                     "log=error", Verdict.HANG)
+    assert run == "make run LAB=3 LOG=error   # then type: heap, fill"
+    assert debug == "make debug LAB=3 LOG=error TYPE='heap; fill' BREAK=machine_announce_panic"
+    session = subprocess.run(debug, shell=True, input="backtrace\nquit\n", cwd=ROOT, text=True,
+                             capture_output=True, timeout=120, check=False)
+    assert re.search("Breakpoint 1, machine_announce_panic", session.stdout), session.stdout
+    assert re.search(r"heap_rescue(?s:.*) fill ", session.stdout), session.stdout
 
 
 def test_two_graders_at_once_do_not_disturb_each_other():
@@ -207,7 +210,7 @@ def run_ktests(*boots):
 
     booted, waiting = [], list(boots)
     found = asyncio.run(CannedGrader(CannedBuilder(), None, None)._run_ktests(
-        Stage(2), lab.Boot(tuple(KTESTS)), "log=info seed=1", KTESTS))
+        Stage(2), lab.Boot(tuple(KTESTS)), "log=info seed=1", KTESTS, {}))
     return [found[test.name].verdict for test in KTESTS], booted
 
 
