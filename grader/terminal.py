@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ROOT / "grader/debugger/ouroboros.py"
 PLACE, GDB, ELF = "machine", "gdb", "kernel.elf"    # the link, and what the directory holds
 EXIT_PASSED, EXIT_FAILED = 33, 35       # of QEMU: 2 * status + 1, kernel/machine.h
+GREETING = ("Stopped at its first instruction: continue lets it go, Ctrl-C stops it, quit ends it.\\n"
+            "help ouroboros lists the commands for this kernel.\\n")
 WIDE = 160                              # columns of a terminal in which two panes fit side by side
 
 # How machine_exit() ends QEMU with a status. Not the grader's: whoever ends, its memory stays.
@@ -261,7 +263,7 @@ def debug(config: Config, elf: Path, arguments: list[str]) -> int:
         command = base_command(config, panic="pause") + [
             "-S", "-action", "shutdown=pause", *DEBUG_EXIT, *gdb_flags(listener),
             "-chardev", f"socket,id=console,fd={guest_peer.fileno()}", "-serial", "chardev:console"]
-        gdb = gdb_command(elf, place / GDB, arguments)
+        gdb = gdb_command(elf, place / GDB, ["-ex", f"echo {GREETING}", *arguments])
         with guest_peer:
             qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
                                     pass_fds=(guest_peer.fileno(), listener.fileno()),
