@@ -215,7 +215,8 @@ rewind: $(if $(RECORDING),,iso) ## record LAB=N, or take RECORDING=directory, an
 trace: LOG = debug
 trace: iso ## draw LAB=N from the call that runs out of memory on: calls and locks, as build/trace-N.svg
 	@$(PYTHON) grader/trace.py $(machine) --lab $(LAB) --log $(LOG) --out $(or $(OUT),build/trace-$(stage_name).svg) \
-		$(if $(VARIANT),--variant $(VARIANT)) $(if $(TYPE),--type '$(TYPE)')
+		$(if $(VARIANT),--variant $(VARIANT),$(if $(PATCH),--patch $(PATCH))) $(if $(TYPE),--type '$(TYPE)') \
+		$(if $(TEST),--test '$(TEST)') $(if $(OPTIONS),--options '$(OPTIONS)')
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)

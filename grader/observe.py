@@ -41,7 +41,7 @@ async def observe(config: Config, image: Image, boot: Boot, wanted: list[str],
             await _look(machine, image, boot, wanted, record)
             if recording:
                 record.recording = recording.complete(await machine.end_recording(),
-                                                      ending.cause.value)
+                                                      ending.cause.value, machine.console)
         return record
 
 

@@ -47,6 +47,9 @@ class _Item:
     inlined: list[Inlined] | None
 
 
+Settled = tuple[Box | Mark, list[Inlined]]
+
+
 def _where(frame: Sequence[Any]) -> str:
     return f"{frame[1]}:{frame[2]}"
 
@@ -87,7 +90,7 @@ class _Outline:
         elif event == self._rescue and self._rescued is not None:
             place += f", returns {str(self._rescued).lower()}"
         return Box(function, place, call["entered"], call["left"],
-                   _nested(list(self._items(number)), 0))
+                   _nested(list(_settled(list(self._items(number))))))
 
     def _items(self, number: int) -> Iterator[_Item]:
         for child in self._children.get(number, []):
@@ -112,21 +115,29 @@ def _common(one: Iterable[Inlined], other: Iterable[Inlined]) -> list[Inlined]:
     return [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other))]
 
 
-def _nested(items: list[_Item], depth: int) -> list[Box | Mark]:
-    """The parts, those of one inlined function in a box of its own."""
+def _settled(items: list[_Item]) -> Iterator[Settled]:
+    """Where it is not known what is inlined, it is surely that which both neighbours are in."""
+    before: list[Inlined] = []
     for index, item in enumerate(items):
-        if item.inlined is None:        # surely in what both of its neighbours are in
-            before = items[index - 1].inlined or [] if index > 0 else []
-            after = next((other.inlined for other in items[index:] if other.inlined), [])
-            item.inlined = _common(before, after)
+        if item.inlined is not None:
+            before = item.inlined
+            yield item.part, before
+        else:
+            later = (other.inlined for other in items[index:] if other.inlined is not None)
+            yield item.part, _common(before, next(later, []))
+
+
+def _nested(items: list[Settled], depth: int = 0) -> list[Box | Mark]:
+    """The parts, those of one inlined function in a box of its own."""
     parts: list[Box | Mark] = []
-    for inlined, group in groupby(items, lambda item: item.inlined[depth:depth + 1]):
+    for inlined, group in groupby(items, lambda item: item[1][depth:depth + 1]):
         inner = list(group)
         if not inlined:
-            parts += [item.part for item in inner]
+            parts += [part for part, _ in inner]
             continue
         nested = _nested(inner, depth + 1)
-        parts.append(Box(*inlined[0], _begin(nested[0]), _end(nested[-1]), nested))
+        function, place = inlined[0]
+        parts.append(Box(function, place, _begin(nested[0]), _end(nested[-1]), nested))
     return parts
 
 

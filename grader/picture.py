@@ -30,6 +30,7 @@ OTHER_PALE = "#e4e4e4"
 # Okabe and Ito's colours, which the colour-blind can tell apart; they differ in lightness too.
 LOCKS = {"heap_lock": "#0072b2", "log_lock": "#e69f00", "frame_lock": "#009e73"}
 MORE_LOCKS = ("#cc79a7", "#56b4e9", "#8c6d31")
+LIGHT = ("#e69f00", "#cc79a7", "#56b4e9")       # of these; black type goes on them
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def lay_out(root: Box, end: int, width: float) -> Layout:
             gaps[gap] += lacking / len(inside)
     stretch = max(1.0, width / sum(gaps))
     layout.x = [0.0]
-    for gap in gaps:
-        layout.x.append(layout.x[-1] + gap * stretch)
+    for one in gaps:
+        layout.x.append(layout.x[-1] + one * stretch)
     return layout
 
 
@@ -175,7 +176,7 @@ class Picture:
         self._top = MARGIN + 24 * len(self._title) + 46
         below = 34 + LANE * len(probe.locks) + TICKS + FOOT
         height = self._top + ROW * probe.nr_rows + below
-        width = max(MIN_WIDTH, probe.x[-1] + self._left + right, height * math.sqrt(2))
+        width = max(float(MIN_WIDTH), probe.x[-1] + self._left + right, height * math.sqrt(2))
         self._layout = lay_out(root, end, width - self._left - right)
         self.width = math.ceil(width)
         spare = (self.width / ASPECT - self._top - below) / probe.nr_rows
@@ -260,8 +261,7 @@ class Picture:
             yield _rect(x, lane + 4, last - x, LANE - 8, fill=colour, rx=2)
             label = f"since {band.place}" + ("" if band.last is not None else ", never released")
             if text_width(label, SMALL) + 12 < last - x:
-                white = band.lock != "log_lock"
-                yield _text(x + 6, lane + 16, label, SMALL, fill=PAPER if white else INK)
+                yield _text(x + 6, lane + 16, label, SMALL, fill=INK if colour in LIGHT else PAPER)
 
     def _axis(self) -> Iterator[str]:
         """Numbers where there is room for them: those of locks and of the end first."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from qemu import Config, MachineError, Tape
 
-ISO, ELF, LOG, SNAPSHOTS, ABOUT = ("boot.iso", "kernel.elf", "replay.log", "snapshots.qcow2",
-                                   "recording.json")
+ISO, ELF, LOG, SNAPSHOTS = "boot.iso", "kernel.elf", "replay.log", "snapshots.qcow2"
+CONSOLE, ABOUT = "console.txt", "recording.json"
 SOURCES = "source"              # what the ELF was made of, where that is not this tree
 
 
@@ -40,8 +40,12 @@ class Recording:
         """To record on, or to replay from; who replays gives a copy of the snapshots to add to."""
         return Tape(mode, self.directory / LOG, snapshots or self.directory / SNAPSHOTS)
 
-    def complete(self, nr_instructions: int, ending: str) -> Recording:
-        """Writes down how it ended. Return: the recording, which can be replayed now."""
+    def complete(self, nr_instructions: int, ending: str, console: str) -> Recording:
+        """
+        Writes down how it ended and what the guest wrote. Return: the recording, which can be
+        replayed now.
+        """
+        (self.directory / CONSOLE).write_text(console)
         done = replace(self, nr_instructions=nr_instructions, ending=ending)
         about = {key: value for key, value in asdict(done).items() if key != "directory"}
         (self.directory / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
@@ -74,7 +78,8 @@ def load(directory: Path) -> Recording:
         raise MachineError(f"{directory} is no recording: {ABOUT}: {error.strerror}") from None
     except (ValueError, TypeError):
         raise MachineError(f"{directory} is no recording: {ABOUT} is damaged") from None
-    missing = [name for name in (ISO, ELF, LOG, SNAPSHOTS) if not (directory / name).is_file()]
+    missing = [name for name in (ISO, ELF, LOG, SNAPSHOTS, CONSOLE)
+               if not (directory / name).is_file()]
     if missing or not complete:
         raise MachineError(f"{directory} is no whole recording; it lacks "
                            f"{', '.join(missing) or 'its length'}")

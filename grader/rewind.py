@@ -28,6 +28,11 @@ from terminal import call_in_foreground, ended_with_us, gdb_command, gdb_flags
 GOING_BACK = Path(__file__).resolve().parent / "debugger/time_travel.py"
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines that TYPE='a; b' asks for."""
+    return [line.strip() for line in text.split(";") if line.strip()]
+
+
 async def record(empty: Recording, lines: list[str]) -> Recording:
     """Boots a machine, types lines at its prompts, and records it until it ends."""
     async with Machine(empty.config, tape=empty.tape("record")) as machine:
@@ -38,8 +43,7 @@ async def record(empty: Recording, lines: list[str]) -> Recording:
                 ending = await machine.wait()
         if ending.cause in BROKEN:
             raise MachineError(f"the machine broke down: {ending.cause.value} {ending.detail}")
-        print(machine.console)
-        return empty.complete(await machine.end_recording(), ending.cause.value)
+        return empty.complete(await machine.end_recording(), ending.cause.value, machine.console)
 
 
 @contextlib.contextmanager
@@ -67,7 +71,9 @@ def replayed(recording: Recording, script: Path) -> Iterator[tuple[list[str], di
 
 
 def open_in_gdb(recording: Recording, arguments: list[str]) -> int:
-    """Opens a recording in GDB, which goes to where it went wrong first."""
+    """Shows what the guest wrote, and opens GDB, which goes to where it went wrong first."""
+    console = (recording.directory / recordings.CONSOLE).read_text(errors="replace")
+    print("".join(c if c.isprintable() or c in "\n\t" else "?" for c in console), flush=True)
     with replayed(recording, GOING_BACK) as (gdb, variables):
         return call_in_foreground([*gdb, *arguments], **variables)
 
@@ -81,7 +87,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--mem", default=Config.mem)
     parser.add_argument("--accel", choices=["tcg", "kvm"], default=Config.accel)
     parser.add_argument("--firmware", choices=["bios", "uefi"], default=Config.firmware)
-    parser.add_argument("--type", default="", metavar="LINE[; LINE]…")
+    parser.add_argument("--type", type=lines_of, default=[], metavar="LINE[; LINE]…")
     end = words.index("--") if "--" in words else len(words)
     given, arguments = parser.parse_args(words[:end]), words[end + 1:]
     if not given.recording and not (given.iso and given.elf):
@@ -92,8 +98,7 @@ def main(words: list[str]) -> int:
         config = Config(given.iso, given.mem, given.accel, given.firmware)
         with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
             empty = recordings.new(Path(directory), config, given.elf)
-            lines = [line.strip() for line in given.type.split(";") if line.strip()]
-            return open_in_gdb(asyncio.run(record(empty, lines)), arguments)
+            return open_in_gdb(asyncio.run(record(empty, given.type)), arguments)
     except MachineError as error:
         print(f"rewind.py: {error}", file=sys.stderr)
         return 3

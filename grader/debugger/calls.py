@@ -5,7 +5,7 @@ Needs no GDB. Relies on the kernel's flags: no call is a jump (-fno-optimize-sib
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,7 +31,7 @@ def is_call(code: bytes) -> bool:
 
 
 def is_return(code: bytes) -> bool:
-    """Is this the beginning of a near return? That of an interrupt is none, as its entry is no call."""
+    """Is this the beginning of a return? That from an interrupt is none: it was no call."""
     return code[0] in RETURNS
 
 
@@ -41,20 +41,12 @@ def follow(addresses: Sequence[int], code: Callable[[int], bytes]) -> list[Call]
     `code` gives the CODE_BYTES bytes at an address.
     """
     calls = [Call(addresses[0], None, 0)]
-    current: int | None = 0
+    current = 0
     for at, (before, address) in enumerate(pairwise(addresses), start=1):
         if is_call(code(before)):
             calls.append(Call(address, current, at))
             current = len(calls) - 1
         elif is_return(code(before)):
             calls[current].left = at
-            current = calls[current].caller
+            current = calls[current].caller or 0
     return calls
-
-
-def stack(calls: Sequence[Call], number: int) -> Iterator[Call]:
-    """A call, who called it, who called that, and so on."""
-    caller: int | None = number
-    while caller is not None:
-        yield calls[caller]
-        caller = calls[caller].caller
