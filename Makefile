@@ -194,28 +194,29 @@ iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(ELF)) $(INITRA
 # ---- what people do with it
 
 machine  = --iso $(ISO) --elf $(ELF) --mem $(MEM) --accel $(ACCEL) --firmware $(FIRMWARE)
+typed    = $(if $(TYPE),--type '$(subst ','\'',$(TYPE))')
 terminal = $(PYTHON) grader/terminal.py
 
 run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
 	@$(terminal) run $(machine) $(if $(STOPPED),--stopped)
 
 debug: iso ## the same, stopped at the first instruction, or at BREAK=function, with GDB attached
-	@$(terminal) debug $(machine) -- $(if $(TYPE),-ex 'type $(TYPE)') $(if $(BREAK),-ex 'hbreak $(BREAK)' -ex continue)
+	@$(terminal) debug $(machine) $(typed) $(if $(BREAK),--break '$(BREAK)')
 
-gdb: ## attach GDB to what make run has started; also LAB=N
+gdb: ## attach GDB to what make run has started; also LAB=N VARIANT=name
 	@$(terminal) gdb $(if $(LAB),--elf $(ELF))
 
 console: ## see and type at the console of what make debug has started; also LAB=N
 	@$(terminal) console $(if $(LAB),--elf $(ELF))
 
 # What was recorded holds all that is needed: nothing is built then.
-rewind: $(if $(RECORDING),,iso) ## record LAB=N, or take RECORDING=directory, and debug it backwards in time
-	@$(PYTHON) grader/rewind.py $(if $(RECORDING),$(RECORDING),$(machine) $(if $(TYPE),--type '$(TYPE)'))
+rewind: $(if $(RECORDING),,iso) ## record LAB=N, also TYPE='fill', or take RECORDING=directory; debug it backwards in time
+	@$(PYTHON) grader/rewind.py $(if $(RECORDING),'$(subst ','\'',$(RECORDING))',$(machine) $(typed))
 
 trace: LOG = debug
 trace: iso ## draw LAB=N from the call that runs out of memory on: calls and locks, as build/trace-N.svg
 	@$(PYTHON) grader/trace.py $(machine) --lab $(LAB) --log $(LOG) --out $(or $(OUT),build/trace-$(stage_name).svg) \
-		$(if $(VARIANT),--variant $(VARIANT),$(if $(PATCH),--patch $(PATCH))) $(if $(TYPE),--type '$(TYPE)') \
+		$(if $(VARIANT),--variant $(VARIANT),$(if $(PATCH),--patch $(PATCH))) $(typed) \
 		$(if $(TEST),--test '$(TEST)') $(if $(OPTIONS),--options '$(OPTIONS)')
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself

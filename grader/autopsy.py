@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True          # the package is not ours to write into
 sys.path.append(str(Path(__file__).resolve().parent))
 
 from debugger import kernel  # noqa: E402
-from debugger.reader import Memory, Note  # noqa: E402
+from debugger.reader import SPINLOCK, Memory, Note  # noqa: E402
 
 
 def attempt(function, *arguments):
@@ -30,7 +30,7 @@ def attempt(function, *arguments):
 
 def cpu():
     """What this_cpu says: who it is and what it waits for."""
-    return asdict(kernel.cpu(Memory(), gdb.parse_and_eval("this_cpu")))
+    return asdict(kernel.cpu(Memory(), SPINLOCK.variable("this_cpu")))
 
 
 def value(expression):

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from judge import Verdict
-from lab import Boot, Lab, Test
+from lab import ROOT, Boot, Lab, Test
 from qemu import Config
 
 # Where a debugger is to stop: the kernel comes by there with the whole story on its stack.
@@ -52,7 +52,7 @@ def debug(lab: Lab, boot: Boot, patch: Path | None, test: Test | None, command_l
 
 def rewind(recording: Path) -> str:
     """The command that opens the recording of a boot."""
-    return f"make rewind RECORDING={shlex.quote(os.path.relpath(recording))}"
+    return f"make rewind RECORDING={shlex.quote(os.path.relpath(recording, ROOT))}"
 
 
 def show_again(lab: Lab, boot: Boot, patch: Path | None, test: Test, command_line: str,

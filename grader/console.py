@@ -23,7 +23,7 @@ from machine import PROMPT
 CONSOLE, LINES = "console", "lines"     # the names of the sockets
 PIECE_BYTES = 4096
 KEPT_BYTES = 64 << 10
-PATIENCE = 5            # seconds; a viewer that takes longer to read is given up
+PATIENCE = 5            # seconds; who takes longer to read is given up
 
 
 def listen(path: Path) -> socket.socket:
@@ -34,13 +34,6 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def connect(path: Path) -> socket.socket:
-    """A connection to listen()'s socket. Raises OSError."""
-    client = socket.socket(socket.AF_UNIX)
-    client.connect(str(path))
-    return client
-
-
 class Console:
     """
     Passes on what a guest writes to `guest`, and what is typed, from a thread of its own until
@@ -48,6 +41,7 @@ class Console:
     """
 
     def __init__(self, guest: socket.socket, place: Path, shown: bool):
+        guest.settimeout(PATIENCE)              # one that is stopped reads nothing
         self._guest = guest
         self._shown = shown
         self._console = listen(place / CONSOLE)
@@ -136,7 +130,8 @@ class Console:
 
 def view(path: Path) -> int:
     """Connects this terminal to a Console until the machine ends, or somebody types Ctrl-A x."""
-    with connect(path) as console:
+    with socket.socket(socket.AF_UNIX) as console:
+        console.connect(str(path))
         if not sys.stdin.isatty():
             return _pass_on(console, b"")
         print("Ctrl-A x closes this view; the machine goes on.\r", flush=True)

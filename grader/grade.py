@@ -99,10 +99,15 @@ def _arguments(words: list[str]) -> argparse.Namespace:
         parser.error("--keep keeps a submission's tree: say --tree as well")
     if arguments.keep and arguments.keep.exists():
         parser.error(f"--keep {arguments.keep}: exists already")
-    if arguments.record and arguments.record.exists():
-        parser.error(f"--record {arguments.record}: exists already")
     if arguments.tree and not arguments.tree.exists():
         parser.error(f"{arguments.tree}: no such file or directory")
+    if arguments.record:
+        try:
+            arguments.record.mkdir(parents=True)
+        except FileExistsError:
+            parser.error(f"--record {arguments.record}: exists already")
+        except OSError as error:
+            parser.error(f"--record {arguments.record}: {error.strerror}")
     return arguments
 
 

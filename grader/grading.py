@@ -61,7 +61,7 @@ class Grader:
     def __init__(self, builder: Builder, slots: asyncio.Semaphore, watcher: Watcher,
                  recordings: Path | None = None):
         """`recordings`: where to leave recordings of the boots that show a failure."""
-        self.tapes = Tapes(recordings, builder.tree.root, students_files()) if recordings else None
+        self.tapes = Tapes(recordings, builder.tree.root) if recordings else None
         self.builder = builder
         self.slots = slots
         self.watcher = watcher
@@ -162,13 +162,13 @@ class Grader:
         """Keeps the recordings of failures: to debug one is to rewind it then."""
         if not self.tapes:
             return scores
-        name = {score.test.name: f"{lab.number}-{score.test.name}" for score in scores}
-        failed = {name[score.test.name]: records[score.test.name].recording for score in scores
-                  if score.finding.verdict is not Verdict.PASS
-                  and score.test.name in records and records[score.test.name].recording}
-        kept = self.tapes.keep(failed)
-        return [replace(score, debug=commands.rewind(kept[name[score.test.name]]))
-                if name[score.test.name] in kept else score for score in scores]
+        taped = {name: record.recording for name, record in records.items() if record.recording}
+        failed = [score.test.name for score in scores
+                  if score.finding.verdict is not Verdict.PASS and score.test.name in taped]
+        kept = self.tapes.keep({name: taped[name] for name in failed}, f"{lab.number}-")
+        self.tapes.discard(recording for recording in taped.values())
+        return [replace(score, debug=commands.rewind(kept[score.test.name]))
+                if score.test.name in kept else score for score in scores]
 
     async def _stage(self, task: Task, boot: Boot) -> Stage:
         patches = [task.patch] if task.patch else []
@@ -232,15 +232,13 @@ class Grader:
             iso = built.boot_image(self.builder.new_file(".iso"), line)
             config = Config(iso, mem=boot.mem)
 
-            async def once() -> Record:
-                tape = self.tapes.new(config, built.image.path) if self.tapes else None
-                return await observe(config, built.image, boot, wanted, tape)
             try:
-                record = await once()
+                tape = self.tapes.new(config, built.image.path) if self.tapes else None
+                record = await observe(config, built.image, boot, wanted, tape)
             except MachineError:
                 record = None
             if record is None or record.ending.cause in BROKEN:
-                record = await once()
+                record = await observe(config, built.image, boot, wanted)   # the tape may be to blame
             iso.unlink()
         return record
 

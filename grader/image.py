@@ -7,11 +7,13 @@ the same name wants to be mistaken for it: find() refuses to choose.
 """
 from __future__ import annotations
 
+import contextlib
 import struct
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from elftools.common.exceptions import DWARFError, ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
@@ -51,6 +53,16 @@ class Image:
     def entry(self) -> int:
         with self.path.open("rb") as file:
             return ELFFile(file)["e_entry"]
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The names of the files that it was compiled from, by the debugging information."""
+        names = []
+        with self.path.open("rb") as file, contextlib.suppress(ELFError, DWARFError):
+            for unit in ELFFile(file).get_dwarf_info().iter_CUs():
+                name = unit.get_top_DIE().attributes.get("DW_AT_name")
+                names += [name.value.decode(errors="replace")] if name else []
+        return names
 
     @cached_property
     def _table(self) -> list[Symbol]:

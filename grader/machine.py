@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import sandbox
-from qemu import (SECCOMP, Config, MachineError, Tape, base_command, memory_bytes, no_huge_pages,
-                  qemu_guard, virtual_time)
+from qemu import (SECCOMP, Config, MachineError, Tape, base_command, escaped,
+                  memory_bytes, no_huge_pages, qemu_guard, virtual_time)
 
 PROMPT = "ouroboros> "                  # MONITOR_PROMPT, kernel/monitor.h
 PROMPTS_BYTES = 4                       # of monitor_prompts, kernel/monitor.h
@@ -103,7 +103,6 @@ class Ending:
     exception: CpuException | None = None       # that led to a TRIPLE_FAULT
 
 
-
 # In a sandbox, which dies with us from when it is complete. Until then we may have died without
 # its notice: so QEMU is not started before we have answered, and what nobody answers ends.
 ON_OUR_WORD = ["sh", "-c", 'echo ready >&0; read -r go && exec "$@"', "sh"]
@@ -155,7 +154,7 @@ class Machine:
             command += SECCOMP
         command += [
             "-action", "reboot=shutdown,shutdown=pause",
-            "-chardev", f"pipe,id=console,path={pipe}", "-serial", "chardev:console",
+            "-chardev", f"pipe,id=console,path={escaped(pipe)}", "-serial", "chardev:console",
             "-chardev", "socket,id=qmp,fd=0", "-mon", "chardev=qmp,mode=control",
             "-d", "cpu_reset,int", "-D", f"{pipe}.log",     # says "Triple fault", and why
         ]
@@ -204,7 +203,7 @@ class Machine:
     async def end_recording(self) -> int:
         """
         Ends QEMU in order, as it writes the last of its tape then. Return: the number of
-        instructions that can be replayed.
+        instructions that can be replayed. Raises MachineError.
         """
         nr_instructions = (await self.qmp("query-replay"))["icount"]
         with contextlib.suppress(MachineError):         # after a reset there is no going on
@@ -213,8 +212,11 @@ class Machine:
                 if (await self.qmp("query-replay"))["icount"] > nr_instructions:
                     break
         await self.qmp("quit")
-        async with asyncio.timeout(QMP_LIMIT):
-            await self._process.wait()
+        try:
+            async with asyncio.timeout(QMP_LIMIT):
+                await self._process.wait()
+        except TimeoutError:
+            raise MachineError(f"QEMU did not end within {QMP_LIMIT} s") from None
         return nr_instructions
 
     async def kill(self) -> None:

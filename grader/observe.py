@@ -5,6 +5,7 @@ What became of in-kernel tests is read from the kernel's variables, from outside
 """
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import facts
@@ -15,7 +16,7 @@ from image import OUTCOME_PREFIX, Image, Impostor, Memory
 from judge import Record, Results
 from lab import Boot
 from machine import BROKEN, Cause, Machine, Outcome, PanicKind
-from qemu import Config
+from qemu import Config, MachineError
 from recording import Recording
 
 PANIC_RECORD_BYTES = 256                # struct panic_record, kernel/panic.h
@@ -40,8 +41,9 @@ async def observe(config: Config, image: Image, boot: Boot, wanted: list[str],
         if ending.cause not in BROKEN:
             await _look(machine, image, boot, wanted, record)
             if recording:
-                record.recording = recording.complete(await machine.end_recording(),
-                                                      ending.cause.value, machine.console)
+                with contextlib.suppress(MachineError, OSError):    # what was seen counts anyway
+                    record.recording = recording.complete(await machine.end_recording(),
+                                                          ending.cause.value, machine.console)
         return record
 
 

@@ -65,19 +65,19 @@ def firmware_flags(firmware: str) -> list[str]:
     raise MachineError("no UEFI firmware (OVMF) is installed. Try: make setup")
 
 
-def _file(path: Path) -> str:
+def escaped(path: Path) -> str:
     """A file's name as QEMU takes it in a list of options."""
-    return f"file={str(path).replace(',', ',,')}"
+    return str(path).replace(",", ",,")
 
 
 def _cdrom(config: Config, tape: Tape | None) -> list[str]:
     """The boot image in a CD-ROM drive. What it reads, and when, is taped too."""
     if tape is None:
         return ["-cdrom", str(config.iso)]
-    return ["-drive", f"if=none,id=image,format=raw,readonly=on,{_file(config.iso)}",
+    return ["-drive", f"if=none,id=image,format=raw,readonly=on,file={escaped(config.iso)}",
             "-drive", "if=none,id=cdrom,driver=blkreplay,image=image,readonly=on",
             "-device", "ide-cd,drive=cdrom",
-            "-drive", f"if=none,id=snapshots,format=qcow2,{_file(tape.snapshots)}",
+            "-drive", f"if=none,id=snapshots,format=qcow2,file={escaped(tape.snapshots)}",
             # with it, QEMU 7.2 deadlocks in going back to a snapshot
             "-global", "apic-common.vapic=off"]
 
@@ -102,7 +102,7 @@ def virtual_time(tape: Tape | None = None) -> list[str]:
     """
     how = "sleep=off"
     if tape:
-        how = f"rr={tape.mode},rrfile={str(tape.log).replace(',', ',,')},rrsnapshot={AT_POWER_ON}"
+        how = f"rr={tape.mode},rrfile={escaped(tape.log)},rrsnapshot={AT_POWER_ON}"
     return ["-icount", f"shift=7,{how}", "-rtc", "base=2026-01-01,clock=vm"]
 
 
@@ -139,4 +139,3 @@ def qemu_guard() -> Callable[[], None]:
         no_huge_pages()
         dies_with_us()
     return guard
-

@@ -12,19 +12,24 @@ import argparse
 import asyncio
 import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Iterator
 
 import recording as recordings
-from machine import BROKEN, Cause, Machine
-from qemu import Config, MachineError, base_command, qemu_guard, virtual_time
-from recording import Recording
 from console import listen
-from terminal import call_in_foreground, ended_with_us, gdb_command, gdb_flags
+from image import Image, Memory
+from machine import BROKEN, Cause, Machine, Outcome
+from qemu import MachineError, base_command, qemu_guard, virtual_time
+from recording import Recording
+from terminal import (STAY_STOPPED, add_machine, call_in_foreground, clean_up_when_told_to_end,
+                      ended_with_us, gdb_command, gdb_flags, machine_of, private_directory,
+                      words_for_gdb)
 
+CONSOLE_LINES = 40      # of the guest's that are shown
 GOING_BACK = Path(__file__).resolve().parent / "debugger/time_travel.py"
 
 
@@ -43,20 +48,29 @@ async def record(empty: Recording, lines: list[str]) -> Recording:
                 ending = await machine.wait()
         if ending.cause in BROKEN:
             raise MachineError(f"the machine broke down: {ending.cause.value} {ending.detail}")
-        return empty.complete(await machine.end_recording(), ending.cause.value, machine.console)
+        words = ending.cause.value
+        if ending.cause is Cause.REBOOT:
+            words = await _after_the_tests(machine, empty.elf) or words
+        return empty.complete(await machine.end_recording(), words, machine.console)
+
+
+async def _after_the_tests(machine: Machine, elf: Path) -> str:
+    """Why the kernel ends a machine by itself, if there were tests to run."""
+    outcome = (await Memory.of(machine, Image(elf))).number("ktests_outcome")
+    return {Outcome.PASSED.value: "all tests passed",
+            Outcome.FAILED.value: "some tests failed"}.get(outcome, "")
 
 
 @contextlib.contextmanager
 def replayed(recording: Recording, script: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
     """Replays a recording. Gives the command of a GDB there, with a script, and its environment."""
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
-        place = Path(directory)
+    with private_directory() as place:
         snapshots = place / recordings.SNAPSHOTS
         shutil.copy(recording.directory / recordings.SNAPSHOTS, snapshots)
         tape = recording.tape("replay", snapshots)
         sources = recording.directory / recordings.SOURCES
         gdb = gdb_command(recording.elf, place / "gdb", [
-            *(["-ex", f"directory {sources}"] if sources.is_dir() else []),
+            *(["-d", str(sources)] if sources.is_dir() else []),
             "-ex", f"source {script}"])
         with listen(place / "gdb") as listener:
             command = [*base_command(recording.config, "pause", tape), *virtual_time(tape), "-S",
@@ -73,35 +87,35 @@ def replayed(recording: Recording, script: Path) -> Iterator[tuple[list[str], di
 def open_in_gdb(recording: Recording, arguments: list[str]) -> int:
     """Shows what the guest wrote, and opens GDB, which goes to where it went wrong first."""
     console = (recording.directory / recordings.CONSOLE).read_text(errors="replace")
-    print("".join(c if c.isprintable() or c in "\n\t" else "?" for c in console), flush=True)
+    lines = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in console).splitlines()
+    if len(lines) > CONSOLE_LINES:
+        lines = [f"… {len(lines) - CONSOLE_LINES} lines …", *lines[-CONSOLE_LINES:]]
+    print("\n".join(lines), flush=True)
     with replayed(recording, GOING_BACK) as (gdb, variables):
-        return call_in_foreground([*gdb, *arguments], **variables)
+        return call_in_foreground([*gdb, "-ex", STAY_STOPPED, *arguments], **variables)
 
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="rewind.py", description=__doc__.splitlines()[0],
                                      epilog="What follows -- goes to GDB.")
     parser.add_argument("recording", type=Path, nargs="?")
-    parser.add_argument("--iso", type=Path)
-    parser.add_argument("--elf", type=Path)
-    parser.add_argument("--mem", default=Config.mem)
-    parser.add_argument("--accel", choices=["tcg", "kvm"], default=Config.accel)
-    parser.add_argument("--firmware", choices=["bios", "uefi"], default=Config.firmware)
+    add_machine(parser)
     parser.add_argument("--type", type=lines_of, default=[], metavar="LINE[; LINE]…")
-    end = words.index("--") if "--" in words else len(words)
-    given, arguments = parser.parse_args(words[:end]), words[end + 1:]
-    if not given.recording and not (given.iso and given.elf):
-        parser.error("give a recording, or --iso and --elf")
+    words, arguments = words_for_gdb(words)
+    given = parser.parse_args(words)
+    clean_up_when_told_to_end()
     try:
         if given.recording:
             return open_in_gdb(recordings.load(given.recording), arguments)
-        config = Config(given.iso, given.mem, given.accel, given.firmware)
+        config = machine_of(parser, given)
         with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
             empty = recordings.new(Path(directory), config, given.elf)
             return open_in_gdb(asyncio.run(record(empty, given.type)), arguments)
-    except MachineError as error:
+    except (MachineError, OSError) as error:
         print(f"rewind.py: {error}", file=sys.stderr)
         return 3
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

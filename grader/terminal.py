@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 """A machine and the person before it: `make run`, `debug`, `gdb` and `console`.
 
-    terminal.py run     --iso ISO --elf ELF [--stopped] [--mem 64M] [--accel tcg|kvm] [--firmware …]
-    terminal.py debug   --iso ISO --elf ELF [--mem 64M] … [-- GDB-ARGUMENTS]
+    terminal.py run     --iso ISO --elf ELF [--stopped] [--mem 64M] [--accel tcg] [--firmware bios]
+    terminal.py debug   --iso ISO --elf ELF [--break FUNCTION] [--type LINE] … [-- GDB-ARGUMENTS]
     terminal.py gdb     [--elf ELF] [-- GDB-ARGUMENTS]
-    terminal.py console [--elf ELF]
+    terminal.py console [--elf ELF | SOCKET]
 
 A machine that runs has a private directory with its sockets and a copy of its ELF. A symbolic
 link "machine" beside the ELF leads there, so that `gdb` and `console` find it, and nobody else's.
+Whether it still runs, and whether somebody debugs it, is told by who has locked a file there: a
+connection, even one that is closed at once, would have QEMU stop it.
 """
 from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -25,16 +28,20 @@ import threading
 from pathlib import Path
 from typing import Callable, Iterator
 
-from console import CONSOLE, LINES, Console, connect, listen, view
+from console import CONSOLE, LINES, Console, listen, view
 from machine import PROMPT
-from qemu import MIN_MEMORY, Config, MachineError, base_command, memory_bytes, parent_guard, qemu_guard
+from qemu import (MIN_MEMORY, Config, MachineError, base_command, memory_bytes, parent_guard,
+                  qemu_guard)
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ROOT / "grader/debugger/ouroboros.py"
-PLACE, GDB, ELF = "machine", "gdb", "kernel.elf"    # the link, and what the directory holds
+PLACE = "machine"                       # the link, and in the directory:
+GDB, ELF, RUNNING, DEBUGGED, FIRST = "gdb", "kernel.elf", "running", "debugged", "first.gdb"
+ADDRESS_BYTES = 108                     # of a UNIX socket's name, with its NUL: unix(7)
 EXIT_PASSED, EXIT_FAILED = 33, 35       # of QEMU: 2 * status + 1, kernel/machine.h
-GREETING = ("Stopped at its first instruction: continue lets it go, Ctrl-C stops it, quit ends it.\\n"
-            "help ouroboros lists the commands for this kernel.\\n")
+GREETING = ("Stopped at its first instruction: continue lets it go, Ctrl-C stops it, quit ends "
+            "it.\\nhelp ouroboros lists the commands for this kernel.\\n")
+STAY_STOPPED = "python gdb.events.gdb_exiting.connect(lambda _: gdb.execute('disconnect'))"
 WIDE = 160                              # columns of a terminal in which two panes fit side by side
 
 # How machine_exit() ends QEMU with a status. Not the grader's: whoever ends, its memory stays.
@@ -45,30 +52,59 @@ DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
 
 
 @contextlib.contextmanager
-def private_place(elf: Path) -> Iterator[Path]:
-    """A directory for one machine, to which the link beside its ELF leads for as long."""
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
-        shutil.copy(elf, Path(directory, ELF))
-        link = elf.with_name(PLACE)
-        new = link.with_name(f".{PLACE}.{os.getpid()}")
-        new.symlink_to(directory)
-        new.replace(link)
+def private_directory() -> Iterator[Path]:
+    """A directory of our own whose name is short enough for sockets to lie in it."""
+    usual = Path(tempfile.gettempdir(), "ouroboros-12345678", CONSOLE)
+    short = len(os.fsencode(usual)) < ADDRESS_BYTES
+    with tempfile.TemporaryDirectory(prefix="ouroboros-", dir=None if short else "/tmp") as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Locks a file for as long as we live. Gives false if somebody else has locked it."""
+    with path.open("w") as file:
         try:
-            yield Path(directory)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextlib.contextmanager
+def machines_place(elf: Path) -> Iterator[Path]:
+    """A directory for one machine, to which the link beside its ELF leads for as long."""
+    with private_directory() as directory, locked(directory / RUNNING):
+        shutil.copy(elf, directory / ELF)
+        link = elf.with_name(PLACE)
+        before = Path(os.readlink(link)) if link.is_symlink() else None
+        _link(link, directory)
+        try:
+            yield directory
         finally:
             with contextlib.suppress(OSError):
-                if os.readlink(link) == directory:      # and not that of a later machine
-                    link.unlink()
+                if os.readlink(link) == str(directory):     # and not that of a later machine
+                    if before and before.is_dir():          # an earlier one still runs
+                        _link(link, before)
+                    else:
+                        link.unlink()
+
+
+def _link(link: Path, target: Path) -> None:
+    """Makes a symbolic link, in the place of one that may be there."""
+    new = link.with_name(f".{link.name}.{os.getpid()}")
+    new.symlink_to(target)
+    new.replace(link)
 
 
 def _running(elf: Path | None, name: str) -> Path:
     """The socket `name` of the machine that runs an ELF, or of the only machine there is."""
-    links = [elf.with_name(PLACE)] if elf else sorted(ROOT.glob(f"build/*/{PLACE}"))
+    links = [elf.with_name(PLACE)] if elf else sorted(ROOT.glob(f"build/stage-*/{PLACE}"))
     found = []
     for link in links:
-        with contextlib.suppress(OSError):
-            connect(link / GDB).close()
-            found.append(link)
+        with contextlib.suppress(OSError), locked(link / RUNNING) as is_ours:
+            found += [] if is_ours else [link]
     if not found:
         raise MachineError(f"no machine {f'of {elf.parent.name} ' if elf else ''}is running here. "
                            "Start one with make run or make debug")
@@ -77,13 +113,18 @@ def _running(elf: Path | None, name: str) -> Path:
                            f"{', '.join(link.parent.name for link in found)}")
     if not (found[0] / name).exists():
         raise MachineError("its console is in the terminal that it was started in")
-    return found[0] / name
+    return found[0].resolve() / name
+
+
+def clean_up_when_told_to_end() -> None:
+    """Has a signal that would end us be an exception, so that all is left as it should be."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
 
 
 @contextlib.contextmanager
 def ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Kills the process on the way out, also when we are told to end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """Kills the process on the way out."""
     try:
         yield process
     finally:
@@ -102,6 +143,7 @@ def gdb_command(elf: Path, address: Path, arguments: list[str]) -> list[str]:
     if shutil.which("gdb") is None:
         raise MachineError("gdb is not installed. Try: make setup")
     return ["gdb", "-q", "-iex", "set debuginfod enabled off", str(elf), "-ex", "set confirm off",
+            "-ex", "set breakpoint pending off",        # there is no library to come
             "-ex", f"target remote {address}", "-ex", f"source {COMMANDS}", *arguments]
 
 
@@ -131,8 +173,12 @@ def call_in_foreground(command: list[str], **variables: str) -> int:
             if not os.WIFSTOPPED(status):
                 return os.waitstatus_to_exitcode(status)
             os.killpg(ours, signal.SIGSTOP)             # Ctrl-Z: we all stop, until fg
+            while os.tcgetpgrp(terminal) != ours:       # it was bg: GDB needs the terminal
+                os.killpg(ours, signal.SIGSTOP)
             os.tcsetpgrp(terminal, process.pid)
             os.killpg(process.pid, signal.SIGCONT)
+    except OSError:                                     # the terminal is gone
+        return 128 + signal.SIGHUP
     finally:
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
 
@@ -201,16 +247,15 @@ def run(config: Config, elf: Path, stopped: bool) -> int:
     """
     person = sys.stdin.isatty()
     told: list[str] = []
-    make_gdb = f"make gdb LAB={elf.parent.name.removeprefix('stage-').partition('-')[0]}"
 
     def react(event: str) -> None:
         if person and event == "GUEST_PANICKED" and not told:
             told.append(event)
-            print(f"\nCtrl-A x leaves. To look into it, in another terminal: {make_gdb}\r",
+            print("\nCtrl-A x leaves. To look into it, in another terminal: make gdb\r",
                   file=sys.stderr)
 
     qmp, qmp_peer = socket.socketpair()
-    with qmp, private_place(elf) as place, listen(place / GDB) as listener:
+    with qmp, machines_place(elf) as place, listen(place / GDB) as listener:
         resets = place / "resets"
         command = base_command(config, panic="none" if person else "exit-failure")
         command += [*DEBUG_EXIT, "-serial", "mon:stdio" if person else "stdio",
@@ -227,7 +272,7 @@ def run(config: Config, elf: Path, stopped: bool) -> int:
         with ended_with_us(qemu):
             events = Events(qmp, react)
             if stopped:
-                print(f"Waiting for GDB: {make_gdb}\r", file=sys.stderr)
+                print("Waiting for GDB: make gdb\r", file=sys.stderr)
             status = qemu.wait() if person else _type_script(qemu)
         events.until_the_end()
         if last_word := _how_it_ended(status, resets, events.reasons):
@@ -253,17 +298,20 @@ def _open_pane(address: Path) -> bool:
                  str(address)).returncode == 0
 
 
-def debug(config: Config, elf: Path, arguments: list[str]) -> int:
+def debug(config: Config, elf: Path, commands: list[str], arguments: list[str]) -> int:
     """
-    Boots a machine stopped at its first instruction and hands the terminal to GDB. The machine
-    ends when GDB does. Its console is in a pane of its own, or shown here.
+    Boots a machine stopped at its first instruction and hands the terminal to GDB, which begins
+    with these commands, as far as they succeed. The machine ends when GDB does. Its console is
+    in a pane of its own, or shown here.
     """
-    with private_place(elf) as place, listen(place / GDB) as listener:
+    with machines_place(elf) as place, locked(place / DEBUGGED), listen(place / GDB) as listener:
         guest, guest_peer = socket.socketpair()
         command = base_command(config, panic="pause") + [
             "-S", "-action", "shutdown=pause", *DEBUG_EXIT, *gdb_flags(listener),
             "-chardev", f"socket,id=console,fd={guest_peer.fileno()}", "-serial", "chardev:console"]
-        gdb = gdb_command(elf, place / GDB, ["-ex", f"echo {GREETING}", *arguments])
+        (place / FIRST).write_text("".join(f"{line}\n" for line in commands))
+        gdb = gdb_command(elf, place / GDB, ["-ex", STAY_STOPPED, "-ex", f"echo {GREETING}",
+                                             "-ex", f"source {place / FIRST}", *arguments])
         with guest_peer:
             qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
                                     pass_fds=(guest_peer.fileno(), listener.fileno()),
@@ -278,36 +326,71 @@ def debug(config: Config, elf: Path, arguments: list[str]) -> int:
         return status
 
 
+def attach(elf: Path | None, arguments: list[str]) -> int:
+    """Attaches GDB to a machine that runs. When GDB ends, the machine goes on."""
+    address = _running(elf, GDB)
+    with locked(address.with_name(DEBUGGED)) as is_ours:
+        if not is_ours:
+            raise MachineError("somebody debugs that machine already")
+        return call_in_foreground(gdb_command(address.with_name(ELF), address, arguments))
+
+
+# ---- the command line
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say which machine."""
+    parser.add_argument("--iso", type=Path)
+    parser.add_argument("--elf", type=Path)
+    parser.add_argument("--mem", default=Config.mem)
+    parser.add_argument("--accel", choices=["tcg", "kvm"], default=Config.accel)
+    parser.add_argument("--firmware", choices=["bios", "uefi"], default=Config.firmware)
+
+
+def machine_of(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Config:
+    """The machine that add_machine()'s arguments describe; ends with a message if there is none."""
+    for name in ("iso", "elf"):
+        file = getattr(given, name)
+        if file is None:
+            parser.error(f"needs --iso and --elf, or something else: see {parser.prog} --help")
+        if not file.is_file():
+            parser.error(f"--{name} {file}: no such file")
+    if memory_bytes(given.mem) < MIN_MEMORY:
+        parser.error(f"{given.mem!r} is not a size of memory like 64M or 6G, and of at least "
+                     f"{MIN_MEMORY >> 20}M")
+    return Config(given.iso, given.mem, given.accel, given.firmware)
+
+
+def words_for_gdb(words: list[str]) -> tuple[list[str], list[str]]:
+    """The command line in two: ours, and what follows --, for GDB."""
+    end = words.index("--") if "--" in words else len(words)
+    return words[:end], words[end + 1:]
+
+
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="terminal.py", description=__doc__.splitlines()[0],
                                      epilog="What follows -- goes to GDB.")
     parser.add_argument("what", choices=["run", "debug", "gdb", "console"])
-    parser.add_argument("address", type=Path, nargs="?", help="a console's socket")
-    parser.add_argument("--iso", type=Path)
-    parser.add_argument("--elf", type=Path)
-    parser.add_argument("--stopped", action="store_true")
-    parser.add_argument("--mem", default=Config.mem)
-    parser.add_argument("--accel", choices=["tcg", "kvm"], default=Config.accel)
-    parser.add_argument("--firmware", choices=["bios", "uefi"], default=Config.firmware)
-    end = words.index("--") if "--" in words else len(words)
-    given, arguments = parser.parse_args(words[:end]), words[end + 1:]
-    if memory_bytes(given.mem) < MIN_MEMORY:
-        print(f"terminal.py: {given.mem!r} is not a size of memory like 64M or 6G, "
-              f"and of at least {MIN_MEMORY >> 20}M", file=sys.stderr)
-        return 2
-    config = Config(given.iso, given.mem, given.accel, given.firmware)
+    parser.add_argument("socket", type=Path, nargs="?", help="for console")
+    parser.add_argument("--stopped", action="store_true", help="for run: until GDB lets it go")
+    parser.add_argument("--break", dest="stop_at", metavar="FUNCTION", help="for debug: go there")
+    parser.add_argument("--type", metavar="LINE[; LINE]…", help="for debug: at the monitor")
+    add_machine(parser)
+    words, arguments = words_for_gdb(words)
+    given = parser.parse_args(words)
+    clean_up_when_told_to_end()
     try:
         if given.what == "console":
-            return view(given.address or _running(given.elf, CONSOLE))
+            return view(given.socket or _running(given.elf, CONSOLE))
         if given.what == "gdb":
-            address = _running(given.elf, GDB)
-            return call_in_foreground(gdb_command(address.with_name(ELF), address, arguments))
-        if not (given.iso and given.elf):
-            parser.error(f"{given.what} needs --iso and --elf")
+            return attach(given.elf, arguments)
+        config = machine_of(parser, given)
         if given.what == "run":
             return run(config, given.elf, given.stopped)
-        return debug(config, given.elf, arguments)
-    except MachineError as error:
+        first = [f"type {given.type}"] if given.type else []
+        first += [f"hbreak {given.stop_at}", "continue"] if given.stop_at else []
+        return debug(config, given.elf, first, arguments)
+    except (MachineError, OSError) as error:
         print(f"terminal.py: {error}", file=sys.stderr)
         return 3
 

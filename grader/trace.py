@@ -25,6 +25,7 @@ from picture import Caption, Picture
 from qemu import Config, MachineError
 from recording import Recording
 from rewind import lines_of, record, replayed
+from terminal import add_machine, clean_up_when_told_to_end, machine_of
 
 TELLING = Path(__file__).resolve().parent / "debugger/story.py"
 LIMIT = 300             # seconds for GDB: many times what it takes
@@ -78,9 +79,8 @@ def caption(story: dict[str, Any], given: argparse.Namespace) -> Caption:
         waits_for=story["events"][-1]["lock"] if story["ending"] == "waits" else "")
 
 
-def draw(given: argparse.Namespace) -> int:
-    """Does what the command line says."""
-    config = Config(given.iso, given.mem, given.accel, given.firmware)
+def draw(config: Config, given: argparse.Namespace) -> int:
+    """Records that machine, and draws what the command line says."""
     with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
         empty = recordings.new(Path(directory), config, given.elf)
         story = watch(asyncio.run(record(empty, given.type)))
@@ -98,19 +98,17 @@ def draw(given: argparse.Namespace) -> int:
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="trace.py", description=__doc__.splitlines()[0])
-    parser.add_argument("--iso", type=Path, required=True)
-    parser.add_argument("--elf", type=Path, required=True)
+    add_machine(parser)
     parser.add_argument("--lab", required=True)
     parser.add_argument("--log", default="debug", metavar="LEVEL")
-    parser.add_argument("--mem", default=Config.mem)
-    parser.add_argument("--accel", choices=["tcg", "kvm"], default=Config.accel)
-    parser.add_argument("--firmware", choices=["bios", "uefi"], default=Config.firmware)
     parser.add_argument("--type", type=lines_of, default=[], metavar="LINE[; LINE]…")
     for shown in ("--variant", "--patch", "--test", "--options"):
         parser.add_argument(shown, default="")
     parser.add_argument("--out", type=Path, default=Path("trace.svg"))
+    given = parser.parse_args(words)
+    clean_up_when_told_to_end()
     try:
-        return draw(parser.parse_args(words))
+        return draw(machine_of(parser, given), given)
     except (MachineError, OSError) as error:
         print(f"trace.py: {error}", file=sys.stderr)
         return 3

@@ -14,6 +14,7 @@ class Command(gdb.Command):
     """A command of GDB's that prints lines(). The first line of its docstring is its summary."""
     name = ""
     needs_kernel = True             # in the machine's memory
+    has_argument = False
 
     def __init__(self) -> None:
         self.__doc__ = inspect.getdoc(type(self)) or ""
@@ -31,6 +32,8 @@ class Command(gdb.Command):
     def invoke(self, argument: str, from_tty: bool) -> None:
         self.dont_repeat()
         try:
+            if argument.strip() and not self.has_argument:
+                raise Note("takes no argument")
             if self.needs_kernel:
                 check_kernel()
             for line in self.lines(argument.strip()):

@@ -46,6 +46,7 @@ class Dentries(Command):
 
     Shows the first 20 by name, or all that GLOB matches. Its * stands for any text, / included."""
     name = "dentries"
+    has_argument = True
 
     def lines(self, argument: str) -> Iterator[str]:
         directory = INITRAMFS.variable("initramfs")

@@ -61,6 +61,7 @@ class Dmesg(Command):
     With REGEX, only those that it matches somewhere. Knows the loggers that labs 3 and 4 hand
     out."""
     name = "dmesg"
+    has_argument = True
 
     def lines(self, argument: str) -> Iterator[str]:
         try:

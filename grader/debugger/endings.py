@@ -20,7 +20,7 @@ def _stopped(event: gdb.StopEvent) -> None:
         record = evaluate("panic_record")
         if int(record["kind"]) != NO_PANIC:
             print(f"The kernel has reported: {record['message'].string(errors='replace')}\n"
-                  "It stays put. Try: backtrace, cycle, help ouroboros.")
+                  "It stays put, whatever you do. Try: backtrace, cycle, help ouroboros.")
 
 
 gdb.events.stop.connect(_stopped)         # once, however often this is imported

@@ -18,15 +18,19 @@ class Type(Command):
     A guest that is stopped reads nothing: give the line first, and `continue` then."""
     name = "type"
     needs_kernel = False
+    has_argument = True
 
     def lines(self, argument: str) -> Iterator[str]:
+        if not argument:
+            raise Note("type what? For example: type heap")
         address = os.environ.get("OUROBOROS_LINES")
         if not address:
             raise Note("the console is not ours: only make debug has one that GDB can type at")
         try:
             with socket.socket(socket.AF_UNIX) as lines:
                 lines.connect(address)
-                lines.sendall("".join(f"{line.strip()}\n" for line in argument.split(";")).encode())
+                for line in filter(None, map(str.strip, argument.split(";"))):
+                    lines.sendall(f"{line}\n".encode())
         except OSError as error:
             raise Note(f"the console is gone: {error.strerror}") from None
         yield from ()

@@ -22,6 +22,7 @@ DIRECT_MAP_BASE = 0xffff800000000000    # kernel/layout.h
 MEMMAP_LIMIT = 16 << 30                 # kernel/memmap.h
 PAGE_BYTES = 4096
 BLOCK_BYTES = 1024                      # of the cache: what QEMU sends in one packet
+READ_LIMIT = 64 << 20                   # at a time; a table of a byte for each frame has 4 MiB
 TEXT_LIMIT = 1024                       # of a C string
 ADDRESS_MASK = (1 << 64) - 1
 
@@ -106,7 +107,9 @@ class Memory:
         self._blocks: dict[int, bytes] = {}
 
     def read(self, address: int, nr_bytes: int) -> bytes:
-        """Raises a Note if GDB cannot read all of it."""
+        """Raises a Note if GDB cannot read all of it, or nothing here can be that large."""
+        if nr_bytes > READ_LIMIT:
+            raise Note(f"{nr_bytes} bytes at {address:#x} are more than any structure has")
         if nr_bytes > PAGE_BYTES:
             return self._fetch(address, nr_bytes)
         first, last = address // BLOCK_BYTES, (address + nr_bytes - 1) // BLOCK_BYTES
@@ -178,7 +181,7 @@ class Module:
         except gdb.MemoryError:
             raise Note(f"`{name}` of {self.file} cannot be read") from None
         if value.is_optimized_out:
-            raise Note(f"the compiler has optimised `{name}` of {self.file} away")
+            raise Note(f"the compiler has left `{name}` of {self.file} out: nothing uses it yet")
         return value
 
     def number(self, name: str) -> int:

@@ -66,6 +66,7 @@ class SlabAt(Command):
     ADDR is any expression, also an address inside an object. An array or a structure stands for
     its address. Knows the heap that lab 2 hands out."""
     name = "slab"
+    has_argument = True
 
     def lines(self, argument: str) -> Iterator[str]:
         address = _address(argument)

@@ -2,8 +2,9 @@
 """GDB on a recorded boot: goes to where it went wrong, and gives the commands that go back.
 
 In GDB: source grader/debugger/time_travel.py, as rewind.py does. The environment variable
-OUROBOROS_INSTRUCTIONS says how many the recording has. QEMU goes back by loading the last snapshot before and running on from
-there; so snapshots are taken on the way, and more of them shortly before what went wrong.
+OUROBOROS_INSTRUCTIONS says how many the recording has. QEMU goes back by loading the last snapshot
+before and running on from there; so snapshots are taken on the way, and more of them shortly
+before what went wrong.
 """
 from __future__ import annotations
 
@@ -134,7 +135,7 @@ class Recording:
                 gdb.execute(f"monitor savevm at-{instruction}", to_string=True)
 
     def open(self) -> None:
-        """Goes to where things went wrong: to a hang's beginning, a fault or a panic, or the end."""
+        """Goes to where things went wrong: a hang's beginning, a fault, a panic, or the end."""
         with self.travelling(), only_breakpoint(None):
             with only_breakpoint(address_of("kmain")):
                 forward(self.end)
@@ -197,6 +198,7 @@ class Taken(Command):
     It stops behind the call of spin_lock(); `reverse-finish` goes on to who called. Once
     more goes to the time before."""
     name = "taken"
+    has_argument = True
 
     def __init__(self, recording: Recording) -> None:
         super().__init__()
@@ -223,7 +225,7 @@ class Taken(Command):
                     break
         if not _holds(address, call_site):
             self._recording.go(before)
-            raise Note(f"no call of {lock.taken_at.function} that takes {lock.name} lies before this")
+            raise Note(f"no call of {lock.taken_at.function} takes {lock.name} before this")
         yield (f"{lock.name} is taken here, {_place()}: "
                f"{before - position():,} instructions before where you were.")
         gdb.execute("frame")
@@ -256,17 +258,25 @@ class Now(Command):
 def main() -> None:
     recording = Recording(int(os.environ["OUROBOROS_INSTRUCTIONS"]))
     gdb.execute("set pagination off")
+    define(Taken(recording), Now(recording))
+    gdb.events.stop.connect(recording.stopped)
     try:
         recording.open()
     except (gdb.error, Note) as error:
+        if gdb.selected_inferior().pid == 0:            # QEMU has given up
+            print("rewind: the recording does not play: replay.log is damaged, or of another "
+                  "version of QEMU")
+            gdb.execute("quit 1")
         print(f"rewind: the recording does not play: {error}")
         return
-    gdb.events.stop.connect(recording.stopped)
-    define(Taken(recording), Now(recording))
+    except KeyboardInterrupt:
+        print("rewind: interrupted on the way. `now` goes to the end of the recording.")
+        return
     print(f"This recording ends with: {os.environ['OUROBOROS_ENDING']}. You are at instruction "
           f"{position():,}, {_place()}.")
     print("Back: reverse-step, reverse-next, reverse-finish, reverse-continue, taken LOCK. "
           "Forward again: now.")
+    gdb.execute("frame")
     gdb.execute("cycle")
 
 

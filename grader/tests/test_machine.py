@@ -16,6 +16,7 @@ from image import Image, Memory
 from machine import PROMPT, Cause, CpuException, Machine, Outcome
 from qemu import Config, MachineError
 
+
 async def boot(config, *lines):
     """Boots to the prompt and types lines. Return: the ending and the console."""
     async with Machine(config) as guest:

@@ -15,8 +15,8 @@ import lab
 from image import Image
 from judge import Verdict
 from machine import Cause
-from qemu import Config
 from observe import observe
+from qemu import Config
 
 SEED = 77
 COUNT = "frame.the_count_of_free_frames_is_exact"
@@ -269,3 +269,16 @@ def test_the_grader_gives_no_point_for_a_hang_behind_printed_passes(tmp_path):
     assert status == 1 and labs[0]["points"] == 0, output
     assert {test["verdict"] for test in labs[0]["tests"]} == {"HANG"}
     assert all(PRINTED in test["detail"] for test in labs[0]["tests"]), output
+
+
+def test_a_variable_that_is_too_large_to_look_at(iso, tmp_path):
+    """GDB would die of reading it; what the CPU waits for is in the kernel's this_cpu alone."""
+    found, record = boot(iso, patch(tmp_path, "frame.c", instead_of("frame_init", """
+	struct huge { char bytes[1ul << 36]; };
+	static volatile struct { unsigned id; struct huge *waits_for; void *waits_at; } this_cpu;
+	this_cpu.waits_for = (struct huge *)0xffff800000100000;
+	for (;;)
+		(void)this_cpu.id;
+""")))
+    assert {finding.verdict for finding in found.values()} == {Verdict.HANG}
+    assert record.autopsy.waits_for is None

@@ -1,5 +1,6 @@
 """Time that runs backwards: make rewind, and recordings of what failed a grade."""
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -132,6 +133,42 @@ def test_a_recording_has_the_sources_that_were_graded(tmp_path):
     assert "of Alice's" in output and "the kernel announced a panic" in output
 
 
+def test_recording_changes_no_verdict_even_if_it_fails(tmp_path):
+    """A tape that is full, or cannot be written, is no reason to grade differently."""
+    def verdicts(*words):
+        done = subprocess.run([sys.executable, str(GRADER / "grade.py"), "2", "--patch",
+                               "grader/mutants/02/self-deadlock.patch", "--json", "-", *words], cwd=ROOT,
+                              text=True, capture_output=True, check=False,
+                              env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+        return [(test["name"], test["verdict"]) for lab in json.loads(done.stdout)["labs"]
+                for test in lab["tests"]]
+
+    expected = verdicts()
+    assert verdicts("--record", str(tmp_path / "recordings")) == expected
+    assert {verdict for _, verdict in expected} == {"PASS", "DEADLOCK"}
+    broken = tmp_path / "qemu-img"
+    broken.write_text("#!/bin/sh\necho no space left >&2; exit 1\n")
+    broken.chmod(0o755)
+    assert verdicts("--record", str(tmp_path / "none")) == expected
+
+
+def test_a_recording_in_a_directory_with_blanks(recorded_hang, tmp_path):
+    made = tmp_path / "my recordings, 2"
+    shutil.copytree(recorded_hang, made)
+    done = subprocess.run(["make", "rewind", f"RECORDING={made}"], cwd=ROOT, text=True,
+                          input="info source\nquit\n", capture_output=True, timeout=DEADLINE, check=False)
+    assert f"Located in {made}/source/kernel/spinlock.c" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_patched_file_is_among_the_sources(recorded_hang):
+    assert [*recorded_hang.glob("source/build/patched/*/log.c")]
+
+
+def test_a_run_of_tests_says_what_became_of_them(iso):
+    image, elf = iso(0, "log=info ktest=string.*")
+    assert "This recording ends with: all tests passed." in rewind("--iso", image, "--elf", elf)
+
+
 @pytest.mark.parametrize("line, ending, place", [
     ("panic", "the kernel announced a panic", r"in panic \(panic\.c:|in do_panic \(monitor\.c:"),
     ("hang", "the watchdog bit", r"in hang \(monitor\.c:"),
@@ -184,7 +221,7 @@ def test_a_damaged_tape(recorded_hang, tmp_path):
     shutil.copytree(recorded_hang, made)
     log = (made / "replay.log").read_bytes()
     (made / "replay.log").write_bytes(log[:len(log) // 3])
-    assert "rewind: the recording does not play" in rewind(made)
+    assert "does not play: replay.log is damaged" in rewind(made)
 
 
 def test_kvm_cannot_record(tmp_path):

@@ -2,6 +2,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -35,7 +36,7 @@ def test_run_on_a_terminal_and_quit(guest, tmp_path):
     terminal.type("hang\r")
     terminal.expect("LOCKUP: cpu0 makes no progress")
     terminal.expect("stays put")
-    terminal.expect("Ctrl-A x leaves. To look into it, in another terminal: make gdb LAB=")
+    terminal.expect("Ctrl-A x leaves. To look into it, in another terminal: make gdb")
     terminal.type("\x01x")
     assert terminal.status() == 0
     assert not qemus_of(tmp_path) and not (tmp_path / "machine").is_symlink()
@@ -51,11 +52,14 @@ def test_run_ends_with_the_guest(guest):
 
 @pytest.mark.parametrize("size", ["abc", "", "0", "064M", "64MB", "64m", "-64M", "7M", "8191K", "1K"])
 def test_a_size_of_memory_that_is_none(size, tmp_path):
-    done = subprocess.run(command("run", "--iso", tmp_path / "none.iso", f"--mem={size}"), text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr == (f"terminal.py: {size!r} is not a size of memory like 64M or 6G, "
-                           "and of at least 8M\n")
+    (tmp_path / "file").touch()
+    for words in (command("run"), [sys.executable, str(GRADER / "rewind.py")]):
+        done = subprocess.run([*words, "--iso", tmp_path / "file", "--elf", tmp_path / "file",
+                               f"--mem={size}"], text=True, stdin=subprocess.DEVNULL,
+                              capture_output=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"error: {size!r} is not a size of memory like 64M or 6G, "
+                                    "and of at least 8M\n")
 
 
 @pytest.mark.parametrize("size, nr_bytes", [
@@ -70,8 +74,8 @@ def test_run_survives_a_qemu_that_does_not_start(guest, tmp_path):
     words[1] = tmp_path / "none.iso"
     done = subprocess.run(command("run", *words), text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    assert done.returncode == 1
-    assert "No such file" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2
+    assert "none.iso: no such file" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("events, resets, words", [
@@ -204,6 +208,9 @@ def test_gdb_attaches_to_a_running_guest_and_lets_it_go_on(guest, tmp_path):
                              capture_output=True, timeout=DEADLINE, check=False)
     assert refused.returncode == 3
     assert "its console is in the terminal that it was started in" in refused.stderr
+    run.type("mem\r")                   # having been asked for a console, it still runs
+    run.expect("kernel")
+    run.expect("ouroboros> ")
     run.type("\x01x")
     assert run.status() == 0
     gone = subprocess.run(command("gdb", *words[2:]), text=True, stdin=subprocess.DEVNULL,
@@ -214,7 +221,7 @@ def test_gdb_attaches_to_a_running_guest_and_lets_it_go_on(guest, tmp_path):
 def test_a_stopped_guest_waits_for_gdb(guest, tmp_path):
     words = guest(0)
     run = Terminal(*command("run", *words, "--stopped"))
-    run.expect("Waiting for GDB: make gdb LAB=")
+    run.expect("Waiting for GDB: make gdb")
     done = subprocess.run(command("gdb", *words[2:], "--", "-batch", "-ex", "print $pc"), text=True,
                           cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=DEADLINE, check=False)
@@ -227,9 +234,10 @@ def test_a_stopped_guest_waits_for_gdb(guest, tmp_path):
 def test_two_machines_of_one_stage(guest, tmp_path):
     """The later one is found; it does not take the first one's place when it is gone itself."""
     words = guest(0)
-    first, second = (Terminal(*command("debug", *words)) for _ in range(2))
-    for gdb in (first, second):
-        gdb.expect(r"\(gdb\) ")
+    first = Terminal(*command("debug", *words))
+    first.expect(r"\(gdb\) ")
+    second = Terminal(*command("debug", *words))
+    second.expect(r"\(gdb\) ")
     assert (tmp_path / "machine").is_symlink()
     link = os.readlink(tmp_path / "machine")
     for gdb in (first, second):
@@ -237,10 +245,14 @@ def test_two_machines_of_one_stage(guest, tmp_path):
         gdb.expect("ouroboros> ")
         gdb.type("\x03")
         gdb.expect("SIGINT")
-    first.type("quit\r")
+    attach = command("gdb", *words[2:])
+    both = subprocess.run(attach, text=True, capture_output=True, timeout=DEADLINE, check=False)
+    assert both.returncode == 3 and "somebody debugs that machine already" in both.stderr
     second.type("quit\r")
-    assert first.status() == second.status() == 0
-    assert not os.path.exists(link)
+    assert second.status() == 0 and not os.path.exists(link)
+    assert os.readlink(tmp_path / "machine") != link        # the first one's
+    first.type("quit\r")
+    assert first.status() == 0 and not (tmp_path / "machine").is_symlink()
 
 
 @pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
@@ -269,3 +281,49 @@ def test_in_tmux_the_console_has_a_pane_of_its_own(guest, tmp_path):
         until(lambda: len(tmux("list-panes").splitlines()) == 1)
     finally:
         tmux("kill-server")
+
+
+def test_without_a_lab_the_only_machine_is_found(tmp_path):
+    """Also though build/stage leads to its directory as well."""
+    run = Terminal("make", "run", "LAB=0", "VARIANT=", f"ISO={tmp_path}/0.iso")
+    run.expect("ouroboros> ")
+    subprocess.run(["make", "-s", "elf", "LAB=0"], cwd=ROOT, check=True)        # makes the link
+    done = subprocess.run(command("gdb", "--", "-batch", "-ex", "backtrace"), text=True, cwd=ROOT,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False)
+    assert "monitor_run" in done.stdout, done.stdout + done.stderr
+    run.type("\x01x")
+    assert run.status() == 0
+
+
+@pytest.mark.parametrize("what", ["run", "debug"])
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+def test_whose_terminal_is_closed_leaves_nothing(guest, tmp_path, what, how):
+    terminal = Terminal(*command(what, *guest(0)), TMPDIR=str(tmp_path))
+    terminal.expect(r"ouroboros> |\(gdb\) ")
+    os.kill(terminal.pid, how)
+    terminal.status()
+    until(lambda: not qemus_of(tmp_path))
+    assert not [*tmp_path.glob("ouroboros-*")] and not (tmp_path / "machine").is_symlink()
+
+
+def test_a_long_temporary_directory(guest, tmp_path):
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    done = subprocess.run(command("debug", *guest(0), "--", "-batch", "-ex", "print $pc"), text=True,
+                          cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE,
+                          env={**os.environ, "TMPDIR": str(deep)}, check=False)
+    assert "0xfff0" in done.stdout, done.stdout + done.stderr
+
+
+def test_quitting_gdb_does_not_let_the_guest_run_on(guest):
+    done = subprocess.run(command("debug", *guest(0), "--", "-batch", "-ex", "hbreak kmain", "-ex",
+                                  "continue"), text=True, cwd=ROOT, stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=DEADLINE, check=False)
+    assert "Breakpoint 1, kmain" in done.stdout and "eats its own tail" not in done.stdout
+
+
+def test_a_breakpoint_that_is_none_leaves_it_stopped(tmp_path):
+    done = subprocess.run(["make", "debug", "LAB=0", "BREAK=nobody", f"ISO={tmp_path}/0.iso"], text=True,
+                          cwd=ROOT, input="print $pc\nquit\n", capture_output=True, timeout=DEADLINE,
+                          check=False)
+    assert "nobody" in done.stderr and "0xfff0" in done.stdout, done.stdout + done.stderr
