@@ -117,9 +117,13 @@ def _running(elf: Path | None, name: str) -> Path:
 
 
 def clean_up_when_told_to_end() -> None:
-    """Has a signal that would end us be an exception, so that all is left as it should be."""
+    """
+    Has a signal that would end us be an exception, so that all is left as it should be. The end
+    of who has started us, mostly make, is such a signal too.
+    """
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    parent_guard(signal.SIGTERM)()
 
 
 @contextlib.contextmanager

@@ -306,6 +306,16 @@ def test_whose_terminal_is_closed_leaves_nothing(guest, tmp_path, what, how):
     assert not [*tmp_path.glob("ouroboros-*")] and not (tmp_path / "machine").is_symlink()
 
 
+def test_nothing_outlives_make(tmp_path):
+    make = subprocess.Popen(["make", "debug", "LAB=0", "BREAK=kmain", f"ISO={tmp_path}/0.iso"],
+                            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+    until(lambda: qemus_of(tmp_path))
+    make.kill()
+    make.wait()
+    until(lambda: not qemus_of(tmp_path))
+
+
 def test_a_long_temporary_directory(guest, tmp_path):
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
