@@ -124,11 +124,16 @@ def parent_guard(how: int) -> Callable[[], None]:
     parent = os.getpid()
 
     def guard() -> None:
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(1, how)             # PR_SET_PDEATHSIG
-            if os.getppid() != parent:                  # we died before the call
-                os.kill(os.getpid(), how)
+        end_with_parent(how)
+        if sys.platform == "linux" and os.getppid() != parent:      # we died before the call
+            os.kill(os.getpid(), how)
     return guard
+
+
+def end_with_parent(how: int) -> None:
+    """Has Linux send us the signal `how` when our parent dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, how)                 # PR_SET_PDEATHSIG
 
 
 def qemu_guard() -> Callable[[], None]:

@@ -30,8 +30,8 @@ from typing import Callable, Iterator
 
 from console import CONSOLE, LINES, Console, listen, view
 from machine import PROMPT
-from qemu import (MIN_MEMORY, Config, MachineError, base_command, memory_bytes, parent_guard,
-                  qemu_guard)
+from qemu import (MIN_MEMORY, Config, MachineError, base_command, end_with_parent, memory_bytes,
+                  parent_guard, qemu_guard)
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ROOT / "grader/debugger/ouroboros.py"
@@ -123,7 +123,7 @@ def clean_up_when_told_to_end() -> None:
     """
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
-    parent_guard(signal.SIGTERM)()
+    end_with_parent(signal.SIGTERM)
 
 
 @contextlib.contextmanager
