@@ -24,7 +24,6 @@ class Recording:
     """What is in such a directory. `nr_instructions` is 0 until the recording is complete."""
     directory: Path
     mem: str = Config.mem
-    firmware: str = Config.firmware
     nr_instructions: int = 0
     ending: str = ""                # in a few words
 
@@ -34,7 +33,7 @@ class Recording:
 
     @property
     def config(self) -> Config:
-        return Config(self.directory / ISO, self.mem, firmware=self.firmware)
+        return Config(self.directory / ISO, self.mem)
 
     def tape(self, mode: str, snapshots: Path | None = None) -> Tape:
         """To record on, or to replay from; who replays gives a copy of the snapshots to add to."""
@@ -56,9 +55,11 @@ def new(directory: Path, config: Config, elf: Path) -> Recording:
     """An empty recording in an existing directory. Raises MachineError."""
     if config.accel != "tcg":
         raise MachineError("only TCG can record, as KVM does not count instructions")
+    if config.firmware != Config.firmware:
+        raise MachineError("only a boot with FIRMWARE=bios can be recorded: QEMU hangs in the other")
     if shutil.which("qemu-img") is None:
         raise MachineError("qemu-img is not installed. Try: make setup")
-    recording = Recording(directory.absolute(), config.mem, config.firmware)
+    recording = Recording(directory.absolute(), config.mem)
     shutil.copy(config.iso, directory / ISO)
     shutil.copy(elf, directory / ELF)
     done = subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", directory / SNAPSHOTS, "16M"],

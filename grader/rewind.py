@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`make rewind`: records a boot and opens it in GDB, where time runs both ways.
 
-    rewind.py --iso ISO --elf ELF [--mem 64M] [--firmware …] [--type LINE] [-- GDB-ARGUMENTS]
+    rewind.py --iso ISO --elf ELF [--mem 64M] [--type LINE[; LINE]…] [-- GDB-ARGUMENTS]
     rewind.py RECORDING [-- GDB-ARGUMENTS]
 
 The second form opens what `grade.py --record` has left.

@@ -68,7 +68,6 @@ def caption(story: dict[str, Any], given: argparse.Namespace) -> Caption:
     words = {"LAB": given.lab, "VARIANT": given.variant, "PATCH": given.patch, "LOG": given.log,
              "TEST": given.test, "OPTIONS": given.options,
              "MEM": given.mem if given.mem != Config.mem else "",
-             "FIRMWARE": given.firmware if given.firmware != Config.firmware else "",
              "TYPE": "; ".join(given.type)}
     settings = [f"{name}={shlex.quote(word)}" for name, word in words.items() if word]
     run = [f"lab {given.lab}", given.variant and f"variant {given.variant}", f"log={given.log}",

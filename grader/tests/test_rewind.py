@@ -224,6 +224,9 @@ def test_a_damaged_tape(recorded_hang, tmp_path):
     assert "does not play: replay.log is damaged" in rewind(made)
 
 
-def test_kvm_cannot_record(tmp_path):
-    with pytest.raises(MachineError, match="only TCG can record"):
-        recording.new(tmp_path, Config(tmp_path / "x.iso", accel="kvm"), tmp_path / "x.elf")
+@pytest.mark.parametrize("machine, message", [
+    ({"accel": "kvm"}, "only TCG can record"), ({"firmware": "uefi"}, "only a boot with FIRMWARE=bios"),
+])
+def test_what_cannot_be_recorded(tmp_path, machine, message):
+    with pytest.raises(MachineError, match=message):
+        recording.new(tmp_path, Config(tmp_path / "x.iso", **machine), tmp_path / "x.elf")
