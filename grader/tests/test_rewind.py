@@ -59,7 +59,7 @@ def test_from_the_hang_to_where_the_lock_was_taken_and_back(tmp_path):
     terminal.expect("This is where the recording was opened.")
     terminal.expect(r"\(gdb\) ")
     terminal.type("monitor info replay\r")
-    assert terminal.expect(r"instruction count = (\d+)")[1] == at_hang.replace(",", "")
+    assert terminal.expect(r"instruction count = (\d+)\s")[1] == at_hang.replace(",", "")
     terminal.type("quit\r")
     assert terminal.status() == 0
     assert not qemus_of(tmp_path)
