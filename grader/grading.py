@@ -166,7 +166,7 @@ class Grader:
         failed = [score.test.name for score in scores
                   if score.finding.verdict is not Verdict.PASS and score.test.name in taped]
         kept = self.tapes.keep({name: taped[name] for name in failed}, f"{lab.number}-")
-        self.tapes.discard(recording for recording in taped.values())
+        self.tapes.discard(taped.values())
         return [replace(score, debug=commands.rewind(kept[score.test.name]))
                 if score.test.name in kept else score for score in scores]
 

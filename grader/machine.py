@@ -18,6 +18,7 @@ import re
 import socket
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -343,6 +344,15 @@ class Machine:
         """Types a line at the console. wait() then waits for the prompt after it."""
         self._nr_due += 1
         os.write(self._input, line.encode() + b"\r")
+
+    async def run(self, lines: Iterable[str]) -> Ending:
+        """Types each line at a prompt, while there are prompts. Return: the last ending."""
+        ending = await self.wait()
+        for line in lines:
+            if ending.cause is Cause.PROMPT:
+                self.type_line(line)
+                ending = await self.wait()
+        return ending
 
     async def wait(self) -> Ending:
         """Watches the machine until it ends in some way, or prompts after all that was typed."""

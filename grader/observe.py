@@ -32,11 +32,7 @@ async def observe(config: Config, image: Image, boot: Boot, wanted: list[str],
     """
     tape = recording.tape("record") if recording else None
     async with Machine(config, image.physical("monitor_prompts"), tape) as machine:
-        ending = await machine.wait()
-        for line in boot.input:
-            if ending.cause is Cause.PROMPT:
-                machine.type_line(line)
-                ending = await machine.wait()
+        ending = await machine.run(boot.input)
         record = Record(ending, machine.console)
         if ending.cause not in BROKEN:
             await _look(machine, image, boot, wanted, record)

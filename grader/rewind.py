@@ -23,10 +23,10 @@ import recording as recordings
 from console import listen
 from image import Image, Memory
 from machine import BROKEN, Cause, Machine, Outcome
-from qemu import MachineError, base_command, qemu_guard, virtual_time
+from qemu import MachineError, base_command, virtual_time
 from recording import Recording
 from terminal import (STAY_STOPPED, add_machine, call_in_foreground, clean_up_when_told_to_end,
-                      ended_with_us, gdb_command, gdb_flags, machine_of, private_directory,
+                      gdb_command, gdb_flags, machine_of, private_directory, qemu_running,
                       words_for_gdb)
 
 CONSOLE_LINES = 40      # of the guest's that are shown
@@ -41,11 +41,7 @@ def lines_of(text: str) -> list[str]:
 async def record(empty: Recording, lines: list[str]) -> Recording:
     """Boots a machine, types lines at its prompts, and records it until it ends."""
     async with Machine(empty.config, tape=empty.tape("record")) as machine:
-        ending = await machine.wait()
-        for line in lines:
-            if ending.cause is Cause.PROMPT:
-                machine.type_line(line)
-                ending = await machine.wait()
+        ending = await machine.run(lines)
         if ending.cause in BROKEN:
             raise MachineError(f"the machine broke down: {ending.cause.value} {ending.detail}")
         words = ending.cause.value
@@ -72,14 +68,11 @@ def replayed(recording: Recording, script: Path) -> Iterator[tuple[list[str], di
         gdb = gdb_command(recording.elf, place / "gdb", [
             *(["-d", str(sources)] if sources.is_dir() else []),
             "-ex", f"source {script}"])
-        with listen(place / "gdb") as listener:
-            command = [*base_command(recording.config, "pause", tape), *virtual_time(tape), "-S",
-                       "-action", "reboot=shutdown,shutdown=pause",
-                       *gdb_flags(listener), "-chardev", "null,id=console",
-                       "-serial", "chardev:console"]
-            qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
-                                    pass_fds=[listener.fileno()], preexec_fn=qemu_guard())
-        with ended_with_us(qemu):
+        listener = listen(place / "gdb")
+        command = [*base_command(recording.config, "pause", tape), *virtual_time(tape), "-S",
+                   "-action", "reboot=shutdown,shutdown=pause", *gdb_flags(listener),
+                   "-chardev", "null,id=console", "-serial", "chardev:console"]
+        with qemu_running(command, [listener], stdin=subprocess.DEVNULL, start_new_session=True):
             yield gdb, {"OUROBOROS_INSTRUCTIONS": str(recording.nr_instructions),
                         "OUROBOROS_ENDING": recording.ending}
 

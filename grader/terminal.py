@@ -26,7 +26,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from console import CONSOLE, LINES, Console, listen, view
 from machine import PROMPT
@@ -127,13 +127,20 @@ def clean_up_when_told_to_end() -> None:
 
 
 @contextlib.contextmanager
-def ended_with_us(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Kills the process on the way out."""
+def qemu_running(command: list[str], inherited: list[socket.socket], **how: Any
+                 ) -> Iterator[subprocess.Popen[bytes]]:
+    """
+    Starts QEMU, as subprocess.Popen would, and kills it on the way out. The sockets that it
+    inherits are closed here, so that their other ends notice when it ends.
+    """
+    with contextlib.ExitStack() as ours:
+        descriptors = [ours.enter_context(end).fileno() for end in inherited]
+        qemu = subprocess.Popen(command, pass_fds=descriptors, preexec_fn=qemu_guard(), **how)
     try:
-        yield process
+        yield qemu
     finally:
-        process.kill()
-        process.wait()
+        qemu.kill()
+        qemu.wait()
 
 
 def gdb_flags(listener: socket.socket) -> list[str]:
@@ -259,7 +266,8 @@ def run(config: Config, elf: Path, stopped: bool) -> int:
                   file=sys.stderr)
 
     qmp, qmp_peer = socket.socketpair()
-    with qmp, machines_place(elf) as place, listen(place / GDB) as listener:
+    with qmp, machines_place(elf) as place:
+        listener = listen(place / GDB)
         resets = place / "resets"
         command = base_command(config, panic="none" if person else "exit-failure")
         command += [*DEBUG_EXIT, "-serial", "mon:stdio" if person else "stdio",
@@ -269,11 +277,7 @@ def run(config: Config, elf: Path, stopped: bool) -> int:
         if person:
             print("Ctrl-A x quits.", file=sys.stderr)
         pipe = None if person else subprocess.PIPE
-        with qmp_peer:
-            qemu = subprocess.Popen(command, stdin=pipe, stdout=pipe,
-                                    pass_fds=[qmp_peer.fileno(), listener.fileno()],
-                                    preexec_fn=qemu_guard())
-        with ended_with_us(qemu):
+        with qemu_running(command, [qmp_peer, listener], stdin=pipe, stdout=pipe) as qemu:
             events = Events(qmp, react)
             if stopped:
                 print("Waiting for GDB: make gdb\r", file=sys.stderr)
@@ -308,7 +312,8 @@ def debug(config: Config, elf: Path, commands: list[str], arguments: list[str]) 
     with these commands, as far as they succeed. The machine ends when GDB does. Its console is
     in a pane of its own, or shown here.
     """
-    with machines_place(elf) as place, locked(place / DEBUGGED), listen(place / GDB) as listener:
+    with machines_place(elf) as place, locked(place / DEBUGGED):
+        listener = listen(place / GDB)
         guest, guest_peer = socket.socketpair()
         command = base_command(config, panic="pause") + [
             "-S", "-action", "shutdown=pause", *DEBUG_EXIT, *gdb_flags(listener),
@@ -316,11 +321,8 @@ def debug(config: Config, elf: Path, commands: list[str], arguments: list[str]) 
         (place / FIRST).write_text("".join(f"{line}\n" for line in commands))
         gdb = gdb_command(elf, place / GDB, ["-ex", STAY_STOPPED, "-ex", f"echo {GREETING}",
                                              "-ex", f"source {place / FIRST}", *arguments])
-        with guest_peer:
-            qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
-                                    pass_fds=(guest_peer.fileno(), listener.fileno()),
-                                    preexec_fn=qemu_guard())
-        with ended_with_us(qemu):
+        with qemu_running(command, [guest_peer, listener], stdin=subprocess.DEVNULL,
+                          start_new_session=True):
             console = Console(guest, place, shown=True)
             if not _open_pane(place / CONSOLE):
                 print("The console is shown here. To type at it: type LINE in GDB, or make console "

@@ -2,6 +2,7 @@
 """What the CPU does, what it waits for, and how it got there: for the commands and the grader."""
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from debugger.reader import Memory, Note
 from debugger.stack import Frame, Lock, Place
 
 MAX_FRAMES = 1000
+UNKNOWN = (gdb.error, UnicodeDecodeError)       # what is further out is not known
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,28 @@ class Cpu:
     waits_at: Place | None
 
 
-def backtrace() -> list[Frame]:
+def frames() -> list[gdb.Frame]:
     """All frames, innermost first, inlined ones included, as far as GDB can follow them."""
-    frames: list[Frame] = []
-    try:
+    found: list[gdb.Frame] = []
+    with contextlib.suppress(*UNKNOWN):
         frame = gdb.newest_frame()
-        while frame is not None and frame.name() is not None and len(frames) < MAX_FRAMES:
+        while frame is not None and frame.name() is not None and len(found) < MAX_FRAMES:
+            found.append(frame)
+            frame = frame.older()
+    return found
+
+
+def backtrace() -> list[Frame]:
+    """What frames() are, in words, as far as GDB knows that."""
+    found: list[Frame] = []
+    with contextlib.suppress(*UNKNOWN):
+        for number, frame in enumerate(frames()):
             line = frame.find_sal()
-            frames.append(Frame(
-                function=frame.name(), line=line.line, number=len(frames),
+            found.append(Frame(
+                function=frame.name(), line=line.line, number=number,
                 file=os.path.basename(line.symtab.filename) if line.symtab else "?",
                 is_trap=frame.type() == gdb.SIGTRAMP_FRAME))
-            frame = frame.older()
-    except (gdb.error, UnicodeDecodeError):     # what is further out is not known
-        pass
-    return frames
+    return found
 
 
 def name(memory: Memory, pointer: gdb.Value) -> str:

@@ -13,7 +13,6 @@ import functools
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,12 +21,11 @@ from typing import Any
 
 import gdb
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from debugger import kernel
 from debugger.calls import CODE_BYTES, Call, follow
-from debugger.reader import HEAP, PAGES, Memory, Note
-from debugger.time_travel import Recording, back, forward, only_breakpoint, position
+from debugger.reader import HEAP, PAGES, Memory, Note, address_of
+from debugger.time_travel import (Recording, back, breakpoints, forward, only_breakpoint,
+                                  position)
 
 RESCUE = "heap_rescue"
 MAX_BEFORE = 10_000                     # instructions of the story before the rescue
@@ -56,29 +54,14 @@ class Event:
     groups: list[Group]                 # the calls there, innermost first
 
 
-def _address(function: str) -> int:
-    return int(gdb.parse_and_eval(f"(unsigned long)&'{function}'"))
-
-
 def _register(name: str) -> int:
     return int(gdb.parse_and_eval(f"(unsigned long)${name}"))
-
-
-def _frames() -> list[gdb.Frame]:
-    """All frames, innermost first, as far as GDB can follow them."""
-    frames = []
-    with contextlib.suppress(gdb.error):
-        frame = gdb.newest_frame()
-        while frame is not None and frame.name() is not None:
-            frames.append(frame)
-            frame = frame.older()
-    return frames
 
 
 def _groups() -> list[Group]:
     """The stack, by function that was really called."""
     groups: list[Group] = [[]]
-    for frame, call in zip(_frames(), kernel.backtrace()):
+    for frame, call in zip(kernel.frames(), kernel.backtrace()):
         groups[-1].append((call.function, call.file, call.line))
         if frame.type() != gdb.INLINE_FRAME:
             groups.append([])
@@ -103,22 +86,22 @@ def _go_back_to(call: Beginning) -> None:
 
 def _go_to_the_rescue(end: int) -> bool:
     """Goes to the entry of the call that this is about. Return: false if there is none."""
-    frames = _frames()
+    frames = kernel.frames()
     numbers = [number for number, frame in enumerate(frames) if frame.name() == RESCUE]
     if numbers:
         _go_back_to(_beginning(frames, numbers[-1]))
     else:
-        with only_breakpoint(_address("kmain")):
+        with only_breakpoint(address_of("kmain")):
             back()
-        with only_breakpoint(_address(RESCUE)):
+        with only_breakpoint(address_of(RESCUE)):
             forward(end)
-    return _register("pc") == _address(RESCUE)
+    return _register("pc") == address_of(RESCUE)
 
 
 def _go_to_the_beginning() -> None:
     """From a rescue to the entry of who called who wanted memory, or as near as makes a picture."""
     rescue = position()
-    frames = _frames()
+    frames = kernel.frames()
     requester = next(number for number, frame in enumerate(frames[1:], start=1)
                      if os.path.basename(frame.find_sal().symtab.filename)
                      not in (HEAP.file, PAGES.file))
@@ -148,17 +131,6 @@ def _written_down(file: Path) -> Iterator[None]:
         _one_by_one("off")
 
 
-@contextlib.contextmanager
-def _breakpoints(addresses: list[int]) -> Iterator[None]:
-    ours = [gdb.Breakpoint(f"*{address:#x}", gdb.BP_HARDWARE_BREAKPOINT, internal=True)
-            for address in addresses]
-    try:
-        yield
-    finally:
-        for breakpoint in ours:
-            breakpoint.delete()
-
-
 def _event(function: str, at: int) -> Event:
     """What is about to happen to a lock, at the entry of a function of spinlock.c."""
     memory = Memory()
@@ -177,13 +149,13 @@ def _watch(recording: Recording) -> tuple[list[Event], bool | None, str]:
     Return: what happened, what heap_rescue returned if it did, and how it ended.
     """
     start, top, back_at = position(), _register("rsp"), _word(_register("rsp"))
-    functions = {_address(name): name
+    functions = {address_of(name): name
                  for name in ("spin_lock", "spin_unlock", RESCUE)}
     events: list[Event] = []
     rescued = None
     rescued_at = rescue_top = None
     with contextlib.ExitStack() as stops:
-        stops.enter_context(_breakpoints([*functions, back_at]))
+        stops.enter_context(breakpoints([*functions, back_at]))
         while True:
             forward(min(start + MAX_INSTRUCTIONS, recording.opened_at))
             at, address = position() - start, _register("pc")
@@ -195,7 +167,7 @@ def _watch(recording: Recording) -> tuple[list[Event], bool | None, str]:
                 events.append(Event(at, "rescues", "", "", _groups()))
                 if rescued_at is None:
                     rescue_top, rescued_at = _register("rsp"), _word(_register("rsp"))
-                    stops.enter_context(_breakpoints([rescued_at]))
+                    stops.enter_context(breakpoints([rescued_at]))
             elif address in functions:
                 events.append(_event(functions[address], at))
                 if events[-1].what == "waits for":
@@ -235,7 +207,7 @@ def tell(recording: Recording) -> dict[str, Any] | None:
         if not _go_to_the_rescue(recording.end):
             return None
         _go_to_the_beginning()
-        above = [frame.name() for frame in _frames()[1:]]
+        above = [frame.name() for frame in kernel.frames()[1:]]
         start = position()
         with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
             file = Path(directory, "log")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import gdb
 
@@ -19,7 +19,6 @@ from debugger import kernel, stack
 from debugger.all_commands import define
 from debugger.command import Command
 from debugger.reader import Memory, Note, address_of, evaluate
-from debugger.stack import Place
 
 NR_SNAPSHOTS = 12               # over the whole recording
 CLOSE = (300_000, 30_000, 3_000)        # instructions before what went wrong, each with a snapshot
@@ -36,18 +35,27 @@ def position() -> int:
 
 
 @contextlib.contextmanager
+def breakpoints(addresses: Iterable[int]) -> Iterator[None]:
+    """Breakpoints of ours, beside whichever there are."""
+    ours = [gdb.Breakpoint(f"*{address:#x}", gdb.BP_HARDWARE_BREAKPOINT, internal=True)
+            for address in addresses]
+    try:
+        yield
+    finally:
+        for breakpoint in ours:
+            breakpoint.delete()
+
+
+@contextlib.contextmanager
 def only_breakpoint(address: int | None) -> Iterator[None]:
     """A breakpoint at an address, and none of the user's for as long."""
     disabled = [breakpoint for breakpoint in gdb.breakpoints() if breakpoint.enabled]
     for breakpoint in disabled:
         breakpoint.enabled = False
-    ours = None if address is None else gdb.Breakpoint(
-        f"*{address:#x}", gdb.BP_HARDWARE_BREAKPOINT, internal=True)
     try:
-        yield
+        with breakpoints([] if address is None else [address]):
+            yield
     finally:
-        if ours:
-            ours.delete()
         for breakpoint in disabled:
             breakpoint.enabled = True
 
@@ -158,7 +166,7 @@ class Recording:
         interrupted = stack.interrupted(frames)
         if not interrupted or interrupted == frames:
             return
-        reporter = _frame(interrupted[0].number - 1)
+        reporter = kernel.frames()[interrupted[0].number - 1]
         if reporter.type() == gdb.INLINE_FRAME:         # not a report, but a stop without one
             return
         if reporter.type() == gdb.SIGTRAMP_FRAME:
@@ -176,18 +184,10 @@ class Recording:
                 forward()
 
 
-def _frame(number: int) -> gdb.Frame:
-    frame = gdb.newest_frame()
-    for _ in range(number):
-        frame = frame.older()
-    return frame
-
-
 def _place() -> str:
     """Where the CPU is; when it is about to report a fault, where that is."""
     frames = stack.interrupted(kernel.backtrace())
-    return f"in {Place(frames[0].function, frames[0].file, frames[0].line)}" if frames \
-        else "outside the kernel"
+    return f"in {frames[0]}" if frames else "outside the kernel"
 
 
 class Taken(Command):
