@@ -388,7 +388,7 @@ def test_a_class_end_to_end(real_class):
 
 @pytest.mark.skipif(not shutil.which("parallel"), reason="GNU parallel is not installed")
 def test_the_recipe_for_gnu_parallel(real_class):
-    recipe = (ROOT / "docs/class.md").read_text().partition("```sh parallel\n")[2].partition("```")[0]
+    recipe = (ROOT / "docs/instructor/class.md").read_text().partition("```sh parallel\n")[2].partition("```")[0]
     assert "parallel" in recipe
     done = subprocess.run(["bash", "-e", "-c", recipe], cwd=real_class, text=True,
                           capture_output=True, env={**os.environ, "OUROBOROS": str(ROOT), "LABS": "2"})

@@ -374,12 +374,12 @@ def test_the_workflow_says_what_there_is():
     assert all(f"{option} " in usage for option in options)
 
 
-# ---- docs/formats.md
+# ---- docs/instructor/formats.md
 
 
 def test_the_example_is_what_its_command_prints(tmp_path):
     example = re.search(r"^    \$ grader/grade.py (.*) --ktap grade.ktap\n    \$ cat grade.ktap\n"
-                        r"((?:    .*\n)+)", (ROOT / "docs/formats.md").read_text(), re.M)
+                        r"((?:    .*\n)+)", (ROOT / "docs/instructor/formats.md").read_text(), re.M)
     file = tmp_path / "grade.ktap"
     subprocess.run([sys.executable, str(GRADER / "grade.py"), *shlex.split(example[1]),
                     "--ktap", str(file)], cwd=ROOT, capture_output=True, check=False)
