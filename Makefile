@@ -17,7 +17,6 @@ BREAK    ?=
 STOPPED  ?=
 RECORDING ?=
 TYPE     ?=
-MINUTES  ?= 10
 PATCH    ?= $(if $(VARIANT),$(wildcard $(lab_dir)/variants/$(VARIANT).patch))
 CMDLINE  ?= $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
 
@@ -180,7 +179,7 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
 	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-.PHONY: for_editors all elf iso run debug gdb console rewind trace exercise grade mutants test files diff gradescope setup doctor clean help
+.PHONY: for_editors all elf iso run debug gdb console rewind trace grade files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
 
@@ -219,18 +218,8 @@ trace: iso ## draw LAB=N from the call that runs out of memory on: calls and loc
 		$(if $(VARIANT),--variant $(VARIANT),$(if $(PATCH),--patch $(PATCH))) $(typed) \
 		$(if $(TEST),--test '$(TEST)') $(if $(OPTIONS),--options '$(OPTIONS)')
 
-exercise: ## take the solutions of LAB=N out of its files, to do it yourself
-	$(need_lab)
-	@labs/leave-out $(wildcard $(lab_dir)/*.c)
-
 grade: ## grade all labs, or LAB=N
 	@$(PYTHON) grader/grade.py $(if $(LAB),--lab $(LAB)) $(if $(PATCH),--patch $(PATCH))
-
-mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
-	@$(PYTHON) grader/mutants.py $(LAB)
-
-test: all ## the project's own tests
-	@$(PYTHON) -m pytest -q grader/tests
 
 files: ## the files that stage LAB=N is made of, each from its layer
 	$(need_lab)
@@ -239,15 +228,6 @@ files: ## the files that stage LAB=N is made of, each from its layer
 diff: ## what stage TO=M changes in the files of stage FROM=N
 	$(if $(and $(FROM),$(TO)),,$(error which stages? Say: make diff FROM=3 TO=4))
 	@labs/diff-files '$(call files_of,$(FROM))' '$(call files_of,$(TO))'
-
-# Committed files only, with what Gradescope looks for in the root of the archive.
-gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; also MINUTES=10
-	@mkdir -p build/gradescope
-	@printf 'labs="%s"\nseconds=%d\n' '$(LAB)' $$(($(MINUTES) * 54)) > build/gradescope/gradescope.conf
-	@git archive --format=zip --output=build/gradescope.zip --add-file=grader/gradescope/setup.sh \
-		--add-file=grader/gradescope/run_autograder --add-file=build/gradescope/gradescope.conf HEAD
-	@git diff --quiet HEAD || echo 'gradescope: what is not committed is not in it' >&2
-	@echo 'build/gradescope.zip: upload it under "Configure Autograder"; docs/instructor/formats.md says how'
 
 setup: ## install the tools that are missing
 	@grader/setup.sh
@@ -259,7 +239,11 @@ clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' Makefile $(instructor) | expand -t 20
+
+# What there is only where the solutions are: not in a handout.
+instructor = $(wildcard grader/instructor.mk)
+include $(instructor)
 
 print-%:
 	@echo '$($*)'

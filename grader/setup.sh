@@ -17,13 +17,16 @@ has_file() {
 	return 1
 }
 
-# The Python that the Makefile will choose has all three packages, or Debian's own has this one.
+# In the Python that the Makefile will choose, or in the system's own if there is none yet.
 has_module() {
-	python=$(grader/find-python) && "$python" -c 'import rich, elftools, pytest' 2> /dev/null ||
-		/usr/bin/python3 -c "import $1" 2> /dev/null
+	python=$(grader/find-python) || python=/usr/bin/python3
+	"$python" -c "import $1" 2> /dev/null
 }
 
 has_python() { has_module sys; }
+
+# What make docs needs. A handout has no such target.
+has_for_docs() { [ ! -e docs/conf.py ] || has_module "$1"; }
 has_compiler() { has x86_64-elf-gcc || has x86_64-linux-gnu-gcc || { [ "$(uname -m)" = x86_64 ] && has gcc; }; }
 has_mkrescue() { has grub-mkrescue || has grub2-mkrescue || has i686-elf-grub-mkrescue; }
 has_grub() {
@@ -63,6 +66,9 @@ packages() {
 	has_module rich         |python3-rich        |python3-rich           |python-rich       |
 	has_module elftools     |python3-pyelftools  |python3-pyelftools     |python-pyelftools |
 	has_module pytest       |python3-pytest      |python3-pytest         |python-pytest     |
+	has_for_docs sphinx     |python3-sphinx      |python3-sphinx         |python-sphinx     |
+	has_for_docs myst_parser|python3-myst-parser |python3-myst-parser    |python-myst-parser|
+	has_for_docs furo       |furo                |python3-furo           |python-sphinx-furo|
 	has parallel            |parallel            |parallel               |parallel          |parallel
 	END
 }
@@ -118,7 +124,7 @@ case " $system " in
 *" debian "* | *" ubuntu "*) install_with_apt ;;
 *" fedora "* | *" rhel "*) name_packages "sudo dnf install $(missing fedora)" ;;
 *" arch "*) name_packages "sudo pacman -S --needed $(missing arch)" ;;
-*" Darwin "*) name_packages "brew install $(missing brew) && python3 -m pip install rich pyelftools pytest" ;;
+*" Darwin "*) name_packages "brew install $(missing brew) && python3 -m pip install rich pyelftools pytest sphinx myst-parser furo" ;;
 *) name_packages "your package manager; Debian's names are: $(missing debian)" ;;
 esac
 

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""How Sphinx makes a site of the handbook and the handouts: make docs.
+
+The pages are plain Markdown. Their order is that of the links in index.md: each of its
+headings becomes a part of the contents, here, so that the page needs no directives.
+"""
+import re
+from pathlib import Path
+
+project = "Ouroboros"
+copyright = "the Ouroboros authors, MIT licence"      # noqa: A001 (Sphinx's name)
+language = "en"
+
+extensions = ["myst_parser"]
+root_doc = "docs/index"
+include_patterns = ["README.md", "README.zh.md", "docs/**.md", "labs/[0-9]*/README*.md"]
+myst_heading_anchors = 3
+highlight_language = "none"
+
+html_theme = "furo"
+html_title = "Ouroboros"
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+
+_PAGE = re.compile(r"\[[^]]*\]\((?P<path>[^)#:]+)\.md\)")
+
+
+def _add_contents(_app, name: str, source: list[str]) -> None:
+    """Lists what index.md links to once more, in the form that Sphinx builds its contents from."""
+    if name != root_doc:
+        return
+    for part in re.split(r"^## ", source[0], flags=re.MULTILINE)[1:]:
+        title = part.partition("\n")[0]
+        pages = dict.fromkeys(match["path"] for match in _PAGE.finditer(part))
+        source[0] += "\n".join(["\n```{toctree}", ":hidden:", f":caption: {title}", "",
+                                *pages, "```", ""])
+
+
+def _lead_in(app, error) -> None:
+    """The site's own index.html."""
+    if error is None and app.builder.format == "html":
+        Path(app.outdir, "index.html").write_text(
+            f'<!DOCTYPE html><meta charset="utf-8"><title>{project}</title>\n'
+            f'<meta http-equiv="refresh" content="0; url={root_doc}.html">\n'
+            f'<a href="{root_doc}.html">{project}</a>\n', encoding="utf-8")
+
+
+def setup(app) -> None:
+    app.connect("source-read", _add_contents)
+    app.connect("build-finished", _lead_in)
