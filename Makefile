@@ -117,7 +117,7 @@ objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call files_of,$1,$2
 
 # What a file was made with, in a file that changes only when that does.
 FORCE:
-remember = @mkdir -p $(@D); echo '$1' | cmp -s - $@ || echo '$1' > $@
+remember = @mkdir -p $(@D); echo '$1' > $@.$$$$; if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
 # $1 the stage's directory in build/, $2 its objects
 define stage

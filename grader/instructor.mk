@@ -4,6 +4,7 @@
 
 MINUTES ?= 10
 LABS    ?=
+SITE    ?= build/docs
 
 .PHONY: exercise handout docs mutants test gradescope
 
@@ -15,7 +16,7 @@ handout: ## what students get, without solutions: build/handout/ with a .tar.gz;
 	@$(PYTHON) grader/handout.py --into build/handout $(if $(LABS),--labs '$(LABS)')
 
 docs: ## the handbook and the handouts as a site: build/docs/index.html
-	@$(PYTHON) -m sphinx -W --keep-going -q -j auto -c docs . build/docs
+	@$(PYTHON) -m sphinx -W --keep-going -q -j auto -c docs . $(SITE)
 
 mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
 	@$(PYTHON) grader/mutants.py $(LAB)

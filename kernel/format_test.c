@@ -39,7 +39,7 @@ KTEST(format, unsigned_numbers)
 KTEST(format, hexadecimal_and_pointers)
 {
 	CHECK_FORMAT("deadbeef DEADBEEF 0x1f", "%x %X %#x", 0xdeadbeef, 0xdeadbeef, 0x1f);
-	CHECK_FORMAT("0xffffffff80200000", "%p", (void *)0xffffffff80200000);
+	CHECK_FORMAT("0xffff800000001000", "%p", (void *)0xffff800000001000);
 	CHECK_FORMAT("0x0000000000000000", "%p", NULL);
 }
 

@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import select
+import signal
 import time
 
 from conftest import ROOT
@@ -34,12 +35,13 @@ def until(condition):
 
 
 class Terminal:
-    """A program on a pseudo-terminal."""
+    """A program on a pseudo-terminal, started in a directory."""
 
-    def __init__(self, *command, **variables):
+    def __init__(self, *command, directory=ROOT, **variables):
         self.pid, self.file = pty.fork()
         if self.pid == 0:
-            os.chdir(ROOT)
+            os.chdir(directory)
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # which Python ignores
             os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "TMUX_PANE": "",
                                               **variables})
         self.text = ""          # that has come and is not done with

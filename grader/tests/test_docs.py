@@ -1,0 +1,261 @@
+"""What the pages say beside their commands: names, links, translations, diagrams, the site."""
+import fnmatch
+import functools
+import re
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+from conftest import GRADER, ROOT
+from pages import ORIGINALS, PAGES, SHOWN, TRANSLATIONS, Page, slug
+from trees import LABS, unpacked
+
+by_name = {"ids": lambda page: page.name}
+
+# Names that are in backticks, but are not ours; with whose they are.
+FOREIGN = {
+}
+
+
+@functools.cache
+def sources():
+    """All that names may come from: the text of the tree but for its pages and tests, by path."""
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
+    return {name: (ROOT / name).read_text() for name in listed.splitlines()
+            if (ROOT / name).is_file() and not name.endswith((".md", ".svg"))
+            and not name.startswith("grader/tests/")}
+
+
+@functools.cache
+def words():
+    """Every identifier in the sources and every word of the commands that the pages' test runs."""
+    commands = "\n".join(block.text for page in ORIGINALS for block in page.blocks if block.is_run)
+    return set(re.findall(r"\w+", "\n".join([*sources().values(), *sources(), commands])))
+
+
+@functools.cache
+def make_words():
+    """make's targets and variables."""
+    text = sources()["Makefile"] + sources()["grader/instructor.mk"]
+    return set(re.findall(r"^([\w/.]+):", text, re.M)), set(re.findall(r"\$\(([A-Z]+)\)", text))
+
+
+@functools.cache
+def tests():
+    """The names of all tests by their suite."""
+    found = {}
+    for text in sources().values():
+        for suite, name in re.findall(r"KTEST\w*\((\w+), (\w+)", text):
+            found.setdefault(suite, set()).add(name)
+    for each in LABS:
+        for test in each.tests:
+            suite, _, name = test.name.partition(".")
+            found.setdefault(suite, set()).add(name)
+    return found
+
+
+def exists(path):
+    """Whether the tree has such a path, or makes it; NN, NAME and … stand for anything."""
+    pattern = re.sub(r"NN|NAME|…|\bN\b", "*", path.split(":")[0].strip("/"))
+    return path.startswith(("build/", "/")) or any(ROOT.glob(pattern)) or any(
+        ROOT.glob(f"{top}/**/{pattern}") for top in ("boot", "kernel", "labs", "grader", "docs", ".vscode"))
+
+
+def unknown(span):
+    """What there is not of that which a code span names."""
+    first, *others = span.split() or [""]
+    if first == "make":
+        targets, variables = make_words()
+        return [word for word in others if not (
+            word.partition("=")[0] in variables if "=" in word else word in targets)]
+    if re.fullmatch(r"[\w./…*-]*/[\w./…*-]+(:\d+)?|[\w-]+\.(c|h|S|py|md|toml|patch|svg|mk|awk|json)",
+                    span):
+        return [] if exists(span) else [span]
+    if re.fullmatch(r"[0-9a-f]{9}", span):              # a commit
+        return []
+    if (test := re.fullmatch(r"([a-z_]+)\.([a-z_*]+)", span)) and test[1] in tests():
+        return [] if fnmatch.filter(tests()[test[1]], test[2]) else [span]
+    return [word for word in re.findall(r"[A-Za-z_]\w+", span) if word not in words()]
+
+
+@pytest.mark.parametrize("page", PAGES, **by_name)
+def test_every_name_in_a_page_exists(page):
+    assert {word for span in page.spans for word in unknown(span)} <= set(FOREIGN), page.name
+
+
+def test_foreign_names_are_named():
+    said = {word for page in PAGES for span in page.spans for word in unknown(span)}
+    assert set(FOREIGN) <= said
+
+
+@pytest.mark.parametrize("page", PAGES, **by_name)
+def test_quoted_code_is_in_the_sources(page):
+    """A block of C has each of its lines in some file, blanks apart."""
+    def squeezed(text):
+        return re.sub(r"\s+", " ", text)
+    everything = squeezed("\n".join(sources().values()))
+    for block in page.blocks:
+        if block.info == "c":
+            for line in filter(str.strip, block.text.splitlines()):
+                assert squeezed(line).strip() in everything or line.strip() == "…", line
+
+
+def missing_targets(page, root):
+    """The links of a page in the tree `root` that lead nowhere there."""
+    for link in page.links:
+        path, _, anchor = link.partition("#")
+        if re.match(r"https?://", link):
+            continue
+        target = (page.path.parent / path).resolve() if path else page.path
+        inside = root / target.relative_to(ROOT)
+        if not inside.exists():
+            yield link
+        elif anchor and anchor not in {slug(text) for _, text in Page(target).headings}:
+            yield link
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.path.parent.name != "handout"],
+                         **by_name)
+def test_every_link_leads_somewhere(page):
+    assert not list(missing_targets(page, ROOT))
+
+
+@pytest.mark.parametrize("labs", ["0", "0-2", "0-4"])
+def test_every_link_of_a_handout_leads_somewhere(labs, tmp_path):
+    tree = unpacked(tmp_path, "--labs", labs)
+    for path in tree.rglob("*.md"):
+        page = Page(path)
+        for link in page.links:
+            file = link.partition("#")[0]
+            assert re.match(r"https?://", link) or (path.parent / file).exists(), (path, link)
+    for page in PAGES:
+        assert (tree / page.name).exists() or not page.is_handed_out or page.lab is not None or \
+            page.path.parent.name == "handout" or page.name == "docs/index.md", page.name
+
+
+@pytest.mark.parametrize("page", PAGES, **by_name)
+def test_a_page_has_one_title_and_no_heading_is_skipped(page):
+    levels = [int(tag[1]) for tag, _ in page.headings]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.lab is not None], **by_name)
+def test_a_handout_is_not_long(page):
+    assert len(page.path.read_text().splitlines()) <= 150
+
+
+def test_every_page_is_in_the_contents():
+    listed = {(ROOT / "docs" / link).resolve() for link in Page(ROOT / "docs/index.md").links}
+    assert {page.path for page in PAGES} - listed <= {
+        ROOT / "docs/index.md", ROOT / "labs/handout/README.md", ROOT / "labs/handout/README.zh.md"}
+
+
+# ---- translations
+
+def without_comments(text):
+    """A block's text without what stands behind "# ", and without blanks at ends of lines."""
+    return re.sub(r"(^|[ \t]+)# .*$|[ \t]+$", "", text, flags=re.M)
+
+
+def numbers(text):
+    return Counter(re.findall(r"\d+(?:[.,]\d+)*", text))
+
+
+@pytest.mark.parametrize("page", TRANSLATIONS, **by_name)
+def test_a_translation_says_what_its_original_says(page):
+    original = Page(page.path.with_name(page.path.name.replace(".zh.md", ".md")))
+    assert [tag for tag, _ in page.headings] == [tag for tag, _ in original.headings]
+    assert [block.info for block in page.blocks] == [block.info for block in original.blocks]
+    for ours, theirs in zip(page.blocks, original.blocks):
+        if theirs.info.split(" ")[0] in SHOWN:          # a drawing: its words are translated
+            assert numbers(ours.text) == numbers(theirs.text), theirs.text
+            assert len(ours.text.splitlines()) == len(theirs.text.splitlines())
+        else:
+            assert without_comments(ours.text) == without_comments(theirs.text)
+    assert Counter(page.spans) == Counter(original.spans)
+    assert numbers(page.prose) == numbers(original.prose)
+    assert Counter(link.replace(".zh.md", ".md") for link in page.links) == \
+        Counter(link.replace(".zh.md", ".md") for link in original.links)
+    assert page.path.name in original.links and original.path.name in page.links
+
+
+def test_what_is_to_be_translated_is():
+    named = {page.name for page in TRANSLATIONS}
+    for page in ORIGINALS:
+        if page.lab is not None or page.name in ("README.md", "docs/case-study.md",
+                                                 "labs/handout/README.md"):
+            assert page.name.replace(".md", ".zh.md") in named
+
+
+# ---- diagrams and the site
+
+DIAGRAMS = sorted(ROOT.glob("docs/diagrams/*.svg"))
+
+
+def style(diagram):
+    return re.search(r"<style>.*?</style>", diagram.read_text(), re.DOTALL)[0]
+
+
+@pytest.mark.parametrize("diagram", DIAGRAMS, ids=lambda diagram: getattr(diagram, "stem", None))
+def test_a_diagram_fits_a_phone_and_both_colour_schemes(diagram):
+    text = diagram.read_text()
+    width = re.search(r'viewBox="0 0 (\d+) \d+"', text)
+    assert int(width[1]) <= 440 and "<title>" in text and "<desc>" in text
+    assert not re.search(r"<script|<image|href=", text)
+    assert style(diagram) == style(DIAGRAMS[0]) and "prefers-color-scheme: dark" in style(diagram)
+    assert any(link.endswith(f"diagrams/{diagram.name}") for page in ORIGINALS for link in page.links)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The handbook, built as make docs does."""
+    into = tmp_path_factory.mktemp("site")
+    done = subprocess.run(["make", "-s", "docs", f"SITE={into}"], cwd=ROOT, text=True,
+                          capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return into
+
+
+def test_the_site_is_made_without_warnings_and_finds_words(site):
+    index = (site / "searchindex.js").read_text()
+    assert "docs/index.html" in (site / "index.html").read_text()
+    for word in ("buddi", "deadlock", "watchdog"):      # as Sphinx stems them
+        assert f"{word}:" in index, word
+    for page in ORIGINALS:
+        if page.path.parent.name != "handout":
+            assert (site / page.name).with_suffix(".html").exists()
+
+
+MEASURE = """<!DOCTYPE html><title>measuring</title><body><script>
+const pages = %s;
+async function measure() {
+    for (const page of pages) for (const width of [375, 1280]) {
+        const frame = document.createElement("iframe");
+        frame.style.cssText = `border: 0; height: 800px; width: ${width}px`;
+        frame.src = page;
+        await new Promise(loaded => { frame.onload = loaded; document.body.append(frame); });
+        const root = frame.contentDocument.scrollingElement;
+        const wide = root.scrollWidth > width ? "OVERFLOW" : "fits";
+        document.body.append(`\\n${wide} ${page} ${width} ${root.scrollWidth}`);
+        frame.remove();
+    }
+    document.title = "measured";
+}
+measure();
+</script>"""
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium here")
+def test_no_page_of_the_site_is_wider_than_a_phone(site):
+    pages = [str(path.relative_to(site)) for path in sorted(site.glob("**/*.html"))
+             if path.parent.name != "_static"]
+    (site / "measure.html").write_text(MEASURE % pages)
+    said = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu",
+                           "--allow-file-access-from-files", "--virtual-time-budget=60000",
+                           "--dump-dom", site / "measure.html"],
+                          text=True, capture_output=True, timeout=120, check=False).stdout
+    assert said.count("fits") + said.count("OVERFLOW /") >= 2 * len(pages), said[-2000:]
+    assert not re.findall(r"^OVERFLOW .*", said, re.M)

@@ -1,0 +1,66 @@
+"""Trees in which the pages' commands are run: a student's, and an instructor's."""
+import shutil
+import subprocess
+import sys
+
+from conftest import GRADER, ROOT
+
+import lab
+from handout import NAME
+
+LABS = [lab.load(path) for path in lab.available().values()]
+
+
+def unpacked(directory, *words):
+    """What students get, made and unpacked in an empty directory. Return: its path."""
+    subprocess.run([sys.executable, GRADER / "handout.py", "--into", directory / "made", *words],
+                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["tar", "-xzf", directory / f"made/{NAME}.tar.gz", "-C", directory], check=True)
+    shutil.rmtree(directory / "made")
+    return directory / NAME
+
+
+class Student:
+    """A handout in which one lab after the other is solved."""
+
+    def __init__(self, directory):
+        self.path = unpacked(directory)
+        self.given = {file: (self.path / file).read_bytes()
+                      for each in LABS for file in each.paths}
+
+    @staticmethod
+    def solution(file):
+        """Our own version of a file that students edit."""
+        directory, _, name = file.rpartition("/")
+        reference = ROOT / directory / "reference" / name
+        return (reference if reference.exists() else ROOT / file).read_bytes()
+
+    def at(self, number):
+        """Solves the labs up to this one, and none after it; -1 is the handout as it is."""
+        for each in LABS:
+            for file in each.paths:
+                contents = self.solution(file) if each.number <= number else self.given[file]
+                if (self.path / file).read_bytes() != contents:
+                    (self.path / file).write_bytes(contents)
+        return self.path
+
+
+def instructors(directory):
+    """A copy of this tree, committed, with submissions of a class. Return: its path."""
+    tree = directory / "ouroboros"
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+    git = ["git", "-C", tree, "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    for name, file in (("submissions/ada", "labs/01-frames/frame.c"),
+                       ("submissions/bob", "labs/02-heap/heap.c"), ("late/zoe", "labs/04-static-log/log.c")):
+        (tree / name / file).parent.mkdir(parents=True)
+        shutil.copy(ROOT / file, tree / name / file)
+    shutil.make_archive(tree / "late/zoe", "zip", tree / "late/zoe")
+    shutil.make_archive(tree / "alice", "zip", tree / "submissions/ada")
+    return tree
