@@ -19,8 +19,9 @@ highlight_language = "none"
 
 html_theme = "furo"
 html_title = "Ouroboros"
-html_static_path = ["site.css"]
+html_static_path = ["site.css", "site.js"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sphinx = False
 
