@@ -1,4 +1,5 @@
 """What the pages say beside their commands: names, links, translations, diagrams, the site."""
+import calendar
 import fnmatch
 import functools
 import re
@@ -161,6 +162,9 @@ def without_comments(text):
 
 
 def numbers(text):
+    """The numbers in a text; a month's name is one where a day or a year stands beside it."""
+    for month, name in enumerate(calendar.month_name[1:], 1):
+        text = re.sub(rf"(?<=\d ){name}|{name}(?= \d)", str(month), text)
     return Counter(re.findall(r"\d+(?:[.,]\d+)*", text))
 
 
