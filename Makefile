@@ -5,6 +5,10 @@
 # (VARIANT or PATCH) is one more layer, made of the files it changes.
 # `make help` lists the targets; `make print-NAME` prints a variable.
 
+ifneq ($(words $(CURDIR)),1)
+$(error "$(CURDIR)" has a blank in it, and make cannot work with that: move the tree)
+endif
+
 LAB      ?=
 LOG      ?= info
 MEM      ?= 64M

@@ -6,7 +6,7 @@ harness, the command line, ports, or the CPU's tables. offences() allows what _O
 each header in kernel/ and names everything else, foreign_includes() what was compiled in.
 
 This finds what is written in C or in assembly. It cannot find an address written as a number,
-nor an instruction inside another one: see docs/instructor/judging.md.
+nor an instruction inside another one.
 
 Relies on pyelftools, and on binutils' objdump and addr2line, those of the Makefile's compiler.
 """

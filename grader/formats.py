@@ -3,8 +3,8 @@
 
 Each format is a pure function of the object that result.py describes; JSON is that object. Much
 of the text in it is what a student's kernel printed, so clean() makes it fit to print before any
-other format sees it, and each escapes what means something there. docs/instructor/formats.md shows an
-example of each and how verdicts map; the source of a format stands at its function.
+other format sees it, and each escapes what means something there. The source of a format stands
+at its function.
 """
 from __future__ import annotations
 

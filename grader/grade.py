@@ -82,7 +82,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
                         help="grade N times, and report verdicts that changed")
     parser.add_argument("--verbose", action="store_true",
                         help="show all tests, and more of the console")
-    outputs = parser.add_argument_group("outputs for programs", "docs/instructor/formats.md; - is stdout")
+    outputs = parser.add_argument_group("outputs for programs", "- is stdout")
     for name in formats.FORMATS:
         outputs.add_argument(f"--{name}", type=Path, metavar="FILE")
     arguments = parser.parse_args(words)

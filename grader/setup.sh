@@ -28,10 +28,12 @@ has_python() { has_module sys; }
 # What make docs needs. A handout has no such target.
 has_for_docs() { [ ! -e docs/conf.py ] || has_module "$1"; }
 has_compiler() { has x86_64-elf-gcc || has x86_64-linux-gnu-gcc || { [ "$(uname -m)" = x86_64 ] && has gcc; }; }
+has_binutils() { has ld && has nm && has strip; }
 has_mkrescue() { has grub-mkrescue || has grub2-mkrescue || has i686-elf-grub-mkrescue; }
 has_grub() {
-	has_file "/usr/lib/grub/$1" "/usr/share/grub2/$1" "/usr/share/grub/$1" \
-		/opt/homebrew/lib/*-elf/grub/"$1" /usr/local/lib/*-elf/grub/"$1"
+	has_file "/usr/lib/grub/$1/normal.mod" "/usr/share/grub2/$1/normal.mod" \
+		"/usr/share/grub/$1/normal.mod" /opt/homebrew/lib/*-elf/grub/"$1"/normal.mod \
+		/usr/local/lib/*-elf/grub/"$1"/normal.mod
 }
 has_uefi() {
 	has_file /usr/share/ovmf/OVMF.fd /usr/share/OVMF/OVMF_CODE_4M.fd \
@@ -43,13 +45,16 @@ has_uefi() {
 # bubblewrap needs Linux, and elsewhere nothing replaces it.
 has_sandbox() { has bwrap || [ "$(uname -s)" != Linux ]; }
 
+compiler=gcc
+[ "$(uname -m)" = x86_64 ] || compiler=gcc-x86-64-linux-gnu
+
 # What each system calls the package behind a check: check | Debian | Fedora | Arch | Homebrew
 packages() {
 	cat <<-'END'
 	has qemu-system-x86_64  |qemu-system-x86     |qemu-system-x86        |qemu-system-x86   |qemu
 	has qemu-img            |qemu-utils          |qemu-img               |qemu-img          |qemu
 	has_compiler            |COMPILER            |gcc                    |gcc               |x86_64-elf-gcc
-	has ld                  |binutils            |binutils               |binutils          |x86_64-elf-binutils
+	has_binutils            |binutils            |binutils               |binutils          |x86_64-elf-binutils
 	has gdb                 |gdb                 |gdb                    |gdb               |gdb
 	has make                |make                |make                   |make              |make
 	has patch               |patch               |patch                  |patch             |gpatch
@@ -78,14 +83,11 @@ missing() {
 	packages | while IFS='|' read -r check debian fedora arch brew; do
 		eval "$check" && continue
 		eval "echo \$$1"
-	done | sort -u | tr '\n' ' '
+	done | sed "s/^COMPILER/$compiler/" | sort -u | tr '\n' ' '
 }
 
-compiler=gcc
-[ "$(uname -m)" = x86_64 ] || compiler=gcc-x86-64-linux-gnu
-
 install_with_apt() {
-	packages=$(missing debian | sed "s/COMPILER/$compiler/")
+	packages=$(missing debian)
 	sudo=
 	if [ "$(id -u)" -ne 0 ]; then
 		has sudo || { echo "setup: run as root: apt-get install --no-install-recommends $packages" >&2; exit 1; }
@@ -103,6 +105,9 @@ name_packages() {
 	echo "  $*" >&2
 	exit 1
 }
+
+python_packages="rich pyelftools pytest"
+[ ! -e docs/conf.py ] || python_packages="$python_packages sphinx myst-parser furo"
 
 system=$(uname -s)
 [ ! -r /etc/os-release ] || system=$(. /etc/os-release && echo "$ID ${ID_LIKE:-}")
@@ -124,7 +129,7 @@ case " $system " in
 *" debian "* | *" ubuntu "*) install_with_apt ;;
 *" fedora "* | *" rhel "*) name_packages "sudo dnf install $(missing fedora)" ;;
 *" arch "*) name_packages "sudo pacman -S --needed $(missing arch)" ;;
-*" Darwin "*) name_packages "brew install $(missing brew) && python3 -m pip install rich pyelftools pytest sphinx myst-parser furo" ;;
+*" Darwin "*) name_packages "brew install $(missing brew) && python3 -m pip install $python_packages" ;;
 *) name_packages "your package manager; Debian's names are: $(missing debian)" ;;
 esac
 
