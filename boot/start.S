@@ -55,6 +55,7 @@ header_end:
 	.section .boot, "ax"
 	.code32
 	.globl start
+	.type start, @function
 start:
 	cli
 	cld

@@ -30,7 +30,7 @@
 #define NR_NOPS         256
 #define MAX_SHIFT       10      /* of QEMU's -icount */
 
-static uint64_t start;
+static uint64_t begun_at;
 static uint64_t ticks_per_ms;
 static int instruction_shift = -1;      /* -1 = the machine does not count */
 
@@ -77,12 +77,12 @@ void clock_init(void)
 {
 	ticks_per_ms = ticks_in_calibration() / CALIBRATION_MS;
 	instruction_shift = find_instruction_shift();
-	start = rdtsc();
+	begun_at = rdtsc();
 }
 
 uint64_t clock_ms(void)
 {
-	return ticks_per_ms == 0 ? 0 : (rdtsc() - start) / ticks_per_ms;
+	return ticks_per_ms == 0 ? 0 : (rdtsc() - begun_at) / ticks_per_ms;
 }
 
 uint64_t clock_instructions(void)

@@ -12,7 +12,7 @@ static struct directory directory;
 static struct heap_stats before;
 
 /* An empty directory, and a note of what is allocated; each test ends with finish(). */
-static void start(void)
+static void begin(void)
 {
 	directory = (struct directory){ 0 };
 	heap_stats(&before);
@@ -60,7 +60,7 @@ KTEST(directory, an_empty_one_has_nothing)
 {
 	size_t cursor = 0;
 
-	start();
+	begin();
 	CHECK(directory_find(&directory, "etc") == NULL, "found in nothing");
 	CHECK(directory_next(&directory, &cursor) == NULL, "first of nothing");
 	finish();
@@ -70,7 +70,7 @@ KTEST(directory, what_was_added_is_found_by_its_whole_name)
 {
 	const struct dentry *entry;
 
-	start();
+	begin();
 	CHECK(add("etc/motd", 7) && add("etc", 8) && add("", 9), "add");
 	entry = directory_find(&directory, "etc/motd");
 	CHECK(entry != NULL && entry->nr_bytes == 7, "etc/motd");
@@ -89,7 +89,7 @@ KTEST(directory, the_name_is_the_directory_s_own)
 	char name[] = "etc/motd, and more";
 	const struct dentry entry = { .name = name, .nr_bytes = 7 };
 
-	start();
+	begin();
 	CHECK(directory_add(&directory, name, 8, &entry), "add");
 	memset(name, 'x', sizeof(name));
 	CHECK(directory_find(&directory, "etc/motd") != NULL, "it changed with the caller's");
@@ -98,7 +98,7 @@ KTEST(directory, the_name_is_the_directory_s_own)
 
 KTEST(directory, hashes_are_fnv_1a)
 {
-	start();
+	begin();
 	CHECK(add("", 0) && add("a", 0) && add("foobar", 0), "add");
 	CHECK(directory_find(&directory, "")->hash == 0x811c9dc5, "of nothing");
 	CHECK(directory_find(&directory, "a")->hash == 0xe40c292c, "of a");
@@ -110,7 +110,7 @@ KTEST(directory, names_of_equal_hash_stay_apart)
 {
 	const struct dentry *entry;
 
-	start();
+	begin();
 	CHECK(add("pivali", 1) && add("dufetu", 2) && add("motdttogdas", 3), "add");
 	entry = directory_find(&directory, "pivali");
 	CHECK(entry->nr_bytes == 1, "pivali has %lu bytes", entry->nr_bytes);
@@ -128,7 +128,7 @@ KTEST(directory, a_later_entry_replaces_the_one_of_its_name)
 {
 	struct heap_stats once, twice;
 
-	start();
+	begin();
 	CHECK(add("etc/motd", 1) && add("etc/hostname", 2), "add");
 	heap_stats(&once);
 	CHECK(add("etc/motd", 3), "replace");
@@ -143,7 +143,7 @@ KTEST(directory, a_later_entry_replaces_the_one_of_its_name)
 
 KTEST(directory, it_grows_and_forgets_nothing)
 {
-	start();
+	begin();
 	for (size_t i = 0; i < MANY; i++) {
 		CHECK(add(name_of(i), i), "entry %zu", i);
 		CHECK(directory.nr_entries == i + 1, "%zu entries", directory.nr_entries);
@@ -162,7 +162,7 @@ KTEST(directory, it_grows_and_forgets_nothing)
 
 KTEST(directory, it_grows_when_three_quarters_are_not_enough)
 {
-	start();
+	begin();
 	for (size_t i = 0; i < 48; i++)
 		CHECK(add(name_of(i), i), "entry %zu", i);
 	CHECK(directory.nr_slots == 64, "%zu slots for 48 entries", directory.nr_slots);
@@ -175,7 +175,7 @@ KTEST(directory, it_grows_when_three_quarters_are_not_enough)
 
 KTEST(directory, an_entry_may_be_made_from_another)
 {
-	start();
+	begin();
 	for (size_t i = 0; i < 48; i++)
 		CHECK(add(name_of(i), i), "entry %zu", i);
 	/* The entry given lies in the table that this very call replaces by a larger one. */
@@ -191,7 +191,7 @@ KTEST(directory, a_walk_sees_each_entry_once)
 	const struct dentry *entry;
 	size_t cursor = 0, nr_seen = 0;
 
-	start();
+	begin();
 	add_many();
 	memset(seen, 0, sizeof(seen));
 	while ((entry = directory_next(&directory, &cursor)) != NULL) {
@@ -206,7 +206,7 @@ KTEST(directory, a_walk_sees_each_entry_once)
 
 KTEST(directory, it_can_be_used_again_after_destroy)
 {
-	start();
+	begin();
 	add_many();
 	directory_destroy(&directory);
 	directory_destroy(&directory);
