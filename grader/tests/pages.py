@@ -7,8 +7,9 @@ from pathlib import Path
 from conftest import ROOT
 from markdown_it import MarkdownIt
 
-# Blocks that show and do not tell what to type: by the first word behind the three backticks.
-SHOWN = {"text", "c", "make", "toml", "python", "ini", "json", "xml", "yaml", "diff"}
+# Blocks that are not typed line by line: by the first word behind the three backticks. "sh" is a
+# script with a name, which a test of its own runs.
+SHOWN = {"sh", "text", "c", "make", "toml", "python", "ini", "json", "xml", "yaml", "diff"}
 
 
 @dataclass

@@ -5,6 +5,7 @@ of a lab once before and once after its solution was put in, as the block says. 
 run in a copy of this tree.
 """
 import re
+from pathlib import Path
 
 import pytest
 from pages import ORIGINALS, as_pattern
@@ -115,6 +116,13 @@ def test_what_is_not_run_is_on_some_page():
     lines = [command.line for _, _, block in BLOCKS for command in block.commands]
     for pattern in NOT_RUN:
         assert any(re.fullmatch(pattern, line) for line in lines), f"no page has: {pattern}"
+
+
+def test_a_script_in_a_page_has_a_test_of_its_own():
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    for page in ORIGINALS:
+        for block in page.blocks:
+            assert not block.info.startswith("sh") or f"```{block.info}\\n" in tests, page.name
 
 
 def test_there_are_sessions_in_gdb_for_every_lab():
