@@ -5,9 +5,15 @@
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 
+// What the reader has chosen; where a page may not remember anything, until it is left.
+let chosen = null;
+try {
+  chosen = localStorage.getItem("theme");
+} catch {}
+
 function showTheme() {
-  document.body.dataset.theme =
-    localStorage.getItem("theme") || (prefersDark.matches ? "dark" : "light");
+  const system = prefersDark.matches ? "dark" : "light";
+  document.body.dataset.theme = chosen === "dark" || chosen === "light" ? chosen : system;
 }
 
 addEventListener("load", () => {
@@ -19,8 +25,10 @@ addEventListener("load", () => {
   prefersDark.addEventListener("change", showTheme);
   for (const button of document.getElementsByClassName("theme-toggle"))
     button.addEventListener("click", () => {
-      const isDark = document.body.dataset.theme === "dark";
-      localStorage.setItem("theme", isDark ? "light" : "dark");
+      chosen = document.body.dataset.theme === "dark" ? "light" : "dark";
       showTheme();
+      try {
+        localStorage.setItem("theme", chosen);
+      } catch {}
     });
 });

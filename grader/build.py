@@ -43,9 +43,9 @@ _COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
 _BROKEN = re.compile(r"^make: \*\*\* \[.*: (build/(?:obj/\S+\.o|stage-\S+/kernel\.elf))\] ", re.M)
 
 # What a user's own make may have put into our environment, and must not reach ours.
-_NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
+NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
              "LAB", "VARIANT", "PATCH", "LOG", "MEM", "FIRMWARE", "ACCEL", "TEST", "OPTIONS",
-             "CMDLINE", "BREAK", "ISO", "INITRAMFS", "V"}
+             "CMDLINE", "BREAK", "ISO", "INITRAMFS", "OUT", "RECORDING", "STOPPED", "TYPE", "V"}
 
 
 class BuildFailure(Exception):
@@ -84,7 +84,7 @@ class Tree:
         """The variables for make. What is interrupted goes with the private directory."""
         if self.foreign:
             return sandbox.environment(TMPDIR=str(private))
-        return {name: value for name, value in os.environ.items() if name not in _NOT_OURS} | \
+        return {name: value for name, value in os.environ.items() if name not in NOT_OURS} | \
             {"TMPDIR": str(private)}
 
     @contextlib.asynccontextmanager

@@ -224,14 +224,14 @@ def is_answered(answer: Any) -> bool:
     return answer not in (None, "", [])
 
 
-def matches(answer: Any, value: Value, contains: tuple[str, ...] = ()) -> bool:
+def matches(answer: Any, value: Value, contains: tuple[str, ...] = (), at_least: int = 0) -> bool:
     """
-    Does an answer say what was measured? A list must name things that occur in the
-    measured order, or its reverse, with all of `contains` among them in that order.
+    Does an answer say what was measured? A list must name things, `at_least` so many, that
+    occur in the measured order, or its reverse, with all of `contains` among them in that order.
     """
     if isinstance(value, list):
         words, found, needed = _as_words(answer), _as_words(value), _as_words(list(contains))
-        return any(_occur_in_order(given, found) and _occur_in_order(needed, given)
+        return len(words) >= at_least and any(_occur_in_order(given, found) and _occur_in_order(needed, given)
                    for given in (words, words[::-1]))
     if isinstance(value, int):
         return _as_number(answer) == value

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What students get: the tree without solutions, as a directory and as a .tar.gz.
 
-An allow-list says what is in it, so that what nobody thought of is not. The solutions in
-C files, and the lines of a lab.toml that give an answer away, are taken out by labs/skeleton;
-there is no git history. The same tree makes the same archive, byte for byte.
+An allow-list says what is in it, so that what nobody thought of is not; nor is what git does
+not know. The solutions in C files, and the lines of a lab.toml that give an answer away, are
+taken out by labs/skeleton; a file that an instructor has tried a lab in is refused. There is no
+git history. The same tree makes the same archive, byte for byte.
 
     handout.py --into DIRECTORY [--labs 0-N]
 
@@ -13,15 +14,18 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import facts
 import lab
 from lab import ROOT, Lab, LabError
 
@@ -39,48 +43,82 @@ LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "answers.toml", "*.c", "va
 # What these patterns match, but is of no use without solutions and instructors.
 LEFT_OUT = {"docs/index.md", "grader/handout.py", "grader/mutants.py"}
 
-# The handout's own first pages. A line that speaks of a lab which is not in it is left out.
+# Pages that tell the answers of a lab, by the first lab with which they may be handed out.
+TELL_ANSWERS = {"docs/case-study.md": 3, "docs/case-study.zh.md": 3, "docs/real-systems.md": 3}
+
+# The handout's own first pages. A line that names a lab or a page which is not in it is left out.
 PAGES = ("README.md", "README.zh.md")
 
 
-def files(labs: list[Lab]) -> Iterator[Path]:
+def tracked() -> set[str]:
+    """The files that git knows, as paths in the tree. Raises LabError if there is no git."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, text=True, capture_output=True,
+                          check=False)
+    if done.returncode != 0:
+        raise LabError(f"git must tell what belongs to this tree: {done.stderr.strip()}")
+    return set(done.stdout.split("\0"))
+
+
+def files(labs: list[Lab]) -> Iterator[str]:
     """The files that students get, as paths in the tree. Raises LabError for a pattern in vain."""
-    for pattern in FILES:
-        found = sorted(ROOT.glob(pattern))
-        if not found:
+    known, last = tracked(), labs[-1].number
+    patterns = [*FILES, *(f"labs/{given.name}/{pattern}" for given in labs for pattern in LAB_FILES)]
+    for pattern in patterns:
+        found = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
+        if not found and pattern in FILES:
             raise LabError(f"{pattern}: there is no such file to hand out")
-        yield from found
-    for given in labs:
-        for pattern in LAB_FILES:
-            yield from sorted(given.path.glob(pattern))
+        for name in found:
+            if name not in known:
+                print(f"handout: git does not know {name}, so it is left out", file=sys.stderr)
+            elif name not in LEFT_OUT and TELL_ANSWERS.get(name, 0) <= last:
+                yield name
 
 
-def without_solutions(file: Path) -> bytes:
-    """What students get of a file."""
+def without_solutions(name: str) -> bytes:
+    """What students get of a file. Raises LabError."""
+    file = ROOT / name
     if file.suffix not in (".c", ".toml"):
         return file.read_bytes()
-    return subprocess.run([ROOT / "labs/skeleton", file], stdout=subprocess.PIPE, check=True).stdout
+    done = subprocess.run([ROOT / "labs/skeleton", file], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise LabError(done.stderr.decode().strip())
+    return done.stdout
 
 
-def page(file: Path, labs: list[Lab]) -> str:
-    """A first page, with only the labs that are handed out."""
-    given = {lab.name for lab in labs}
+def check_students_files(into: Path, given: Lab) -> None:
+    """Raises LabError if a file that students edit is missing, or holds somebody's solution."""
+    for name in given.paths:
+        if not (into / name).is_file():
+            raise LabError(f"{name}, which students edit, is not handed out")
+    for name in given.sources:
+        if (into / name).read_bytes() == (ROOT / name).read_bytes():
+            raise LabError(f"{name} has no solution between marks: whatever is in it would be "
+                           f"handed out. Try: git checkout {name}")
+    if given.answers:
+        name = f"labs/{given.name}/{given.answers}"
+        answers = tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
+        if any(map(facts.is_answered, answers.values())):
+            raise LabError(f"{name} has answers in it. Try: git checkout {name}")
+
+
+def page(file: Path, tree: Path) -> str:
+    """A first page, with only what is in the tree."""
+    named = re.compile(r"labs/\d\d-[\w-]+|docs/[\w.-]+\.md")
     return "".join(line for line in file.read_text(encoding="utf-8").splitlines(keepends=True)
-                   if set(re.findall(r"labs/(\d\d-[\w-]+)", line)) <= given)
+                   if all((tree / name).exists() for name in named.findall(line)))
 
 
 def make_tree(into: Path, labs: list[Lab]) -> None:
     """Makes the tree in `into`, which must not exist."""
-    for file in files(labs):
-        name = file.relative_to(ROOT)
-        if str(name) in LEFT_OUT:
-            continue
+    for name in files(labs):
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(without_solutions(file))
-        target.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
+        target.write_bytes(without_solutions(name))
+        target.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
     for name in PAGES:
-        (into / name).write_text(page(ROOT / "labs/handout" / name, labs), encoding="utf-8")
+        (into / name).write_text(page(ROOT / "labs/handout" / name, into), encoding="utf-8")
+    for given in labs:
+        check_students_files(into, given)
 
 
 def make_archive(archive: Path, tree: Path) -> None:
@@ -88,6 +126,7 @@ def make_archive(archive: Path, tree: Path) -> None:
     def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = entry.mtime = 0
         entry.uname = entry.gname = ""
+        entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
         return entry
 
     with archive.open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) \
@@ -97,15 +136,24 @@ def make_archive(archive: Path, tree: Path) -> None:
 
 def make(into: Path, labs: list[Lab]) -> None:
     """Makes both in directory `into`, in the place of what was there, or changes nothing."""
+    if (into / NAME / ".git").exists():
+        raise LabError(f"{into / NAME} is a git repository: move it to where it is to stay")
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".new-") as directory:
-        tree, archive = Path(directory, NAME), Path(directory, f"{NAME}.tar.gz")
+        tree, archive, old = (Path(directory, name) for name in (NAME, f"{NAME}.tar.gz", "old"))
         make_tree(tree, labs)
         make_archive(archive, tree)
-        if (into / NAME).exists():
-            shutil.move(into / NAME, Path(directory, "old"))
-        tree.rename(into / NAME)
-        archive.replace(into / f"{NAME}.tar.gz")
+        try:
+            if os.path.lexists(into / NAME):
+                (into / NAME).rename(old)
+            tree.rename(into / NAME)
+            archive.replace(into / f"{NAME}.tar.gz")
+        except BaseException:
+            if os.path.lexists(old):
+                if (into / NAME).exists():
+                    (into / NAME).rename(tree)
+                old.rename(into / NAME)
+            raise
 
 
 def first_labs(words: str | None) -> list[Lab]:
@@ -126,10 +174,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--into", type=Path, required=True, metavar="DIRECTORY")
     parser.add_argument("--labs", metavar="0-N", help="only the first labs (all)")
     arguments = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))   # tidies up
     try:
         labs = first_labs(arguments.labs)
         make(arguments.into, labs)
-    except (LabError, OSError, subprocess.CalledProcessError) as error:
+    except (LabError, OSError) as error:
         print(f"handout: {error}", file=sys.stderr)
         return 1
     print(f"{arguments.into / NAME}: labs {', '.join(str(given.number) for given in labs)}; "

@@ -400,7 +400,7 @@ def judge_answer(question: Question, answer: Any,
     if isinstance(measured, Finding):
         return Finding(measured.verdict, f"nothing to compare it to: {measured.detail}",
                        cause=measured.cause or measured.detail)
-    if facts.matches(answer, measured, question.contains):
+    if facts.matches(answer, measured, question.contains, question.at_least):
         return PASSED
     form = facts.form(measured, question.contains)
     if not facts.has_form(answer, measured):

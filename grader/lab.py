@@ -74,7 +74,8 @@ class Question:
     about: str
     key: str                                # in answers.toml
     fact: str                               # what facts.py measures, and compares it to
-    contains: tuple[str, ...] = ()          # for lists: what must be among the answer
+    contains: tuple[str, ...] = ()          # for lists: what must be among the answer,
+    at_least: int = 0                       # and how long it must be
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,7 @@ def _read_question(table: Table) -> Question:
         key=table.take("key", str),
         fact=table.take("fact", str),
         contains=table.strings("contains"),
+        at_least=table.take("at_least", int, 0),
     )
     table.done()
     try:

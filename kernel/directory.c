@@ -10,8 +10,7 @@
  * Linear probing: an entry lies in the first slot that was free from its hash on.
  * Entries never leave one by one, so a free slot ends every search. The table
  * doubles before it would be more than three quarters full, and its whole array
- * is one object of the heap: the dearest allocation of the boot, and the first
- * one that a small heap cannot give.
+ * is one object of the heap.
  *
  * Limits: an entry cannot be removed. While it grows, old and new array live.
  *

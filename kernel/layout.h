@@ -2,7 +2,7 @@
 /*
  * layout.h: where things lie in the 64-bit address space.
  *
- *   ffffffff80200000  the kernel image (text, rodata, data, stacks, bss)
+ *   image_start       the kernel image (text, rodata, data, bss, stacks)
  *   ffffffff80000000  KERNEL_BASE: image address = KERNEL_BASE + physical
  *          ...        nothing
  *   ffff8xxxxxxxxxxx  the direct map: every frame of RAM but the image's

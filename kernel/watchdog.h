@@ -4,7 +4,9 @@
  *
  * If it is not petted for WATCHDOG_SECONDS of the machine's time, the machine
  * raises an NMI (qemu: -device ib700 -action watchdog=inject-nmi). The kernel
- * pets it where it makes progress: a boot step, a file unpacked, a test's step.
+ * pets it where it makes progress: when kmain begins, at each entry of the
+ * initramfs, each command, each object that `alloc` and `fill` take, each test
+ * and its steps.
  * Where there is no such device, writing to its ports does nothing.
  *
  * Source: QEMU hw/watchdog/wdt_ib700.c; IB700 manual "Watchdog timer".

@@ -1,5 +1,6 @@
 """Lets the tests import the grader's modules, and grade labs as a user would."""
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,16 @@ GRADER = Path(__file__).resolve().parent.parent
 ROOT = GRADER.parent
 sys.path.insert(0, str(GRADER))
 
+import build  # noqa: E402
 import ktap  # noqa: E402
 from judge import Results  # noqa: E402
 from machine import Outcome  # noqa: E402
+
+# Programs are started as from a shell, not from the make that runs the tests, and git as
+# somebody has it who has set up nothing.
+for name in build.NOT_OURS:
+    os.environ.pop(name, None)
+os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
 def grade(*arguments: str, directory: Path) -> tuple[int, list[dict], str]:

@@ -8,9 +8,10 @@ import tomllib
 
 import pytest
 from conftest import GRADER, ROOT
-from trees import LABS, unpacked
+from trees import LABS, instructors, unpacked
 
 import handout
+import mutants
 
 SOURCES = [source for each in LABS for source in each.sources]
 REFERENCES = sorted(ROOT.glob("labs/*/reference/*.toml"))
@@ -30,8 +31,8 @@ def texts(tree):
 
 
 def squeezed(text):
-    """A text without what does not matter in C: blanks, and how lines are broken."""
-    return re.sub(r"\s+", "", text)
+    """A text without blanks, and without what begins a line of a comment, a diff or a quotation."""
+    return re.sub(r"\s+", "", re.sub(r"^[\s+*#>|-]+", "", text, flags=re.M))
 
 
 def windows(body):
@@ -51,18 +52,44 @@ def test_no_solution_is_in_any_file(source, texts):
             assert not [name for name, text in everything.items() if window in text], window
 
 
+def spellings(value):
+    """How an answer may be written: a number as people write numbers, a list as a stack shows it."""
+    if isinstance(value, int):
+        return [str(value), f"{value:,}", f"{value:x}"] if value > 99999 else []
+    if isinstance(value, list):
+        words, between = [rf"\b{re.escape(word)}\b" for word in value], r"[^`]{0,250}?"
+        return [between.join(words), between.join(reversed(words))]
+    return []
+
+
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda path: path.parent.parent.name)
 def test_no_reference_answer_is_in_any_file(reference, texts):
     for line in filter(lambda line: "=" in line and line[0] != "#", reference.read_text().splitlines()):
         assert not [name for name, text in texts.items() if line in text], line
     for key, value in tomllib.loads(reference.read_text()).items():
-        if isinstance(value, list):         # the calls, in a row, whatever stands between them
-            chain = re.compile(r"\W.{0,60}?\W".join(map(re.escape, value)), re.DOTALL)
-        elif isinstance(value, int) and value > 99999:
-            chain = re.compile(rf"\b({value}|{value:#x})\b")
-        else:
+        for spelling in spellings(value):
+            pattern = re.compile(spelling if isinstance(value, list)
+                                 else rf"(?<![0-9a-z])(0x)?{spelling}(?![0-9a-z])", re.DOTALL)
+            assert not [name for name, text in texts.items() if pattern.search(text)], key
+
+
+def test_no_page_has_lab_3s_lock_and_calls_together(texts):
+    """In the sources they are where they are; elsewhere no ten lines may have most of them."""
+    chain = ("heap_lock", "table_grow", "heap_rescue", "log_debug", "log_record", "kmalloc")
+    for name, text in texts.items():
+        if name.endswith((".c", ".h", ".S", ".py")):
             continue
-        assert not [name for name, text in texts.items() if chain.search(text)], key
+        assert "table_grow" not in text, name
+        lines = text.splitlines()
+        for index in range(len(lines)):
+            here = "\n".join(lines[index:index + 10])
+            assert sum(word in here for word in chain) < 4, f"{name}:{index + 1}"
+
+
+def test_no_mutant_is_in_any_file(texts):
+    for patch in mutants.patches():
+        what = squeezed(mutants.header(patch)["What"][0])
+        assert not [name for name, text in texts.items() if what in squeezed(text)], patch
 
 
 def test_nothing_is_in_it_that_is_not_for_students(tree, texts):
@@ -153,3 +180,70 @@ def test_every_page_that_a_file_names_is_there(tree, texts):
     for name, text in texts.items():
         for page in re.findall(r"\bdocs/[\w/.-]+\.md", text):
             assert (tree / page).exists(), (name, page)
+
+
+@pytest.fixture
+def instructors_tree(tmp_path, monkeypatch):
+    """A copy of this tree, from which handout.py then makes handouts."""
+    tree = instructors(tmp_path)
+    for module in (handout, handout.lab):
+        monkeypatch.setattr(module, "ROOT", tree)
+    return tree
+
+
+def labs_of(tree):
+    return [handout.lab.load(path) for path in handout.lab.available(tree).values()]
+
+
+@pytest.mark.parametrize("file, change, complaint", [
+    ("labs/01-frames/frame.c", lambda text: re.sub(r".*(BEGIN|END) SOLUTION.*\n", "", text),
+     "frame.c has no solution between marks"),
+    ("labs/02-heap/heap.c", lambda text: text.replace("/* END SOLUTION */", "", 1),
+     r"heap.c:\d+: BEGIN SOLUTION .*inside a solution"),
+    ("labs/04-static-log/log.c", lambda text: text[:text.rindex("/* END")], "without END SOLUTION"),
+    ("labs/03-deadlock/lab.toml", lambda text: text.replace("# BEGIN SOLUTION 3", "", 1),
+     "END SOLUTION without BEGIN"),
+    ("labs/00-boot/answers.toml", lambda text: text.replace('entry = ""', "entry = 1"),
+     "answers.toml has answers in it"),
+    ("labs/01-frames/lab.toml", lambda text: text.replace('"frame.c"', '"more/frame.c"'),
+     "more/frame.c, which students edit, is not handed out"),
+])
+def test_what_would_give_a_solution_away_is_refused(file, change, complaint, instructors_tree, tmp_path):
+    (instructors_tree / file).write_text(change((instructors_tree / file).read_text()))
+    with pytest.raises(handout.LabError, match=complaint):
+        handout.make(tmp_path / "out", labs_of(instructors_tree))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_git_does_not_know_is_left_out(instructors_tree, tmp_path, capsys):
+    for name in ("docs/marks.md", "kernel/exam.c", "labs/02-heap/mine.c"):
+        (instructors_tree / name).write_text("secret")
+    handout.make(tmp_path / "out", labs_of(instructors_tree))
+    assert "git does not know kernel/exam.c, so it is left out" in capsys.readouterr().err
+    assert not [path for path in (tmp_path / "out").rglob("*")
+                if path.name in ("marks.md", "exam.c", "mine.c")]
+
+
+def test_a_repository_made_of_a_handout_is_not_thrown_away(tmp_path):
+    handout.make(tmp_path, LABS)
+    (tmp_path / handout.NAME / ".git").mkdir()
+    with pytest.raises(handout.LabError, match="is a git repository"):
+        handout.make(tmp_path, LABS)
+
+
+def test_a_failure_between_old_and_new_leaves_the_old(tmp_path, monkeypatch):
+    handout.make(tmp_path, LABS)
+    (tmp_path / handout.NAME / "old").touch()
+    monkeypatch.setattr(handout.Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        handout.make(tmp_path, LABS)
+    assert (tmp_path / handout.NAME / "old").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [handout.NAME, f"{handout.NAME}.tar.gz"]
+
+
+def test_the_umask_does_not_matter(tmp_path):
+    made = [subprocess.run(f"umask {mask} && '{sys.executable}' '{GRADER}/handout.py' --into "
+                           f"'{tmp_path}/{mask}' && sha256sum < '{tmp_path}/{mask}/{handout.NAME}.tar.gz'",
+                           shell=True, text=True, stdout=subprocess.PIPE, check=True).stdout.split()[-2]
+            for mask in ("022", "077")]
+    assert made[0] == made[1]
