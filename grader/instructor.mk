@@ -31,4 +31,4 @@ gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; al
 	@git archive --format=zip --output=build/gradescope.zip --add-file=grader/gradescope/setup.sh \
 		--add-file=grader/gradescope/run_autograder --add-file=build/gradescope/gradescope.conf HEAD
 	@git diff --quiet HEAD || echo 'gradescope: what is not committed is not in it' >&2
-	@echo 'build/gradescope.zip: upload it under "Configure Autograder"; docs/instructor/formats.md says how'
+	@echo 'build/gradescope.zip: upload it under "Configure Autograder"; docs/instructor/autograders.md says how'

@@ -127,6 +127,12 @@ class Page:
                 for index, token in enumerate(self._tokens) if token.type == "heading_open"]
 
     @cached_property
+    def outline(self) -> list[str]:
+        """What the page is made of, in order: headings, paragraphs, list items, rows, blocks."""
+        return [token.tag or token.type for token in self._tokens
+                if token.nesting == 1 and token.type != "inline" or token.type == "fence"]
+
+    @cached_property
     def prose(self) -> str:
         """The text without blocks, code and addresses."""
         return "\n".join(token.content for token in self._inline if token.type == "text")
@@ -138,8 +144,13 @@ def slug(heading: str) -> str:
 
 
 def as_pattern(line: str) -> str:
-    """A line of a page as a regular expression: … stands for anything, blanks for blanks."""
-    return r"\s+".join(".*?".join(map(re.escape, word.split("…"))) for word in line.split())
+    """
+    A line of a page as a regular expression: … stands for anything, blanks for blanks. It may be
+    part of a line that is seen, but of whole words, and the result of a test from its beginning.
+    """
+    words = r"\s+".join(".*?".join(map(re.escape, word.split("…"))) for word in line.split())
+    return (r"(?m:^[ \t]*)" if re.match(r"(not )?ok\b", line.strip()) else r"(?<!\S)") + \
+        words + r"(?!\S)"
 
 
 PAGES = [Page(path) for path in sorted([*ROOT.glob("README*.md"), *ROOT.glob("docs/**/*.md"),

@@ -69,12 +69,14 @@ class Terminal:
         os.write(self.file, text.encode())
 
     def status(self):
-        """Waits for the program's end."""
+        """Waits for the program's end; what it says until then is in `text`."""
         while select.select([self.file], [], [], DEADLINE)[0]:
             try:
-                if not os.read(self.file, 4096):
-                    break
+                data = os.read(self.file, 4096)
             except OSError:
+                data = b""
+            if not data:
                 break
+            self.text += data.decode(errors="replace")
         os.close(self.file)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

@@ -5,9 +5,11 @@ of a lab once before and once after its solution was put in, as the block says. 
 run in a copy of this tree.
 """
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from pages import ORIGINALS, as_pattern
 from processes import Terminal
 from trees import LABS, Student, instructors
@@ -16,12 +18,14 @@ PROMPTS = {"(gdb)": r"(?:^|\n)\(gdb\) $", "ouroboros>": r"(?:^|\n)ouroboros> $"}
 WRONG = re.compile(r"Undefined command|No symbol|No function|not defined|Cannot (?:access|insert)|"
                    r"Junk|Invalid|syntax error|[Ee]rror: |^Error|Traceback|Exception|\w+: .*not known",
                    re.MULTILINE)
+# What the kernel or its monitor says to a command that is wrong.
+WRONG_IN_KERNEL = re.compile(r"unknown option|bad value|no command \"|^ *not ok |usage: ", re.MULTILINE)
 WINDOW = {"LINES": "60", "COLUMNS": "250"}      # in which nothing waits for "--Type <RET>"
 ALL_SOLVED = max(each.number for each in LABS)
 
 # What cannot be run here, or is run elsewhere; with the reason.
 NOT_RUN = {
-    "make setup (grade|test)": "the second runs this test; the first is its set-up and grade's",
+    "make setup.*": "it may install packages; CI runs it, before these tests",
     "tar --skip-old-files .*": "test_handout.py unpacks one handout over another",
 }
 
@@ -80,21 +84,24 @@ def follow(command, tree):
     if in_gdb and not steps:
         terminal.type("quit\r")
     if command.line.startswith("make run ") and not command.fails:
-        if not command.lines_seen:
-            terminal.expect("Ouroboros")
-        leave(terminal)
+        if not steps and not command.seen:
+            said.append(terminal.expect("(?s:.*)Ouroboros")[0])
+        said.append(leave(terminal))
+        shown = "\n".join(command.lines_seen)
+        assert WRONG_IN_KERNEL.search(shown) or not WRONG_IN_KERNEL.search("".join(said)), said
         return
     status = terminal.status()
     assert (status != 0) == command.fails, f"{command.line}: exit status {status}: {terminal.text}"
 
 
 def leave(terminal):
-    """Types Ctrl-A x, for a machine that may just be ending by itself."""
+    """Types Ctrl-A x, for a machine that may just be ending by itself. Return: its last words."""
     try:
         terminal.type("\x01x")
     except OSError:
         pass
     terminal.status()
+    return terminal.text
 
 
 def expect_all(terminal, lines):
@@ -116,6 +123,29 @@ def test_what_is_not_run_is_on_some_page():
     lines = [command.line for _, _, block in BLOCKS for command in block.commands]
     for pattern in NOT_RUN:
         assert any(re.fullmatch(pattern, line) for line in lines), f"no page has: {pattern}"
+
+
+# Failures that handouts show, by the lab: which mutant, and which of its tests, give them.
+FAILURES = {
+    1: ("no-coalescing", "frame.buddies_merge_however_they_are_freed",
+        "frame.free_blocks_are_as_large_as_can_be_whatever_came_before"),
+    2: ("overrun-unnoticed", "heap.overrun"),
+}
+
+
+@pytest.mark.parametrize("number", FAILURES)
+def test_a_failure_that_a_handout_shows_is_seen(number):
+    mutant, *tests = FAILURES[number]
+    said = "".join(subprocess.run(
+        ["make", "run", f"LAB={number}", f"TEST={test}", "OPTIONS=initramfs=off",
+         f"PATCH=grader/mutants/{number:02}/{mutant}.patch"], cwd=ROOT, text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout for test in tests)
+    shown, = (block.text for page in ORIGINALS if page.lab == number for block in page.blocks
+              if block.info == "text" and "not ok" in block.text)
+    for line in shown.splitlines():
+        found = re.search(as_pattern(line), said)
+        assert found, f"no {line!r} in {said!r}"
+        said = said[found.end():]
 
 
 def test_a_script_in_a_page_has_a_test_of_its_own():

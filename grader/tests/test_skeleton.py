@@ -44,6 +44,13 @@ def test_the_skeleton_gets_nothing(tmp_path):
         assert {test["verdict"] for test in graded["tests"]} == {"NOT_IMPLEMENTED"}, graded
 
 
+def points_in_handout(exercise):
+    """What the lab's own page says that an exercise brings: the last column of its row."""
+    number = int(exercise.partition(".")[0])
+    page = (lab.available()[number] / "README.md").read_text()
+    return int(re.search(rf"^\| {re.escape(exercise)} \|.*\| (\d+) \|$", page, re.MULTILINE)[1])
+
+
 @pytest.mark.parametrize("number", LABS)
 def test_each_exercise_raises_the_points(number, tmp_path):
     all_exercises, points = exercises(number), 0
@@ -51,7 +58,8 @@ def test_each_exercise_raises_the_points(number, tmp_path):
         if not exercise.startswith(f"{number}."):
             continue
         _, labs = grade_solved(all_exercises[:index + 1], tmp_path, str(number))
-        assert labs[number]["points"] > points, (exercise, labs[number])
+        gained = labs[number]["points"] - points
+        assert gained > 0 and gained == points_in_handout(exercise), (exercise, labs[number])
         points = labs[number]["points"]
     assert points == labs[number]["max"]
 
