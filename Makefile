@@ -197,14 +197,15 @@ iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(ELF)) $(INITRA
 # ---- what people do with it
 
 machine  = --iso $(ISO) --elf $(ELF) --mem $(MEM) --accel $(ACCEL) --firmware $(FIRMWARE)
+counted  = $(if $(TEST),--count)
 typed    = $(if $(TYPE),--type '$(subst ','\'',$(TYPE))')
 terminal = $(PYTHON) grader/terminal.py
 
 run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
-	@$(terminal) run $(machine) $(if $(STOPPED),--stopped)
+	@$(terminal) run $(machine) $(counted) $(if $(STOPPED),--stopped)
 
 debug: iso ## the same, stopped at the first instruction, or at BREAK=function, with GDB attached
-	@$(terminal) debug $(machine) $(typed) $(if $(BREAK),--break '$(BREAK)')
+	@$(terminal) debug $(machine) $(counted) $(typed) $(if $(BREAK),--break '$(BREAK)')
 
 gdb: ## attach GDB to what make run has started; also LAB=N VARIANT=name
 	@$(terminal) gdb $(if $(LAB),--elf $(ELF))

@@ -5,7 +5,7 @@
  * The boot loader has put the image at KERNEL_PHYSICAL, paging is off, EAX holds
  * its magic number and EBX the physical address of its information structure.
  * Sources: Multiboot2 Specification 2.0, sections 3.1 (header) and 3.3 (state at
- * entry); Intel SDM volume 3A, section 10.8.5 (entering IA-32e mode).
+ * entry); Intel SDM volume 3A, section 10.8.5 (initializing IA-32e mode).
  */
 #include "layout.h"
 

@@ -31,7 +31,7 @@ from typing import Any, Callable, Iterator
 from console import CONSOLE, LINES, Console, listen, view
 from machine import PROMPT
 from qemu import (MIN_MEMORY, Config, MachineError, base_command, end_with_parent, memory_bytes,
-                  parent_guard, qemu_guard)
+                  parent_guard, qemu_guard, virtual_time)
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = ROOT / "grader/debugger/ouroboros.py"
@@ -250,11 +250,11 @@ def _type_script(qemu: subprocess.Popen[bytes]) -> int | None:
     return qemu.wait()
 
 
-def run(config: Config, elf: Path, stopped: bool) -> int:
+def run(config: Config, elf: Path, stopped: bool, clock: list[str]) -> int:
     """
-    Boots a machine with its console on this terminal, in real time. Without a terminal the
-    standard input is a script, and the machine ends with it, or with a panic. One that starts
-    `stopped` waits for GDB to let it go.
+    Boots a machine with its console on this terminal, in real time, or as `clock` says. Without
+    a terminal the standard input is a script, and the machine ends with it, or with a panic. One
+    that starts `stopped` waits for GDB to let it go.
     """
     person = sys.stdin.isatty()
     told: list[str] = []
@@ -269,7 +269,7 @@ def run(config: Config, elf: Path, stopped: bool) -> int:
     with qmp, machines_place(elf) as place:
         listener = listen(place / GDB)
         resets = place / "resets"
-        command = base_command(config, panic="none" if person else "exit-failure")
+        command = base_command(config, panic="none" if person else "exit-failure") + clock
         command += [*DEBUG_EXIT, "-serial", "mon:stdio" if person else "stdio",
                     "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}",
                     "-mon", "chardev=qmp,mode=control", "-d", "cpu_reset", "-D", str(resets),
@@ -306,16 +306,17 @@ def _open_pane(address: Path) -> bool:
                  str(address)).returncode == 0
 
 
-def debug(config: Config, elf: Path, commands: list[str], arguments: list[str]) -> int:
+def debug(config: Config, elf: Path, clock: list[str], commands: list[str], arguments: list[str]
+          ) -> int:
     """
     Boots a machine stopped at its first instruction and hands the terminal to GDB, which begins
     with these commands, as far as they succeed. The machine ends when GDB does. Its console is
-    in a pane of its own, or shown here.
+    in a pane of its own, or shown here. `clock` as in run().
     """
     with machines_place(elf) as place, locked(place / DEBUGGED):
         listener = listen(place / GDB)
         guest, guest_peer = socket.socketpair()
-        command = base_command(config, panic="pause") + [
+        command = base_command(config, panic="pause") + clock + [
             "-S", "-action", "shutdown=pause", *DEBUG_EXIT, *gdb_flags(listener),
             "-chardev", f"socket,id=console,fd={guest_peer.fileno()}", "-serial", "chardev:console"]
         (place / FIRST).write_text("".join(f"{line}\n" for line in commands))
@@ -379,6 +380,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("what", choices=["run", "debug", "gdb", "console"])
     parser.add_argument("socket", type=Path, nargs="?", help="for console")
     parser.add_argument("--stopped", action="store_true", help="for run: until GDB lets it go")
+    parser.add_argument("--count", action="store_true", help="time is instructions, as tests need it")
     parser.add_argument("--break", dest="stop_at", metavar="FUNCTION", help="for debug: go there")
     parser.add_argument("--type", metavar="LINE[; LINE]…", help="for debug: at the monitor")
     add_machine(parser)
@@ -391,11 +393,12 @@ def main(words: list[str]) -> int:
         if given.what == "gdb":
             return attach(given.elf, arguments)
         config = machine_of(parser, given)
+        clock = virtual_time() if given.count and config.accel == "tcg" else []
         if given.what == "run":
-            return run(config, given.elf, given.stopped)
+            return run(config, given.elf, given.stopped, clock)
         first = [f"type {given.type}"] if given.type else []
         first += [f"hbreak {given.stop_at}", "continue"] if given.stop_at else []
-        return debug(config, given.elf, first, arguments)
+        return debug(config, given.elf, clock, first, arguments)
     except (MachineError, OSError) as error:
         print(f"terminal.py: {error}", file=sys.stderr)
         return 3
