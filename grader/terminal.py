@@ -154,6 +154,7 @@ def gdb_command(elf: Path, address: Path, arguments: list[str]) -> list[str]:
     if shutil.which("gdb") is None:
         raise MachineError("gdb is not installed. Try: make setup")
     return ["gdb", "-q", "-iex", "set debuginfod enabled off", str(elf), "-ex", "set confirm off",
+            "-ex", "set pagination off",                # a question would swallow what is typed next
             "-ex", "set breakpoint pending off",        # there is no library to come
             "-ex", f"target remote {address}", "-ex", f"source {COMMANDS}", *arguments]
 

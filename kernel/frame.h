@@ -37,9 +37,10 @@ paddr_t frame_alloc(unsigned order);
  * after frame_init().
  *
  * A caller's mistake is a panic whose message starts with "frame_free: ", names
- * base and order, and says one of: "already free", "not the base of a block"
- * (misaligned, or inside a block), "allocated with order N", "not managed"
- * (outside RAM, or reserved). Nothing has been changed by then.
+ * base and order, and says one of: "already free" (anywhere in a free block),
+ * "not the base of a block" (misaligned, or inside an allocated one), "allocated
+ * with order N", "not managed" (outside RAM, or reserved). Nothing has been
+ * changed by then.
  */
 void frame_free(paddr_t base, unsigned order);
 

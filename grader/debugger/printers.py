@@ -80,11 +80,14 @@ def memmap_range(memory: Memory, value: gdb.Value) -> str:
 
 def bootinfo_range(memory: Memory, value: gdb.Value) -> str:
     base, kind = int(value["base"]), int(value["type"])
+    if int(value["bytes"]) == 0:
+        return "unused"
     return f"{span(base, base + int(value['bytes']))}  {MEMORY_TYPES.get(kind, f'type {kind}')}"
 
 
 def bootinfo_module(memory: Memory, value: gdb.Value) -> str:
-    return f"{span(int(value['start']), int(value['end']))}  {c_text(value['name'])}"
+    start, end = int(value["start"]), int(value["end"])
+    return f"{span(start, end)}  {c_text(value['name'])}" if end else "unused"
 
 
 def trap_frame(memory: Memory, value: gdb.Value) -> str:

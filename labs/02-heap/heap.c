@@ -183,8 +183,9 @@ void heap_add_locked(void *base, size_t nr_pages)
 /*
  * Makes a slab of a run of nr_pages pages: tags the pages, so that a pointer into
  * them leads here, and lists it in its class. If there is no such run, it calls
- * heap_rescue() and tries once more. That may have dropped heap_lock, so the class
- * may have come by a slab meanwhile even if there is still no run.
+ * heap_rescue() for the run's bytes and tries once more. That may have dropped
+ * heap_lock, so the class may have come by a slab meanwhile even if there is
+ * still no run.
  *
  * Return: a slab with room, or NULL.
  */
