@@ -43,6 +43,22 @@ KTEST(frame, double_free_panics)
 	check_unchanged();
 }
 
+/* Of two buddies the one that is freed last merges: the upper one, or the lower one. */
+static void check_merged(bool last_taken_first)
+{
+	static paddr_t frames[64];
+	const size_t nr_frames = ARRAY_LENGTH(frames);
+
+	for (size_t i = 0; i < nr_frames; i++)
+		frames[last_taken_first ? nr_frames - 1 - i : i] = take(0);
+	for (size_t i = 0; i < nr_frames; i++)
+		frame_free(frames[i], 0);
+	frame_stats(&before);
+	for (size_t i = 0; i < nr_frames; i++)
+		EXPECT_PANIC("already free", frame_free(frames[i], 0));
+	check_unchanged();
+}
+
 KTEST(frame, double_free_of_a_block_that_has_merged_panics)
 {
 	paddr_t base = take(1);
@@ -52,6 +68,8 @@ KTEST(frame, double_free_of_a_block_that_has_merged_panics)
 	EXPECT_PANIC("already free", frame_free(base, 1));
 	EXPECT_PANIC("already free", frame_free(base + PAGE_BYTES, 0));
 	check_unchanged();
+	check_merged(false);
+	check_merged(true);
 }
 
 KTEST(frame, double_free_with_a_neighbour_in_use_panics)
@@ -82,6 +100,16 @@ KTEST(frame, freeing_the_inside_of_a_block_panics)
 	frame_free(base, 3);
 }
 
+/* No order is so far out of range that it becomes right by an overflow, whatever the frame is. */
+static void check_absurd_orders(paddr_t base)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		EXPECT_PANIC("frame_free: ", frame_free(base, ~i));
+		EXPECT_PANIC("frame_free: ", frame_free(base, FRAME_MAX_ORDER + 1 + i));
+	}
+	ktest_progress();
+}
+
 KTEST(frame, freeing_with_the_wrong_order_panics)
 {
 	paddr_t base = take(2);
@@ -90,10 +118,15 @@ KTEST(frame, freeing_with_the_wrong_order_panics)
 	EXPECT_PANIC("allocated with order 2", frame_free(base, 1));
 	EXPECT_PANIC("allocated with order 2", frame_free(base, 3));
 	EXPECT_PANIC("allocated with order 2", frame_free(base, 0));
-	EXPECT_PANIC("frame_free: ", frame_free(base, FRAME_MAX_ORDER + 1));
-	EXPECT_PANIC("frame_free: ", frame_free(base, ~0u));
+	check_absurd_orders(base);
+	check_absurd_orders(base + PAGE_BYTES);
 	check_unchanged();
 	frame_free(base, 2);
+	frame_stats(&before);
+	check_absurd_orders(base);
+	check_absurd_orders(base + PAGE_BYTES);
+	check_absurd_orders(0);
+	check_unchanged();
 }
 
 KTEST(frame, freeing_what_is_not_managed_panics)

@@ -7,6 +7,7 @@
  */
 #include "frame.h"
 #include "heap.h"
+#include "image.h"
 #include "ktest.h"
 #include "string.h"
 
@@ -177,6 +178,50 @@ KTEST(heap, kzalloc)
 	check_no_lock("kzalloc");
 }
 
+/* Takes one frame of all there are. Return: false if somebody has it. */
+static bool take_frame(paddr_t wanted)
+{
+	paddr_t frame, last = PADDR_NONE;       /* each frame on the way names the one before */
+
+	while ((frame = frame_alloc(0)) != PADDR_NONE && frame != wanted) {
+		*(paddr_t *)phys_to_virt(frame) = last;
+		last = frame;
+		ktest_progress();
+	}
+	while (last != PADDR_NONE) {
+		paddr_t previous = *(paddr_t *)phys_to_virt(last);
+
+		frame_free(last, 0);
+		last = previous;
+		ktest_progress();
+	}
+	return frame == wanted;
+}
+
+/*
+ * Gives the heap the page below the image, where the direct map has a gap, and lets
+ * objects grow out of it: whoever then reads more than there was reads into the gap.
+ */
+static void check_grows_below_a_gap(void)
+{
+	uint8_t *page = phys_to_virt(image_to_phys(image_start) - PAGE_BYTES);
+
+	if (take_frame(virt_to_phys(page))) {
+		spin_lock(&heap_lock);
+		heap_add_locked(page, 1);
+		spin_unlock(&heap_lock);
+	}
+	for (size_t i = 0; i < MANY; i++)
+		objects[i] = kmalloc(900);
+	for (size_t i = 0; i < MANY; i++) {
+		if (objects[i] < page || objects[i] >= page + PAGE_BYTES)
+			continue;
+		objects[i] = krealloc(objects[i], 2 * PAGE_BYTES);
+		CHECK(objects[i], "object %zu of %lu bytes", i, 2 * PAGE_BYTES);
+	}
+	free_many();
+}
+
 KTEST(heap, krealloc_grows)
 {
 	size_t bytes = 1;
@@ -196,6 +241,29 @@ KTEST(heap, krealloc_grows)
 		ktest_progress();
 	}
 	kfree(object);
+	check_grows_below_a_gap();
+}
+
+/* Objects that were large and are small now keep a page each at most, and not their runs. */
+static void check_runs_return_when_shrunk(void)
+{
+	enum { NR_LARGE = 6, SLACK_PAGES = 8 };
+	size_t before = pages_in_use(), after;
+
+	for (size_t i = 0; i < NR_LARGE; i++) {
+		objects[i] = kmalloc(LARGE_BYTES);
+		CHECK(objects[i], "object %zu of %u bytes", i, LARGE_BYTES);
+	}
+	for (size_t i = 0; i < NR_LARGE; i++) {
+		objects[i] = krealloc(objects[i], 10);
+		CHECK(objects[i], "object %zu, shrunk to 10 bytes", i);
+	}
+	after = pages_in_use();
+	for (size_t i = 0; i < NR_LARGE; i++)
+		kfree(objects[i]);
+	CHECK(after <= before + NR_LARGE + SLACK_PAGES,
+	      "%zu pages in use before, %zu with %u objects that have shrunk to 10 bytes",
+	      before, after, NR_LARGE);
 }
 
 KTEST(heap, krealloc_shrinks)
@@ -213,6 +281,7 @@ KTEST(heap, krealloc_shrinks)
 		ktest_progress();
 	}
 	kfree(object);
+	check_runs_return_when_shrunk();
 }
 
 KTEST(heap, counts)

@@ -165,16 +165,19 @@ KTEST(log, the_ring_survives_being_filled_many_times)
 	check_fences();
 }
 
-KTEST(log, dmesg_shows_the_last_records_whole_and_in_order)
+/* Logs 500 records, each of which ends in `rest`, and looks at what dmesg shows then. */
+static void check_dmesg(const char *rest)
 {
 	const char *at, *number, *end;
 	unsigned long oldest;
 	char wanted[32];
 
-	listen(LOG_INFO);
-	for (unsigned i = 0; i < 500; i++)
-		log_info("test: record %u.", i);
-	heard();
+	for (unsigned i = 0; i < 500; i++) {
+		listen(LOG_INFO);
+		log_info("test: record %03u.%s", i, rest);
+		heard();
+		ktest_progress();
+	}
 	listen(LOG_INFO);
 	log_dump();
 	at = heard();
@@ -183,12 +186,24 @@ KTEST(log, dmesg_shows_the_last_records_whole_and_in_order)
 	CHECK(number != NULL && parse_number(number + strlen("test: record "), &oldest, &end) &&
 	      oldest <= 436, "not the last 64: %.80s", at);
 	for (unsigned long i = oldest; i < 500; i++) {
-		format_string(wanted, sizeof(wanted), "test: record %lu.\n", i);
+		format_string(wanted, sizeof(wanted), "test: record %03lu.", i);
 		at = strstr(at, wanted);
 		CHECK(at != NULL, "no record %lu behind the one before", i);
+		at += strlen(wanted);
+		CHECK(starts_with(at, rest) && at[strlen(rest)] == '\n', "record %lu is not whole: %.300s",
+		      i, at);
+		ktest_progress();
 	}
-	CHECK(strlen(at) == strlen(wanted), "something follows the newest: %s", at);
+	CHECK(strlen(at) == strlen(rest) + 1, "something follows the newest: %s", at);
 	CHECK(copy.nr_bytes <= LOG_RING_BYTES, "%zu bytes", copy.nr_bytes);
+}
+
+KTEST(log, dmesg_shows_the_last_records_whole_and_in_order)
+{
+	size_t nr_around = bytes_around_text() + strlen("test: record 123.");
+
+	check_dmesg("");
+	check_dmesg(long_text(LOG_RECORD_BYTES - nr_around));   /* the longest: 64 fill the ring */
 }
 
 KTEST(log, logging_makes_no_heap_calls)
