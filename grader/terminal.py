@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -119,11 +120,24 @@ def _running(elf: Path | None, name: str) -> Path:
 def clean_up_when_told_to_end() -> None:
     """
     Has a signal that would end us be an exception, so that all is left as it should be. The end
-    of who has started us, mostly make, is such a signal too.
+    of who has started us, mostly make, is such a signal too, and so is that of our terminal.
     """
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     end_with_parent(signal.SIGTERM)
+    if sys.stdin.isatty():
+        threading.Thread(target=_watch_terminal, daemon=True).start()
+
+
+def _watch_terminal() -> None:
+    """
+    Sends ourselves SIGHUP when the terminal is closed. The kernel tells only the first program
+    in it; if that is make, it waits for us.
+    """
+    terminal = select.poll()
+    terminal.register(sys.stdin, 0)         # no event but its end
+    terminal.poll()
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGHUP)
 
 
 @contextlib.contextmanager

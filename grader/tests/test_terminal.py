@@ -306,6 +306,22 @@ def test_whose_terminal_is_closed_leaves_nothing(guest, tmp_path, what, how):
     assert not [*tmp_path.glob("ouroboros-*")] and not (tmp_path / "machine").is_symlink()
 
 
+@pytest.mark.parametrize("what, typed", [
+    ("run", ()), ("debug", ()), ("debug", ("continue",)), ("rewind", ()),
+])
+def test_nothing_outlives_the_terminal_of_make(what, typed, tmp_path):
+    """The kernel tells only make, which then waits for us."""
+    terminal = Terminal("make", what, "LAB=0", f"ISO={tmp_path}/0.iso", TMPDIR=str(tmp_path))
+    terminal.expect(r"ouroboros> |\(gdb\) ")
+    for line in typed:
+        terminal.type(line + "\r")
+        terminal.expect("ouroboros> ")
+    os.close(terminal.file)
+    until(lambda: not qemus_of(tmp_path))
+    os.waitpid(terminal.pid, 0)
+    assert not [*tmp_path.glob("ouroboros-*")]
+
+
 def test_nothing_outlives_make(tmp_path):
     make = subprocess.Popen(["make", "debug", "LAB=0", "BREAK=kmain", f"ISO={tmp_path}/0.iso"],
                             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
