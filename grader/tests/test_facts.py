@@ -40,6 +40,16 @@ def test_chains(answer, right):
     assert facts.matches(answer, CHAIN, NEEDED) is right
 
 
+@pytest.mark.parametrize("answer, right", [
+    (["kmalloc", "heap_rescue", "log_debug", "log_record", "kmalloc"], True),
+    (["kmalloc", "heap_rescue", "log_record", "kmalloc"], False),       # too short
+    (["kmalloc", "heap_rescue", "log_record", "log_debug", "kmalloc"], False),
+])
+def test_chains_where_it_is_not_said_what_they_contain(answer, right):
+    """As in a handout."""
+    assert facts.matches(answer, CHAIN, at_least=5) is right
+
+
 def test_what_is_no_answer():
     assert not any(map(facts.is_answered, (None, "", [])))
     assert all(map(facts.is_answered, (0, "x", ["x"], False)))
