@@ -39,6 +39,15 @@ def _add_contents(_app, name: str, source: list[str]) -> None:
                                 *pages, "```", ""])
 
 
+def _join_chinese(_app, name: str, source: list[str]) -> None:
+    """Chinese has no blanks between words, but HTML shows one where a line of the source ends."""
+    if name.endswith(".zh"):
+        parts = source[0].split("```")          # every other one is a block, and stays
+        parts[::2] = [re.sub(r"(?<=[\u2e80-\uffef])\n(> | *)(?=[\u2e80-\uffef])", "", part)
+                      for part in parts[::2]]
+        source[0] = "```".join(parts)
+
+
 def _lead_in(app, error) -> None:
     """The site's own index.html."""
     if error is None and app.builder.format == "html":
@@ -50,4 +59,5 @@ def _lead_in(app, error) -> None:
 
 def setup(app) -> None:
     app.connect("source-read", _add_contents)
+    app.connect("source-read", _join_chinese)
     app.connect("build-finished", _lead_in)

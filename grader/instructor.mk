@@ -16,7 +16,7 @@ handout: ## what students get, without solutions: build/handout/ with a .tar.gz;
 	@$(PYTHON) grader/handout.py --into build/handout $(if $(LABS),--labs '$(LABS)')
 
 docs: ## the handbook and the handouts as a site: build/docs/index.html
-	@$(or $(shell grader/find-python sphinx myst_parser furo),$(error no Python 3.11 or later with sphinx, myst_parser and furo. Try: make setup)) -m sphinx -W --keep-going -q -j auto -c docs . $(SITE)
+	@$(or $(shell grader/find-python sphinx myst_parser furo),$(error no Python 3.11 or later with sphinx, myst_parser and furo. Try: make setup)) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(SITE)
 
 mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
 	@$(PYTHON) grader/mutants.py $(LAB)
