@@ -65,7 +65,7 @@ def make_words():
 
 
 @functools.cache
-def tests():
+def tests_by_suite():
     """The names of all tests by their suite."""
     found = {}
     for text in sources().values():
@@ -113,8 +113,8 @@ def unknown(span):
     if re.fullmatch(r"[0-9a-f]{9}", span):              # a commit
         return []
     if (test := re.fullmatch(r"([a-z_]+)\.([a-z_*]+)", span)) and (
-            test[1] in tests() or test[2] in set().union(*tests().values())):
-        return [] if fnmatch.filter(tests().get(test[1], ()), test[2]) else [span]
+            test[1] in tests_by_suite() or test[2] in set().union(*tests_by_suite().values())):
+        return [] if fnmatch.filter(tests_by_suite().get(test[1], ()), test[2]) else [span]
     return [word for word in re.findall(r"[A-Za-z_]\w+", span) if word not in words()]
 
 
@@ -168,6 +168,9 @@ def test_every_link_of_a_handout_leads_somewhere(last, tmp_path):
         for link in page.links:
             file = link.partition("#")[0]
             assert re.match(r"https?://", link) or (path.parent / file).exists(), (path, link)
+    for name in handout.PAGES:
+        whole = (tree / name).read_text() == (ROOT / "labs/handout" / name).read_text()
+        assert whole == (last == LABS[-1].number), "a line names what is in no handout"
     missing = {page.name for page in PAGES if page.path.parent == ROOT / "docs"
                and not (tree / page.name).exists()}
     assert missing - {"docs/index.md"} == {
