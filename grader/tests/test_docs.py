@@ -65,7 +65,7 @@ def make_words():
 
 
 @functools.cache
-def tests_by_suite():
+def known_tests():
     """The names of all tests by their suite."""
     found = {}
     for text in sources().values():
@@ -113,8 +113,8 @@ def unknown(span):
     if re.fullmatch(r"[0-9a-f]{9}", span):              # a commit
         return []
     if (test := re.fullmatch(r"([a-z_]+)\.([a-z_*]+)", span)) and (
-            test[1] in tests_by_suite() or test[2] in set().union(*tests_by_suite().values())):
-        return [] if fnmatch.filter(tests_by_suite().get(test[1], ()), test[2]) else [span]
+            test[1] in known_tests() or test[2] in set().union(*known_tests().values())):
+        return [] if fnmatch.filter(known_tests().get(test[1], ()), test[2]) else [span]
     return [word for word in re.findall(r"[A-Za-z_]\w+", span) if word not in words()]
 
 
