@@ -21,11 +21,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import facts
+import answers
 import lab
 from lab import ROOT, Lab, LabError
 
@@ -96,9 +95,8 @@ def check_students_files(into: Path, given: Lab) -> None:
                            f"handed out. Try: git checkout {name}")
     if given.answers:
         name = f"labs/{given.name}/{given.answers}"
-        answers = tomllib.loads((ROOT / name).read_text(encoding="utf-8"))
-        if any(map(facts.is_answered, answers.values())):
-            raise LabError(f"{name} has answers in it. Try: git checkout {name}")
+        if (found := answers.read(given, into)).any:
+            raise LabError(found.trouble or f"{name} has answers in it. Try: git checkout {name}")
 
 
 def page(file: Path, tree: Path) -> str:
@@ -159,7 +157,7 @@ def make(into: Path, labs: list[Lab]) -> None:
 def first_labs(words: str | None) -> list[Lab]:
     """The labs of "0-N", or all. Raises LabError."""
     every = lab.select([])
-    last = max(given.number for given in every)
+    last = every[-1].number
     if words is None:
         return every
     match = re.fullmatch(r"0(?:-([0-9]+))?", words)

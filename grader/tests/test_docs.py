@@ -8,9 +8,9 @@ import subprocess
 from collections import Counter
 
 import pytest
-from conftest import GRADER, ROOT
+from conftest import ROOT
 from pages import ORIGINALS, PAGES, SHOWN, TRANSLATIONS, Page, slug
-from trees import LABS, unpacked
+from trees import LABS, project_files, unpacked
 
 import handout
 
@@ -42,11 +42,9 @@ def is_text(path):
 @functools.cache
 def sources():
     """All that names may come from: the text of the tree but for its pages and tests, by path."""
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-                            cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
-    return {name: (ROOT / name).read_text() for name in listed.splitlines()
-            if (ROOT / name).is_file() and not name.endswith((".md", ".svg"))
-            and not name.startswith("grader/tests/") and is_text(ROOT / name)}
+    return {name: (ROOT / name).read_text() for name in project_files()
+            if not name.endswith((".md", ".svg")) and not name.startswith("grader/tests/")
+            and is_text(ROOT / name)}
 
 
 @functools.cache

@@ -205,6 +205,8 @@ def labs_of(tree):
      "END SOLUTION without BEGIN"),
     ("labs/00-boot/answers.toml", lambda text: text.replace('entry = ""', "entry = 1"),
      "answers.toml has answers in it"),
+    ("labs/00-boot/answers.toml", lambda text: text + "entry = ",
+     r"answers.toml:\d+: not valid TOML"),
     ("labs/01-frames/lab.toml", lambda text: text.replace('"frame.c"', '"more/frame.c"'),
      "more/frame.c, which students edit, is not handed out"),
 ])

@@ -11,6 +11,13 @@ from handout import NAME
 LABS = [lab.load(path) for path in lab.available().values()]
 
 
+def project_files():
+    """The files of this tree, also those not committed yet, as paths in it."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
+    return [name for name in listed.split("\0") if (ROOT / name).is_file()]
+
+
 def unpacked(directory, *words):
     """What students get, made and unpacked in an empty directory. Return: its path."""
     subprocess.run([sys.executable, GRADER / "handout.py", "--into", directory / "made", *words],
@@ -48,12 +55,9 @@ class Student:
 def instructors(directory):
     """A copy of this tree, committed, with submissions of a class. Return: its path."""
     tree = directory / "ouroboros"
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                            cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tree / name)
+    for name in project_files():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, tree / name)
     git = ["git", "-C", tree, "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], check=True)
