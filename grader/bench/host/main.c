@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c: runs one trace, or writes one record, to be counted by callgrind.
+ *
+ *     bench heap ALLOCATOR TRACE
+ *     bench frames ALLOCATOR TRACE
+ *     bench record NAME
+ *     bench footprint ALLOCATOR TRACE
+ *
+ * Callgrind counts what a call costs by the place of the call. So operations are
+ * called from NR_SITES places one after the other, and the counts written out after
+ * each round: what every single operation costs is then known. `footprint` is not
+ * for callgrind: it fills every object with a pattern, looks whether that is still
+ * there in the end, and says how much memory was taken at the most.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include <valgrind/callgrind.h>
+
+#include "machine.h"
+#include "record.h"
+#include "subjects.h"
+#include "trace.h"
+
+#define NR_SITES        1024
+#define HEAP_RAM_BYTES  (64ul << 20)
+#define NR_FRAMES       (1ul << 18)             /* 1 GiB */
+#define FIRST_FRAME     256
+#define FRAME_BYTES     4096ul
+
+static const struct heap_subject *const heaps[] = {
+	&heap_ouroboros, &heap_empty, &heap_malloc,
+	&heap_first_fit, &heap_address_ordered, &heap_knr, &heap_buddy,
+};
+
+static const struct frame_subject *const frames[] = {
+	&frames_ouroboros, &frames_empty, &frames_list, &frames_bitmap,
+};
+
+#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct op ops[TRACE_MAX_OPS + NR_SITES];
+static struct trace trace;
+static const struct op *next;
+
+static const struct heap_subject *heap;
+static void *objects[TRACE_MAX_SLOTS];
+
+static const struct frame_subject *frame;
+static uint64_t bases[TRACE_MAX_SLOTS];
+
+static __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *message, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, message);
+	fputs("bench: ", stderr);
+	vfprintf(stderr, message, arguments);
+	fputc('\n', stderr);
+	exit(2);
+}
+
+/* ---- one operation, called from NR_SITES places */
+
+static __attribute__((noinline)) void step_heap(void)
+{
+	const struct op *op = next++;
+
+	if (op->kind == OP_TAKE)
+		objects[op->slot] = heap->take(op->size);
+	else if (op->kind == OP_GIVE)
+		heap->give(objects[op->slot]);
+}
+
+static __attribute__((noinline)) void step_frames(void)
+{
+	const struct op *op = next++;
+
+	if (op->kind == OP_TAKE)
+		bases[op->slot] = frame->take(op->size);
+	else if (op->kind == OP_GIVE)
+		frame->give(bases[op->slot], op->size);
+}
+
+#define FOUR_TIMES(statement)   statement statement statement statement
+#define NR_SITES_TIMES(statement) \
+	FOUR_TIMES(FOUR_TIMES(FOUR_TIMES(FOUR_TIMES(FOUR_TIMES(statement)))))
+
+static void round_of_heap(void)
+{
+	NR_SITES_TIMES(step_heap();)
+}
+
+static void round_of_frames(void)
+{
+	NR_SITES_TIMES(step_frames();)
+}
+
+static void count_rounds(void (*round)(void))
+{
+	for (size_t done = trace.nr_setup; done < trace.nr_ops; done += NR_SITES) {
+		CALLGRIND_TOGGLE_COLLECT;
+		round();
+		CALLGRIND_TOGGLE_COLLECT;
+		CALLGRIND_DUMP_STATS_AT("round");
+	}
+}
+
+static void make_trace(const char *name)
+{
+	if (!trace_make(&trace, name, ops, NR_FRAMES))
+		fail("there is no trace \"%s\"", name);
+	next = ops;
+	printf("%zu operations\n", trace.nr_ops - trace.nr_setup);
+}
+
+/* ---- heap */
+
+static void choose_heap(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(heaps); i++)
+		if (strcmp(heaps[i]->name, name) == 0)
+			heap = heaps[i];
+	if (!heap)
+		fail("there is no heap \"%s\"", name);
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	machine_init(HEAP_RAM_BYTES);
+	if (heap->init)
+		heap->init((char *)0x10000000000 + FIRST_FRAME * FRAME_BYTES, HEAP_RAM_BYTES);
+}
+
+static size_t resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long nr_all, nr_resident;
+
+	if (!file || fscanf(file, "%lu %lu", &nr_all, &nr_resident) != 2)
+		fail("/proc/self/statm: cannot be read");
+	fclose(file);
+	return nr_resident * FRAME_BYTES;
+}
+
+/* Before any object: what is resident already is not the allocator's, but for its first tables. */
+static size_t footprint_bytes(void)
+{
+	return heap->footprint_bytes ? heap->footprint_bytes() : resident_bytes();
+}
+
+static void measure_footprint(void)
+{
+	size_t live_bytes = 0, most_live_bytes = 0, most_bytes = 0, first_bytes;
+
+	heap->give(heap->take(16));
+	memset(objects, 0, sizeof(objects));
+	footprint_bytes();
+	first_bytes = heap->footprint_bytes ? 0 : footprint_bytes();
+	for (const struct op *op = ops; op < ops + trace.nr_ops; op++) {
+		unsigned char pattern = (unsigned char)(op->slot * 251 + op->size);
+		unsigned char *object = objects[op->slot];
+
+		if (op->kind == OP_TAKE) {
+			objects[op->slot] = heap->take(op->size);
+			if (!objects[op->slot])
+				fail("%s: no %u bytes", heap->name, op->size);
+			memset(objects[op->slot], pattern, op->size);
+			live_bytes += op->size;
+		} else {
+			for (size_t i = 0; i < op->size; i++)
+				if (object[i] != pattern)
+					fail("%s: an object of %u bytes has changed", heap->name, op->size);
+			heap->give(object);
+			live_bytes -= op->size;
+		}
+		if (live_bytes > most_live_bytes)
+			most_live_bytes = live_bytes;
+		if ((op - ops) % 100 == 0 && footprint_bytes() - first_bytes > most_bytes)
+			most_bytes = footprint_bytes() - first_bytes;
+	}
+	printf("%zu bytes, %zu live\n", most_bytes, most_live_bytes);
+}
+
+/* ---- frames */
+
+static void choose_frames(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(frames); i++)
+		if (strcmp(frames[i]->name, name) == 0)
+			frame = frames[i];
+	if (!frame)
+		fail("there is no frame allocator \"%s\"", name);
+	machine_init(NR_FRAMES * FRAME_BYTES);
+	if (frame->init)
+		frame->init((char *)0x10000000000 + FIRST_FRAME * FRAME_BYTES, NR_FRAMES);
+	printf("%zu bytes of tables for %lu of RAM\n", machine_tables_bytes(), NR_FRAMES * FRAME_BYTES);
+}
+
+static void set_up(void)
+{
+	for (size_t i = 0; i < trace.nr_setup; i++)
+		step_frames();
+}
+
+int main(int nr_arguments, char **arguments)
+{
+	const char *what = nr_arguments > 1 ? arguments[1] : "";
+
+	if (strcmp(what, "record") == 0 && nr_arguments == 3) {
+		if (!record_write(arguments[2]))
+			fail("there is no record \"%s\"", arguments[2]);
+	} else if (strcmp(what, "heap") == 0 && nr_arguments == 4) {
+		choose_heap(arguments[2]);
+		make_trace(arguments[3]);
+		count_rounds(round_of_heap);
+	} else if (strcmp(what, "footprint") == 0 && nr_arguments == 4) {
+		choose_heap(arguments[2]);
+		make_trace(arguments[3]);
+		measure_footprint();
+	} else if (strcmp(what, "frames") == 0 && nr_arguments == 4) {
+		choose_frames(arguments[2]);
+		make_trace(arguments[3]);
+		set_up();
+		count_rounds(round_of_frames);
+	} else {
+		fail("usage: heap|frames|footprint ALLOCATOR TRACE, or: record NAME");
+	}
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* record.c: the record that a rescue writes, which is the one this project is about. */
+#include "record.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <valgrind/callgrind.h>
+
+#include "format.h"
+#include "log.h"
+#include "machine.h"
+
+/* The same record for all. volatile: the compiler shall not know the arguments. */
+static volatile struct {
+	unsigned nr_rescues;
+	size_t bytes;
+	unsigned long kib;
+} said = { 12, 12288, 64 };
+
+#define MESSAGE "heap: rescue %u: no room for %zu bytes, taking %lu KiB"
+#define STAMP   "[%2lu.%03lu] %-5s "
+
+static char text[256];
+
+static __attribute__((noinline)) void by_log(void)
+{
+	log_debug(MESSAGE, said.nr_rescues, said.bytes, said.kib);
+}
+
+static __attribute__((noinline)) void by_format(void)
+{
+	format_string(text, sizeof(text), STAMP MESSAGE "\n", 0ul, 61ul, "debug",
+		      said.nr_rescues, said.bytes, said.kib);
+}
+
+static __attribute__((noinline)) void by_snprintf(void)
+{
+	snprintf(text, sizeof(text), STAMP MESSAGE "\n", 0ul, 61ul, "debug",
+		 said.nr_rescues, said.bytes, said.kib);
+}
+
+static const struct {
+	const char *name;
+	void (*write)(void);
+} ways[] = {
+	{ "log", by_log }, { "format", by_format }, { "snprintf", by_snprintf },
+};
+
+bool record_write(const char *name)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (strcmp(ways[i].name, name) != 0)
+			continue;
+		log_level = LOG_DEBUG;
+		ways[i].write();        /* the first time the dynamic linker works as well */
+		nr_port_writes = nr_port_reads = 0;
+		CALLGRIND_TOGGLE_COLLECT;
+		ways[i].write();
+		CALLGRIND_TOGGLE_COLLECT;
+		CALLGRIND_DUMP_STATS_AT("record");
+		if (ways[i].write == by_log)
+			memcpy(text, log_storage.line, sizeof(text) - 1);
+		*strchr(text, '\n') = '\0';
+		printf("%zu bytes, %lu port writes, %lu port reads: %s\n", strlen(text) + 1,
+		       nr_port_writes, nr_port_reads, text);
+		return true;
+	}
+	return false;
+}

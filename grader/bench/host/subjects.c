@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* subjects.c: the labs' allocators, the process's malloc, and what does nothing, as subjects. */
+#include "subjects.h"
+
+#include <stdlib.h>
+
+#include "frame.h"
+#include "heap.h"
+#include "machine.h"
+#include "memory.h"
+
+static void ouroboros_init(char *memory, size_t nr_bytes)
+{
+	frame_init();
+	heap_init();
+}
+
+static size_t ouroboros_footprint_bytes(void)
+{
+	struct heap_stats stats;
+
+	heap_stats(&stats);
+	return stats.nr_pages * PAGE_BYTES;
+}
+
+const struct heap_subject heap_ouroboros = {
+	.name = "ouroboros", .init = ouroboros_init, .take = kmalloc, .give = kfree,
+	.footprint_bytes = ouroboros_footprint_bytes,
+};
+
+const struct heap_subject heap_malloc = { .name = "malloc", .take = malloc, .give = free };
+
+static void *empty_take(size_t bytes)
+{
+	return NULL;
+}
+
+static void empty_give(void *object)
+{
+}
+
+/* The cost of the trace itself. */
+const struct heap_subject heap_empty = { .name = "empty", .take = empty_take, .give = empty_give };
+
+static void frames_ouroboros_init(char *memory, size_t nr_frames)
+{
+	frame_init();
+}
+
+const struct frame_subject frames_ouroboros = {
+	.name = "ouroboros", .init = frames_ouroboros_init, .take = frame_alloc, .give = frame_free,
+};
+
+static uint64_t frames_empty_take(unsigned order)
+{
+	return 0;
+}
+
+static void frames_empty_give(uint64_t base, unsigned order)
+{
+}
+
+const struct frame_subject frames_empty = {
+	.name = "empty", .take = frames_empty_take, .give = frames_empty_give,
+};
