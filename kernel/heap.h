@@ -60,8 +60,9 @@ void *krealloc(void *object, size_t bytes);
  *
  * A caller's mistake is a panic whose message starts with "kfree: " (or
  * "krealloc: "), names the pointer, and says one of: "already free", "not the
- * start of an object", "not from the heap", "overrun" (a byte behind the object
- * was written to).
+ * start of an object", "not from the heap", "overrun" (the byte behind the object
+ * was written to; a heap need not notice that if the object's size is a multiple
+ * of HEAP_ALIGN_BYTES but not 0, as the byte may be another object's).
  */
 void kfree(void *object);
 

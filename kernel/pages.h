@@ -37,11 +37,22 @@ void pages_free(void *base, size_t nr_pages);
  */
 void *pages_alloc(size_t nr_pages);
 
+extern uint8_t *page_tags;       /* by physical frame number */
+extern size_t nr_page_tags;
+
 /* The tag of the page that holds `pointer`; PAGE_FOREIGN for any pointer that is not the heap's. */
-uint8_t page_tag(const void *pointer);
+static inline uint8_t page_tag(const void *pointer)
+{
+	size_t frame = virt_to_phys(pointer) >> PAGE_SHIFT;
+
+	return frame < nr_page_tags ? page_tags[frame] : PAGE_FOREIGN;
+}
 
 /* Sets the tag of one page of an allocated run. */
-void page_set_tag(void *page, uint8_t tag);
+static inline void page_set_tag(void *page, uint8_t tag)
+{
+	page_tags[virt_to_phys(page) >> PAGE_SHIFT] = tag;
+}
 
 size_t pages_nr_free(void);
 size_t pages_nr_total(void);

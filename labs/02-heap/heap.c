@@ -2,26 +2,28 @@
 /*
  * heap.c: objects of any size, out of the page runs of pages.h.
  *
- * A slab is a run of pages: a header, and slots of one size behind it. Each size
- * class has slabs of its own; an object too large for any gets a slab to itself,
- * of a single slot.
+ * A slab is a run of pages: a header, a table of its slots, and the slots, all of
+ * one size. Each size class has slabs of its own; an object too large for any gets
+ * a slab to itself, of a single slot.
  *
- *     +-------------+--------+--------+-- ... --+
- *     | struct slab | slot   | slot   |         |      1 … 4 pages, or a large run
- *     +-------------+--------+--------+-- ... --+
- *                   :        '-----------.
- *                   +--------+------+----+------+
- *                   | object | MARK |    | seal |      seal: the last 4 bytes of a slot
- *                   +--------+------+----+------+
+ *     +-------------+---------+--------+--------+-- ... --+
+ *     | struct slab | slots[] | slot   | slot   |         |   1 … 4 pages, or a large run
+ *     +-------------+---------+--------+--------+-- ... --+
+ *                             :        '--------.
+ *                             +--------+------+-+
+ *                             | object | MARK | |
+ *                             +--------+------+-+
  *
  * Neither direction searches. kmalloc: size -> its class -> the first slab with
  * room -> a slot given back before, or the next one never used. kfree: pointer ->
- * tag of its page, which tells how far back the slab starts. What a caller can
- * get wrong shows on the way: an object starts where a slot does, its seal holds,
- * and MARK stands behind its last byte.
+ * tag of its page, which tells how far back the slab starts -> number of its slot.
  *
- * Limits: an overrun is noticed when the object is freed, not when it happens;
- * use after free is not. A slab whose objects are few keeps all of its pages.
+ * What is known of a slot lies in the table, never in the slot: whoever writes to
+ * an object that is free spoils its next owner's data, not the lists.
+ *
+ * Limits: an overrun is noticed when the object is freed, not when it happens, and
+ * not if the object fills its slot; use after free is not. A slab whose objects are
+ * few keeps all of its pages.
  *
  * Locks: heap_lock, over everything; heap_rescue() may drop it for a while.
  * Allocates: frames, in heap_init(), and whatever heap_rescue() brings.
@@ -36,48 +38,50 @@
 #include "rescue.h"
 #include "string.h"
 
-struct slot {
-	struct slot *next;              /* given back before this one; valid while it is free */
-};
-
 struct slab {
 	struct slab *next, *prev;       /* in its class's list; valid while it has room */
 	struct size_class *class;
-	struct slot *free;              /* slots that were given back, the last one first */
-	uint32_t max_bytes;             /* of an object: a slot without its seal */
-	uint32_t used_bytes;            /* of the slots ever used; those behind are untouched */
-	uint32_t nr_live;               /* slots with an object */
+	char *first_slot;
+	uint32_t slot_bytes;
+	uint32_t reciprocal;            /* 2^32 / slot_bytes, rounded up */
+	uint16_t nr_slots;
+	uint16_t nr_free;               /* slots without an object */
+	uint32_t nr_used;               /* slots that ever had one; those behind are untouched */
+	uint32_t free;                  /* the slot given back last; nr_used if none is left */
 	uint32_t nr_pages;              /* of the run */
-} __attribute__((aligned(HEAP_ALIGN_BYTES)));
+	uint16_t slots[];               /* live: SLOT_LIVE + bytes left over; free: the next one */
+};
+
+#define SLOT_LIVE 0x8000u
+#define NO_SLOT   UINT32_MAX
 
 struct size_class {
 	struct slab *with_room;         /* list of its slabs that are not full */
 	uint32_t slot_bytes;            /* a multiple of HEAP_ALIGN_BYTES */
-	uint32_t reciprocal;            /* 2^32 / slot_bytes, rounded up */
-	uint32_t nr_slots;              /* of a slab */
-	uint32_t nr_pages;              /* of a slab in which an object can start */
+	uint16_t nr_slots;              /* of a slab */
+	uint16_t nr_pages;              /* of a slab in which an object can start */
 };
 
-#define SEAL_BYTES        sizeof(uint32_t)
-#define SLOT_MAX_BYTES    5440
-#define SMALL_MAX_BYTES   (SLOT_MAX_BYTES - SEAL_BYTES)
-#define ROOM_BYTES(pages) ((pages) * PAGE_BYTES - sizeof(struct slab))     /* for slots, in a run */
+#define SLOT_MAX_BYTES 5440
+#define HEADER_BYTES(nr_slots) (offsetof(struct slab, slots) + (nr_slots) * sizeof(uint16_t))
 
-#define CLASS(bytes, pages) {                                                              \
-	.slot_bytes = (bytes), .reciprocal = ((1ull << 32) + (bytes) - 1) / (bytes),       \
-	.nr_slots = ROOM_BYTES(pages) / (bytes), .nr_pages = (pages),                      \
+#define CLASS(bytes, pages) {                                                                   \
+	.slot_bytes = (bytes), .nr_pages = (pages),                                             \
+	.nr_slots = ((pages) * PAGE_BYTES - HEADER_BYTES(0)) / ((bytes) + sizeof(uint16_t)),    \
 }
 
-/* Slot sizes, about four to a doubling, that fill their slabs well. */
+/* Slot sizes, about three to a doubling, that fill their slabs well. */
 static struct size_class classes[] = {
 	CLASS(16, 1),   CLASS(32, 1),   CLASS(48, 1),   CLASS(64, 1),   CLASS(80, 1),
-	CLASS(96, 1),   CLASS(112, 1),  CLASS(128, 1),  CLASS(144, 1),  CLASS(176, 1),
-	CLASS(224, 1),  CLASS(288, 1),  CLASS(336, 1),  CLASS(400, 1),  CLASS(496, 1),
-	CLASS(576, 1),  CLASS(672, 1),  CLASS(800, 1),  CLASS(1008, 1), CLASS(1152, 2),
-	CLASS(1344, 2), CLASS(1616, 2), CLASS(2032, 2), CLASS(2448, 3), CLASS(3056, 3),
-	CLASS(4080, 3), CLASS(SLOT_MAX_BYTES, 4),
+	CLASS(96, 1),   CLASS(112, 1),  CLASS(128, 1),  CLASS(160, 1),  CLASS(208, 1),
+	CLASS(256, 1),  CLASS(320, 1),  CLASS(400, 1),  CLASS(512, 2),  CLASS(640, 1),
+	CLASS(800, 1),  CLASS(1008, 1), CLASS(1248, 4), CLASS(1616, 2), CLASS(2032, 2),
+	CLASS(2704, 2), CLASS(3248, 4), CLASS(4080, 4), CLASS(SLOT_MAX_BYTES, 4),
 };
-static struct size_class large = { .reciprocal = 1, .nr_slots = 1, .nr_pages = 1 };
+
+/* Slabs of one slot, which is as long as their run allows. */
+static struct size_class large = { .nr_slots = 1, .nr_pages = 1 };
+#define LARGE_HEADER_BYTES ROUND_UP(HEADER_BYTES(1), HEAP_ALIGN_BYTES)
 
 /* By size of a slot in units of HEAP_ALIGN_BYTES: the first class that has it. */
 static struct size_class *class_of_units[SLOT_MAX_BYTES / HEAP_ALIGN_BYTES + 1];
@@ -85,7 +89,12 @@ static struct size_class *class_of_units[SLOT_MAX_BYTES / HEAP_ALIGN_BYTES + 1];
 /* The slab that was empty last; NULL = none yet. Only this one can still be empty. */
 static struct slab *last_emptied;
 
-static struct heap_stats stats;         /* but for the pages: pages.h counts them */
+static struct {
+	size_t nr_allocated, nr_freed;  /* objects, ever */
+	size_t nr_other_calls;          /* those that allocated or freed none */
+	size_t live_bytes;              /* as their callers asked for */
+	size_t nr_rescues;
+} counts;
 
 DEFINE_SPINLOCK(heap_lock);
 
@@ -96,43 +105,61 @@ static _Noreturn void heap_panic(const char *function, const void *where, const 
 	panic("%s: %p: %s", function, where, what);
 }
 
+/* Stands behind an object that leaves something of its slot over. */
+#define MARK 0xa5u
+
+_Static_assert(SLOT_LIVE >= 2 * PAGE_BYTES, "a slot leaves over a page and a little, at most");
+
+/* Notes down what of a slot its object uses, and sets the mark. */
+static inline void object_set_bytes(struct slab *slab, uint32_t slot, uint8_t *object, size_t bytes)
+{
+	size_t left_over = slab->slot_bytes - bytes;
+
+	slab->slots[slot] = (uint16_t)(SLOT_LIVE + left_over);
+	if (left_over > 0)
+		object[bytes] = MARK;
+}
+
+/* What the caller asked for, of a slot that is live. */
+static inline size_t object_bytes(const struct slab *slab, uint32_t slot)
+{
+	return slab->slot_bytes - (slab->slots[slot] - SLOT_LIVE);
+}
+
+static inline bool object_is_whole(const struct slab *slab, uint32_t slot, const uint8_t *object)
+{
+	size_t bytes = object_bytes(slab, slot);
+
+	return bytes == slab->slot_bytes || object[bytes] == MARK;
+}
+
+/* Where a slot starts. */
+static inline void *slot_at(const struct slab *slab, uint32_t slot)
+{
+	return slab->first_slot + slot * slab->slot_bytes;
+}
+
 /*
- * A seal says how many bytes of its slot the object leaves over, in both halves:
- * with any one byte changed it is no seal. If nothing is left over, it is SEAL_KEY,
- * whose low byte is MARK, so that MARK stands behind that object too.
+ * The number of the slot that starts at `object`, or of none that was ever used. A
+ * multiple of slot_bytes, times the reciprocal, is a little over a multiple of 2^32;
+ * any other offset is over it by the reciprocal at least.
  */
-#define MARK        0xa5u
-#define SEAL_KEY    0x5c3ae7a5u
-#define SEAL_FREED  0xfeeefeeeu         /* in a slot that was given back; not a valid seal */
-
-static inline uint32_t *object_seal(const struct slab *slab, void *object)
+static inline uint32_t slot_of(const struct slab *slab, const void *object)
 {
-	return (void *)((char *)object + slab->max_bytes);
-}
+	uint32_t offset = (uint32_t)((const char *)object - slab->first_slot);
+	uint64_t product = (uint64_t)offset * slab->reciprocal;
 
-static inline void object_set_bytes(const struct slab *slab, void *object, size_t bytes)
-{
-	((uint8_t *)object)[bytes] = MARK;
-	*object_seal(slab, object) = (uint32_t)(slab->max_bytes - bytes) * 0x10001u ^ SEAL_KEY;
-}
-
-/* What the caller asked for, if the seal holds. */
-static inline size_t object_bytes(const struct slab *slab, void *object)
-{
-	return slab->max_bytes - (uint16_t)(*object_seal(slab, object) ^ SEAL_KEY);
-}
-
-static inline bool object_is_whole(const struct slab *slab, void *object)
-{
-	uint32_t left_over = *object_seal(slab, object) ^ SEAL_KEY;
-
-	return left_over >> 16 == (uint16_t)left_over &&
-	       ((uint8_t *)object)[object_bytes(slab, object)] == MARK;
+	return (uint32_t)product < slab->reciprocal ? (uint32_t)(product >> 32) : NO_SLOT;
 }
 
 static inline bool slab_has_room(const struct slab *slab)
 {
-	return slab->nr_live < slab->class->nr_slots;
+	return slab->nr_free > 0;
+}
+
+static inline bool slab_is_empty(const struct slab *slab)
+{
+	return slab->nr_free == slab->nr_slots;
 }
 
 static inline void slab_list(struct slab *slab)
@@ -195,7 +222,7 @@ static struct slab *slab_new(struct size_class *class, size_t nr_pages)
 	struct slab *slab = pages_alloc(nr_pages);
 
 	if (!slab) {
-		stats.nr_rescues++;
+		counts.nr_rescues++;
 		if (heap_rescue(nr_pages * PAGE_BYTES))
 			slab = pages_alloc(nr_pages);
 		if (!slab)
@@ -203,34 +230,40 @@ static struct slab *slab_new(struct size_class *class, size_t nr_pages)
 	}
 	for (uint8_t i = 0; i < class->nr_pages; i++)
 		page_set_tag((char *)slab + i * PAGE_BYTES, PAGE_USER + i);
-	*slab = (struct slab){ .class = class, .nr_pages = (uint32_t)nr_pages };
-	slab->max_bytes = (class == &large ? ROOM_BYTES(nr_pages) : class->slot_bytes) - SEAL_BYTES;
+	*slab = (struct slab){
+		.class = class, .nr_pages = (uint32_t)nr_pages,
+		.nr_slots = class->nr_slots, .nr_free = class->nr_slots,
+		.slot_bytes = class->slot_bytes,
+	};
+	if (class == &large)
+		slab->slot_bytes = (uint32_t)(nr_pages * PAGE_BYTES - LARGE_HEADER_BYTES);
+	slab->reciprocal = UINT32_MAX / slab->slot_bytes + 1;
+	slab->first_slot = (char *)slab + nr_pages * PAGE_BYTES - slab->nr_slots * slab->slot_bytes;
 	slab_list(slab);
 	return slab;
 	/* END SOLUTION */
 }
 
 /*
- * Takes a slot of a slab with room for an object of `bytes`, and seals it. A slab
- * that is full then leaves its class's list. Slots that were given back go first,
- * as they are likelier to be in the CPU's cache.
+ * Takes a slot of a slab with room for an object of `bytes`. A slab that is full
+ * then leaves its class's list. Slots that were given back go first, as they are
+ * likelier to be in the CPU's cache.
  */
 static void *slot_take(struct slab *slab, size_t bytes)
 {
 	/* BEGIN SOLUTION 2.2 */
-	struct slot *slot = slab->free;
+	uint32_t slot = slab->free;
+	void *object = slot_at(slab, slot);
 
-	if (slot) {
-		slab->free = slot->next;
-	} else {
-		slot = (void *)((char *)(slab + 1) + slab->used_bytes);
-		slab->used_bytes += slab->max_bytes + SEAL_BYTES;
-	}
-	slab->nr_live++;
+	if (slot < slab->nr_used)
+		slab->free = slab->slots[slot];
+	else
+		slab->free = slab->nr_used = slot + 1;
+	slab->nr_free--;
 	if (!slab_has_room(slab))
 		slab_unlist(slab);
-	object_set_bytes(slab, slot, bytes);
-	return slot;
+	object_set_bytes(slab, slot, object, bytes);
+	return object;
 	/* END SOLUTION */
 }
 
@@ -239,14 +272,13 @@ static struct slab *slab_for(size_t bytes)
 {
 	struct size_class *class;
 
+	if (bytes <= SLOT_MAX_BYTES) {
+		class = class_of_units[(bytes + HEAP_ALIGN_BYTES - 1) / HEAP_ALIGN_BYTES];
+		return class->with_room ? class->with_room : slab_new(class, class->nr_pages);
+	}
 	if (bytes > HEAP_MAX_BYTES)
 		return NULL;
-	if (bytes > SMALL_MAX_BYTES) {
-		bytes += sizeof(struct slab) + SEAL_BYTES;
-		return slab_new(&large, ROUND_UP(bytes, PAGE_BYTES) / PAGE_BYTES);
-	}
-	class = class_of_units[ROUND_UP(bytes + SEAL_BYTES, HEAP_ALIGN_BYTES) / HEAP_ALIGN_BYTES];
-	return class->with_room ? class->with_room : slab_new(class, class->nr_pages);
+	return slab_new(&large, ROUND_UP(bytes + LARGE_HEADER_BYTES, PAGE_BYTES) / PAGE_BYTES);
 }
 
 void *kmalloc(size_t bytes)
@@ -255,12 +287,13 @@ void *kmalloc(size_t bytes)
 	void *object = NULL;
 
 	spin_lock(&heap_lock);
-	stats.nr_calls++;
 	slab = slab_for(bytes);
 	if (slab) {
 		object = slot_take(slab, bytes);
-		stats.nr_live++;
-		stats.live_bytes += bytes;
+		counts.nr_allocated++;
+		counts.live_bytes += bytes;
+	} else {
+		counts.nr_other_calls++;
 	}
 	spin_unlock(&heap_lock);
 	return object;
@@ -280,19 +313,6 @@ void *kzalloc(size_t count, size_t bytes)
 }
 
 /*
- * Does a slot that was used before start `offset` bytes behind the slab's header?
- * A multiple of slot_bytes, times the reciprocal, is a little over a multiple of
- * 2^32; any other offset is over it by the reciprocal at least. A large object
- * starts at offset 0 alone, so its reciprocal is 1.
- */
-static inline bool slot_starts_at(const struct slab *slab, uint32_t offset)
-{
-	uint32_t reciprocal = slab->class->reciprocal;
-
-	return offset < slab->used_bytes && offset * reciprocal < reciprocal;
-}
-
-/*
  * The slab of an object that is live and whole. For anything else, reports the
  * mistake of `caller` in the words of heap.h, before anything has changed.
  */
@@ -304,18 +324,20 @@ static inline struct slab *slab_of(void *object, const char *caller)
 		[PAGE_FREE] = "already free",
 		[PAGE_TAIL] = "not the start of an object",
 	};
-	uint8_t tag = page_tag(object);
-	uintptr_t page = (uintptr_t)object / PAGE_BYTES;
+	size_t page = (uintptr_t)object / PAGE_BYTES, tag = page_tag(object);
 	struct slab *slab;
+	uint32_t slot;
 
 	if (tag < PAGE_USER)
 		heap_panic(caller, object, reasons[tag]);
-	slab = (struct slab *)((page - (tag - PAGE_USER)) * PAGE_BYTES);
-	if (!slot_starts_at(slab, (uint32_t)((uintptr_t)object - (uintptr_t)(slab + 1))))
+	slab = (struct slab *)((page + PAGE_USER - tag) * PAGE_BYTES);
+	slot = slot_of(slab, object);
+	if (slot >= slab->nr_used)
 		heap_panic(caller, object, "not the start of an object");
-	if (!object_is_whole(slab, object))
-		heap_panic(caller, object,
-			   *object_seal(slab, object) == SEAL_FREED ? "already free" : "overrun");
+	if (!(slab->slots[slot] & SLOT_LIVE))
+		heap_panic(caller, object, "already free");
+	if (!object_is_whole(slab, slot, object))
+		heap_panic(caller, object, "overrun");
 	return slab;
 	/* END SOLUTION */
 }
@@ -334,21 +356,20 @@ static inline void slab_delete(struct slab *slab)
 static void slot_give_back(struct slab *slab, void *object)
 {
 	/* BEGIN SOLUTION 2.4 */
-	struct slot *slot = object;
+	uint32_t slot = slot_of(slab, object);
 
 	if (!slab_has_room(slab))
 		slab_list(slab);
-	*object_seal(slab, object) = SEAL_FREED;
-	slot->next = slab->free;
+	slab->slots[slot] = (uint16_t)slab->free;
 	slab->free = slot;
-	slab->nr_live--;
-	if (slab->nr_live > 0)
+	slab->nr_free++;
+	if (!slab_is_empty(slab))
 		return;
 	if (slab->class == &large) {
 		slab_delete(slab);
 		return;
 	}
-	if (last_emptied && last_emptied != slab && last_emptied->nr_live == 0)
+	if (last_emptied && last_emptied != slab && slab_is_empty(last_emptied))
 		slab_delete(last_emptied);
 	last_emptied = slab;
 	/* END SOLUTION */
@@ -359,12 +380,13 @@ void kfree(void *object)
 	struct slab *slab;
 
 	spin_lock(&heap_lock);
-	stats.nr_calls++;
 	if (object) {
 		slab = slab_of(object, __func__);
-		stats.nr_live--;
-		stats.live_bytes -= object_bytes(slab, object);
+		counts.nr_freed++;
+		counts.live_bytes -= object_bytes(slab, slot_of(slab, object));
 		slot_give_back(slab, object);
+	} else {
+		counts.nr_other_calls++;
 	}
 	spin_unlock(&heap_lock);
 }
@@ -384,13 +406,13 @@ void *krealloc(void *object, size_t bytes)
 	if (!object)
 		return kmalloc(bytes);
 	spin_lock(&heap_lock);
-	stats.nr_calls++;
+	counts.nr_other_calls++;
 	slab = slab_of(object, __func__);
-	old_bytes = object_bytes(slab, object);
-	stays = bytes <= slab->max_bytes && slab->max_bytes - bytes < PAGE_BYTES;
+	old_bytes = object_bytes(slab, slot_of(slab, object));
+	stays = bytes <= slab->slot_bytes && slab->slot_bytes - bytes < PAGE_BYTES;
 	if (stays) {
-		object_set_bytes(slab, object, bytes);
-		stats.live_bytes += bytes - old_bytes;
+		object_set_bytes(slab, slot_of(slab, object), object, bytes);
+		counts.live_bytes += bytes - old_bytes;
 	}
 	spin_unlock(&heap_lock);
 	if (stays)
@@ -405,41 +427,46 @@ void *krealloc(void *object, size_t bytes)
 	/* END SOLUTION */
 }
 
-void heap_stats(struct heap_stats *copy)
+void heap_stats(struct heap_stats *stats)
 {
 	spin_lock(&heap_lock);
-	*copy = stats;
-	copy->nr_pages = pages_nr_total();
-	copy->nr_free_pages = pages_nr_free();
+	*stats = (struct heap_stats){
+		.nr_calls = counts.nr_allocated + counts.nr_freed + counts.nr_other_calls,
+		.nr_live = counts.nr_allocated - counts.nr_freed,
+		.live_bytes = counts.live_bytes,
+		.nr_pages = pages_nr_total(),
+		.nr_free_pages = pages_nr_free(),
+		.nr_rescues = counts.nr_rescues,
+	};
 	spin_unlock(&heap_lock);
 }
 
 /* Checks a slab's tags, slots, counts and links. Adds to `found` what is in use in it. */
 static void slab_check(struct slab *slab, struct heap_stats *found)
 {
-	uint32_t slot_bytes = slab->max_bytes + SEAL_BYTES;
-	uint32_t nr_free = 0, nr_live = 0, nr_slots = slab->class->nr_slots;
+	uint32_t nr_live = 0, nr_free = 0;
 
 	for (uint32_t i = 0; i < slab->class->nr_pages; i++)
 		if (page_tag((char *)slab + i * PAGE_BYTES) != PAGE_USER + i)
 			heap_panic("heap_check", slab, "a page of the slab has the wrong tag");
-	for (uint32_t offset = 0; offset < slab->used_bytes; offset += slot_bytes) {
-		void *object = (char *)(slab + 1) + offset;
+	for (uint32_t slot = 0; slot < slab->nr_used; slot++) {
+		void *object = slot_at(slab, slot);
 
-		if (*object_seal(slab, object) == SEAL_FREED)
+		if (!(slab->slots[slot] & SLOT_LIVE))
 			continue;
-		if (!object_is_whole(slab, object))
+		if (!object_is_whole(slab, slot, object))
 			heap_panic("heap_check", object, "overrun");
 		nr_live++;
-		found->live_bytes += object_bytes(slab, object);
+		found->live_bytes += object_bytes(slab, slot);
 	}
-	for (struct slot *slot = slab->free; slot && nr_free < nr_slots; slot = slot->next)
+	for (uint32_t slot = slab->free; slot < slab->nr_used && nr_free < slab->nr_slots;
+	     slot = slab->slots[slot])
 		nr_free++;
-	if (nr_live != slab->nr_live || (nr_live + nr_free) * slot_bytes != slab->used_bytes)
+	if (nr_live + slab->nr_free != slab->nr_slots || nr_live + nr_free != slab->nr_used)
 		heap_panic("heap_check", slab, "the slab has lost count of its slots");
 	if (slab_has_room(slab) && (slab->prev ? slab->prev->next : slab->class->with_room) != slab)
 		heap_panic("heap_check", slab, "the slab has room, but is not listed");
-	if (slab->nr_live == 0 && slab != last_emptied)
+	if (slab_is_empty(slab) && slab != last_emptied)
 		heap_panic("heap_check", slab, "the slab is empty and keeps its pages");
 	found->nr_live += nr_live;
 	found->nr_pages += slab->nr_pages;
@@ -459,8 +486,9 @@ void heap_check(void)
 		for (struct slab *slab = classes[i].with_room; slab; slab = slab->next)
 			if (slab->class != &classes[i] || !slab_has_room(slab))
 				heap_panic("heap_check", slab, "the slab is in the wrong list");
-	if (found.nr_live != stats.nr_live || found.live_bytes != stats.live_bytes ||
+	if (found.nr_live != counts.nr_allocated - counts.nr_freed ||
+	    found.live_bytes != counts.live_bytes ||
 	    found.nr_pages != pages_nr_total() - pages_nr_free())
-		heap_panic("heap_check", &stats, "what is in use is not what was counted");
+		heap_panic("heap_check", &counts, "what is in use is not what was counted");
 	spin_unlock(&heap_lock);
 }

@@ -37,8 +37,9 @@ struct free_run {
 	struct free_run *first;         /* the run's first page; in the last page */
 };
 
-static uint8_t *tags;                   /* enum page_tag, by physical frame number */
-static size_t nr_tags;
+uint8_t *page_tags;                     /* enum page_tag, by physical frame number */
+size_t nr_page_tags;
+
 static struct free_run *bins[NR_BINS];  /* bin b: runs of 2^b … 2^(b+1) - 1 pages */
 static uint32_t filled_bins;            /* bit b is set if bins[b] is not empty */
 static size_t nr_free, nr_total;
@@ -71,14 +72,14 @@ void pages_init(void)
 	unsigned order = 0;
 	paddr_t base;
 
-	nr_tags = memmap_top() >> PAGE_SHIFT;
-	while (PAGE_BYTES << order < nr_tags)
+	nr_page_tags = memmap_top() >> PAGE_SHIFT;
+	while (PAGE_BYTES << order < nr_page_tags)
 		order++;
 	base = frame_alloc(order);
 	if (base == PADDR_NONE)
 		panic("pages_init: no block of order %u for the tags", order);
-	tags = phys_to_virt(base);
-	memset(tags, PAGE_FOREIGN, nr_tags);
+	page_tags = phys_to_virt(base);
+	memset(page_tags, PAGE_FOREIGN, nr_page_tags);
 }
 
 static void run_insert(struct free_run *run, size_t nr_pages)
@@ -114,14 +115,14 @@ void pages_free(void *base, size_t nr_pages)
 	size_t frame = frame_number(base);
 	struct free_run *run = base, *neighbour;
 
-	if (frame >= nr_tags || nr_pages > nr_tags - frame)
+	if (frame >= nr_page_tags || nr_pages > nr_page_tags - frame)
 		panic("pages_free: %p: %zu pages that are not RAM", base, nr_pages);
-	if (tags[frame] == PAGE_FREE)
+	if (page_tags[frame] == PAGE_FREE)
 		panic("pages_free: %p: already free", base);
-	if (tags[frame] == PAGE_FOREIGN)
+	if (page_tags[frame] == PAGE_FOREIGN)
 		nr_total += nr_pages;
 	nr_free += nr_pages;
-	memset(&tags[frame], PAGE_FREE, nr_pages);
+	memset(&page_tags[frame], PAGE_FREE, nr_pages);
 
 	neighbour = page_after(run, nr_pages);
 	if (page_tag(neighbour) == PAGE_FREE) {
@@ -160,21 +161,9 @@ void *pages_alloc(size_t nr_pages)
 	run_remove(run);
 	if (run->nr_pages > nr_pages)
 		run_insert(page_after(run, nr_pages), run->nr_pages - nr_pages);
-	memset(&tags[frame_number(run)], PAGE_TAIL, nr_pages);
+	memset(&page_tags[frame_number(run)], PAGE_TAIL, nr_pages);
 	nr_free -= nr_pages;
 	return run;
-}
-
-uint8_t page_tag(const void *pointer)
-{
-	size_t frame = frame_number(pointer);
-
-	return frame < nr_tags ? tags[frame] : PAGE_FOREIGN;
-}
-
-void page_set_tag(void *page, uint8_t tag)
-{
-	tags[frame_number(page)] = tag;
 }
 
 size_t pages_nr_free(void)

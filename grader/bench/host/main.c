@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c: runs one trace, or writes one record, to be counted by callgrind.
+ * main.c: runs one workload, or writes one record, to be counted by callgrind.
  *
- *     bench heap ALLOCATOR TRACE
- *     bench frames ALLOCATOR TRACE
+ *     bench heap ALLOCATOR WORKLOAD
+ *     bench frames ALLOCATOR WORKLOAD
  *     bench record NAME
- *     bench footprint ALLOCATOR TRACE
+ *     bench footprint ALLOCATOR WORKLOAD
  *
  * Callgrind counts what a call costs by the place of the call. So operations are
  * called from NR_SITES places one after the other, and the counts written out after
@@ -25,7 +25,7 @@
 #include "machine.h"
 #include "record.h"
 #include "subjects.h"
-#include "trace.h"
+#include "workload.h"
 
 #define NR_SITES        1024
 #define HEAP_RAM_BYTES  (64ul << 20)
@@ -44,15 +44,15 @@ static const struct frame_subject *const frames[] = {
 
 #define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static struct op ops[TRACE_MAX_OPS + NR_SITES];
-static struct trace trace;
+static struct op ops[WORKLOAD_MAX_OPS + NR_SITES];
+static struct workload workload;
 static const struct op *next;
 
 static const struct heap_subject *heap;
-static void *objects[TRACE_MAX_SLOTS];
+static void *objects[WORKLOAD_MAX_SLOTS];
 
 static const struct frame_subject *frame;
-static uint64_t bases[TRACE_MAX_SLOTS];
+static uint64_t bases[WORKLOAD_MAX_SLOTS];
 
 static __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *message, ...)
 {
@@ -103,7 +103,7 @@ static void round_of_frames(void)
 
 static void count_rounds(void (*round)(void))
 {
-	for (size_t done = trace.nr_setup; done < trace.nr_ops; done += NR_SITES) {
+	for (size_t done = workload.nr_setup; done < workload.nr_ops; done += NR_SITES) {
 		CALLGRIND_TOGGLE_COLLECT;
 		round();
 		CALLGRIND_TOGGLE_COLLECT;
@@ -111,12 +111,12 @@ static void count_rounds(void (*round)(void))
 	}
 }
 
-static void make_trace(const char *name)
+static void make_workload(const char *name)
 {
-	if (!trace_make(&trace, name, ops, NR_FRAMES))
-		fail("there is no trace \"%s\"", name);
+	if (!workload_make(&workload, name, ops, NR_FRAMES))
+		fail("there is no workload \"%s\"", name);
 	next = ops;
-	printf("%zu operations\n", trace.nr_ops - trace.nr_setup);
+	printf("%zu operations\n", workload.nr_ops - workload.nr_setup);
 }
 
 /* ---- heap */
@@ -159,7 +159,7 @@ static void measure_footprint(void)
 	memset(objects, 0, sizeof(objects));
 	footprint_bytes();
 	first_bytes = heap->footprint_bytes ? 0 : footprint_bytes();
-	for (const struct op *op = ops; op < ops + trace.nr_ops; op++) {
+	for (const struct op *op = ops; op < ops + workload.nr_ops; op++) {
 		unsigned char pattern = (unsigned char)(op->slot * 251 + op->size);
 		unsigned char *object = objects[op->slot];
 
@@ -201,7 +201,7 @@ static void choose_frames(const char *name)
 
 static void set_up(void)
 {
-	for (size_t i = 0; i < trace.nr_setup; i++)
+	for (size_t i = 0; i < workload.nr_setup; i++)
 		step_frames();
 }
 
@@ -214,19 +214,19 @@ int main(int nr_arguments, char **arguments)
 			fail("there is no record \"%s\"", arguments[2]);
 	} else if (strcmp(what, "heap") == 0 && nr_arguments == 4) {
 		choose_heap(arguments[2]);
-		make_trace(arguments[3]);
+		make_workload(arguments[3]);
 		count_rounds(round_of_heap);
 	} else if (strcmp(what, "footprint") == 0 && nr_arguments == 4) {
 		choose_heap(arguments[2]);
-		make_trace(arguments[3]);
+		make_workload(arguments[3]);
 		measure_footprint();
 	} else if (strcmp(what, "frames") == 0 && nr_arguments == 4) {
 		choose_frames(arguments[2]);
-		make_trace(arguments[3]);
+		make_workload(arguments[3]);
 		set_up();
 		count_rounds(round_of_frames);
 	} else {
-		fail("usage: heap|frames|footprint ALLOCATOR TRACE, or: record NAME");
+		fail("usage: heap|frames|footprint ALLOCATOR WORKLOAD, or: record NAME");
 	}
 	return 0;
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* traces.c: see trace.h. Runs on the host and in the kernel, and needs of either only random.c. */
-#include "trace.h"
+/* workloads.c: see workload.h. Runs on the host and in the kernel, and needs of either only random.c. */
+#include "workload.h"
 
 #include "memory.h"
 #include "random.h"
 #include "string.h"
 
-static struct trace *made;              /* the trace that is being made */
+static struct workload *made;              /* the workload that is being made */
 static struct random randomness;
 
 /* All slots, each once: those in use come first. */
-static uint32_t slots[TRACE_MAX_SLOTS];
-static uint32_t places[TRACE_MAX_SLOTS];        /* by slot: where in slots[] it is */
-static uint32_t sizes[TRACE_MAX_SLOTS];         /* by slot, while it is in use */
+static uint32_t slots[WORKLOAD_MAX_SLOTS];
+static uint32_t places[WORKLOAD_MAX_SLOTS];        /* by slot: where in slots[] it is */
+static uint32_t sizes[WORKLOAD_MAX_SLOTS];         /* by slot, while it is in use */
 static size_t nr_in_use;
 
 static uint32_t take(uint32_t size)
@@ -220,13 +220,13 @@ static const struct {
 	{ "drain", NULL, make_drain },
 };
 
-bool trace_make(struct trace *trace, const char *name, struct op *ops, size_t nr_frames)
+bool workload_make(struct workload *workload, const char *name, struct op *ops, size_t nr_frames)
 {
-	*trace = (struct trace){ .ops = ops };
-	made = trace;
+	*workload = (struct workload){ .ops = ops };
+	made = workload;
 	randomness = (struct random){ .state = 1 };
 	nr_in_use = 0;
-	for (uint32_t i = 0; i < TRACE_MAX_SLOTS; i++)
+	for (uint32_t i = 0; i < WORKLOAD_MAX_SLOTS; i++)
 		slots[i] = places[i] = i;
 	for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
 		if (strcmp(kinds[i].name, name) != 0)

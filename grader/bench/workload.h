@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.h: what the benchmark asks of an allocator, one operation after the other.
+ * workload.h: what the benchmark asks of an allocator, one operation after the other.
  *
- * A trace is made before it is run, from its seed alone, so that every allocator
+ * A workload is made before it is run, from its seed alone, so that every allocator
  * gets the same one, on the host as in the kernel.
  */
-#ifndef TRACE_H
-#define TRACE_H
+#ifndef WORKLOAD_H
+#define WORKLOAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum op_kind {
-	OP_NONE,                /* fills up the trace behind its last operation */
+	OP_NONE,                /* fills up the workload behind its last operation */
 	OP_TAKE,                /* slot <- something of this size */
 	OP_GIVE,                /* back what is in the slot */
 };
@@ -24,20 +24,20 @@ struct op {
 	uint32_t size;          /* of a heap: bytes; of frames: the order */
 };
 
-struct trace {
+struct workload {
 	struct op *ops;
 	size_t nr_ops;
 	size_t nr_setup;        /* the first so many only bring about the state; they are not counted */
 	size_t nr_slots;        /* 0 <= slot < nr_slots */
 };
 
-/* Enough for the longest trace, and for its slots. */
-#define TRACE_MAX_OPS   400000
-#define TRACE_MAX_SLOTS 262144
+/* Enough for the longest workload, and for its slots. */
+#define WORKLOAD_MAX_OPS   400000
+#define WORKLOAD_MAX_SLOTS 262144
 
 /*
- * Makes the trace of this name, for a machine of nr_frames frames where that
- * matters, in ops[TRACE_MAX_OPS].
+ * Makes the workload of this name, for a machine of nr_frames frames where that
+ * matters, in ops[WORKLOAD_MAX_OPS].
  *
  * Heap: a = a directory of 10,000 entries: names of 8 to 64 bytes, nodes of 64, a
  * hash table that doubles; freed in random order. b = 200,000 operations of 16 to
@@ -47,8 +47,8 @@ struct trace {
  * runs = orders 0 to 6 with half of all in use; refused = order 3 with 1 % free, in
  * single frames here and there; drain = every frame, one by one.
  *
- * Return: false if there is no such trace.
+ * Return: false if there is no such workload.
  */
-bool trace_make(struct trace *trace, const char *name, struct op *ops, size_t nr_frames);
+bool workload_make(struct workload *workload, const char *name, struct op *ops, size_t nr_frames);
 
 #endif
