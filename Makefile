@@ -244,7 +244,7 @@ clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' Makefile $(instructor) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1	/p' Makefile $(instructor) | expand -t 20
 
 # What there is only where the solutions are: not in a handout.
 instructor = $(wildcard grader/instructor.mk)

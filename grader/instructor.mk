@@ -32,3 +32,40 @@ gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; al
 		--add-file=grader/gradescope/run_autograder --add-file=build/gradescope/gradescope.conf HEAD
 	@git diff --quiet HEAD || echo 'gradescope: what is not committed is not in it' >&2
 	@echo 'build/gradescope.zip: upload it under "Configure Autograder"; docs/instructor/autograders.md says how'
+
+# ---- the benchmark: the labs' own files on the host, and a stage with one more layer
+
+LAST_LAB   := $(lastword $(numbers))
+BENCH_STAGE = stage-$(LAST_LAB)-bench
+HOST_CC    ?= gcc
+
+bench_labs   = $(filter $(addprefix %/,frame.c heap.c pages.c rescue.c log.c log_filter.c format.c console.c string.c random.c),$(call files_of,$(LAST_LAB)))
+bench_host   = $(wildcard grader/bench/host/*.c grader/bench/textbook/*.c)
+bench_common = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -fvisibility=hidden \
+	-iquote grader/bench -iquote grader/bench/host -iquote kernel
+bench_as_in_kernel = -ffreestanding -mgeneral-regs-only -fno-tree-loop-distribute-patterns
+
+build/bench/%.o: %
+	@mkdir -p $(@D)
+	$(call say,HOST,$<) $(HOST_CC) $(bench_common) -include grader/bench/host/shim.h $(bench_flags) $(dependencies) -c -o $@ $<
+
+$(bench_labs:%=build/bench/%.o) build/bench/grader/bench/workloads.c.o: bench_flags = $(bench_as_in_kernel)
+
+build/bench/bench: $(patsubst %,build/bench/%.o,$(bench_labs) $(bench_host) grader/bench/workloads.c)
+	$(call say,LINK,$@) $(HOST_CC) -o $@ $^
+
+$(eval $(call stage,$(BENCH_STAGE),$(call objects_of,$(LAST_LAB),grader/bench grader/bench/kernel)))
+
+-include $(shell find build/bench -name '*.d' 2>/dev/null)
+
+.PHONY: bench bench-check bench-build
+
+bench_page = docs/performance.md docs/diagrams/performance.svg
+
+bench: bench-build ## measure the allocators, the log and the boot: writes docs/performance.md
+	@$(PYTHON) grader/benchmark.py $(bench_page)
+
+bench-check: bench-build ## only see whether anything is slower than it may be
+	@$(PYTHON) grader/benchmark.py --check $(bench_page)
+
+bench-build: build/bench/bench build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf $(INITRAMFS)

@@ -16,7 +16,6 @@ struct heap_subject {
 	void (*init)(char *memory, size_t nr_bytes);
 	void *(*take)(size_t bytes);
 	void (*give)(void *object);
-	size_t (*footprint_bytes)(void);        /* taken from the machine; NULL = see what is resident */
 };
 
 #define FRAME_NONE (~(uint64_t)0)

@@ -115,7 +115,7 @@ static void make_mixture(void)
 static void make_stack(void)
 {
 	enum { NR_ROUNDS = 20, DEPTH = 1000, BYTES = 64 };
-	uint32_t stack[DEPTH];
+	static uint32_t stack[DEPTH];
 
 	for (unsigned round = 0; round < NR_ROUNDS; round++) {
 		for (unsigned i = 0; i < DEPTH; i++)

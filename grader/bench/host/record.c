@@ -7,6 +7,7 @@
 #include <valgrind/callgrind.h>
 
 #include "format.h"
+#include "heap.h"
 #include "log.h"
 #include "machine.h"
 
@@ -48,21 +49,26 @@ static const struct {
 
 bool record_write(const char *name)
 {
+	struct heap_stats before, after;
+
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		if (strcmp(ways[i].name, name) != 0)
 			continue;
 		log_level = LOG_DEBUG;
 		ways[i].write();        /* the first time the dynamic linker works as well */
 		nr_port_writes = nr_port_reads = 0;
+		heap_stats(&before);
 		CALLGRIND_TOGGLE_COLLECT;
 		ways[i].write();
 		CALLGRIND_TOGGLE_COLLECT;
 		CALLGRIND_DUMP_STATS_AT("record");
+		heap_stats(&after);
 		if (ways[i].write == by_log)
 			memcpy(text, log_storage.line, sizeof(text) - 1);
 		*strchr(text, '\n') = '\0';
-		printf("%zu bytes, %lu port writes, %lu port reads: %s\n", strlen(text) + 1,
-		       nr_port_writes, nr_port_reads, text);
+		printf("%zu bytes, %lu port writes, %lu port reads, %zu heap calls: %s\n",
+		       strlen(text) + 1, nr_port_writes, nr_port_reads,
+		       after.nr_calls - before.nr_calls, text);
 		return true;
 	}
 	return false;

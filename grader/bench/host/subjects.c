@@ -7,7 +7,6 @@
 #include "frame.h"
 #include "heap.h"
 #include "machine.h"
-#include "memory.h"
 
 static void ouroboros_init(char *memory, size_t nr_bytes)
 {
@@ -15,17 +14,8 @@ static void ouroboros_init(char *memory, size_t nr_bytes)
 	heap_init();
 }
 
-static size_t ouroboros_footprint_bytes(void)
-{
-	struct heap_stats stats;
-
-	heap_stats(&stats);
-	return stats.nr_pages * PAGE_BYTES;
-}
-
 const struct heap_subject heap_ouroboros = {
 	.name = "ouroboros", .init = ouroboros_init, .take = kmalloc, .give = kfree,
-	.footprint_bytes = NULL,
 };
 
 const struct heap_subject heap_malloc = { .name = "malloc", .take = malloc, .give = free };

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""What the benchmark must not exceed: `make bench-check`.
+
+A bound is what we aim at, unless that could not be reached without making the code worse to
+read; then `aim` says what it would be, and the bound keeps us from getting any worse.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.measuring import Numbers
+
+LISTS = ("first-fit", "address-ordered", "knr")
+
+
+@dataclass(frozen=True)
+class Bound:
+    what: str
+    bound: float
+    measure: Callable[[Numbers], float]
+    unit: str = "instructions"
+    aim: float | None = None
+    why: str = ""                 # it falls short of its aim
+
+    def is_kept(self, numbers: Numbers) -> bool:
+        return self.measure(numbers) <= self.bound
+
+    def is_aimed_at(self, numbers: Numbers) -> bool:
+        return self.measure(numbers) <= (self.bound if self.aim is None else self.aim)
+
+
+def _mean(kind: str, workload: str, subject: str = "ouroboros") -> Callable[[Numbers], float]:
+    return lambda numbers: numbers[kind][workload][subject]["mean"]
+
+
+def _heap_ratio(workload: str, other: str) -> Callable[[Numbers], float]:
+    return lambda numbers: (numbers["heap"][workload]["ouroboros"]["mean"]
+                            / numbers["heap"][workload][other]["mean"])
+
+
+def _fastest_list(numbers: Numbers) -> float:
+    return (numbers["heap"]["c"]["ouroboros"]["mean"]
+            / min(numbers["heap"]["c"][name]["mean"] for name in LISTS))
+
+
+def _footprint(workload: str) -> Callable[[Numbers], float]:
+    def ratio(numbers: Numbers) -> float:
+        found = numbers["footprint"][workload]["ouroboros"]
+        return found["bytes"] / found["live_bytes"]
+    return ratio
+
+
+def _worst(numbers: Numbers) -> float:
+    return max(found["ouroboros"]["worst"] for found in numbers["heap"].values())
+
+
+BOUNDS = [
+    Bound("heap, trace a", 46, _mean("heap", "a")),
+    Bound("heap, trace a, against mimalloc", 1.6, _heap_ratio("a", "mimalloc"), "times"),
+    Bound("heap, trace b", 50, _mean("heap", "b")),
+    Bound("heap, trace b, against mimalloc", 1.0, _heap_ratio("b", "mimalloc"), "times"),
+    Bound("heap, trace c, against the fastest list", 1.3, _fastest_list, "times"),
+    Bound("heap, worst operation, rescue included", 500, _worst),
+    Bound("heap, footprint of trace a", 1.15, _footprint("a"), "times what is live"),
+    Bound("heap, footprint of trace b", 1.25, _footprint("b"), "times what is live"),
+    Bound("frames, singles", 25, _mean("frames", "fresh")),
+    Bound("frames, runs", 60, _mean("frames", "runs")),
+    Bound("frames, a refused run", 20, _mean("frames", "refused")),
+    Bound("frames, 1 % free against fresh", 1.2,
+          lambda numbers: _mean("frames", "full")(numbers) / _mean("frames", "fresh")(numbers),
+          "times"),
+    Bound("frames, metadata", 0.25,
+          lambda numbers: 100 * numbers["metadata"]["bytes"] / numbers["metadata"]["ram_bytes"],
+          "% of RAM"),
+    Bound("log, a record of 71 bytes", 1100,
+          lambda numbers: numbers["record"]["log"]["instructions"]),
+    Bound("log, heap calls a record", 0, lambda numbers: numbers["record"]["log"]["heap_calls"],
+          "calls"),
+    Bound("log, a record against snprintf", 0.5,
+          lambda numbers: (numbers["record"]["log"]["instructions"]
+                           / numbers["record"]["snprintf"]["instructions"]), "times"),
+    Bound("boot, to the monitor at log=info", 0.6, lambda numbers: numbers["boot"]["prompt"], "s"),
+]

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""Measures everything: on the host, in the kernel, and how it boots. One dictionary of numbers.
+
+The host's part is counted by callgrind, the kernel's by QEMU's -icount; both give the same
+numbers on a busy machine. Only a boot is timed with a clock: the best of NR_BOOTS.
+"""
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench.counting import BENCH, BenchError, Run, count, count_record, name_of, run
+from machine import Machine
+from qemu import Config, MachineError, base_command, qemu_guard, virtual_time
+
+HEAPS = ("ouroboros", "glibc", "mimalloc", "jemalloc", "tcmalloc",
+         "first-fit", "address-ordered", "knr", "buddy")
+HEAP_WORKLOADS = ("a", "b", "c")
+FRAMES = ("ouroboros", "free-list", "bitmap")
+FRAME_WORKLOADS = ("fresh", "full", "runs", "refused", "drain")
+SINGLES_ONLY = ("free-list",)       # designs that know no runs
+RECORDS = ("log", "format", "snprintf")
+
+# These walk lists: a hundred times as slow, and callgrind another fifty times.
+TOO_SLOW: set[tuple[str, str]] = set()
+
+LAST_LAB = 4
+KERNEL_MEMORY = "256M"
+NR_BOOTS = 7
+BOOT_LIMIT = 60                     # seconds
+FIRST_LINE, PROMPT = b"Ouroboros", b"ouroboros> "
+
+Numbers = dict[str, Any]
+
+
+def net(counted: Run, empty: Run) -> Numbers:
+    """Per operation, without what the workload itself costs."""
+    costs = [cost - nothing for cost, nothing in zip(counted.costs, empty.costs, strict=True)]
+    return {"operations": len(costs), "mean": round(statistics.fmean(costs), 1),
+            "worst": max(costs)}
+
+
+def _in_parallel(jobs: Iterable[tuple[str, ...]], work: Callable[..., Any]) -> list[Any]:
+    jobs = list(jobs)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(zip(jobs, pool.map(lambda job: work(*job), jobs)))
+
+
+def _table(kind: str, subjects: Iterable[str], workloads: Iterable[str],
+           left_out: Callable[[str, str], bool]) -> Numbers:
+    """Every subject with every workload: {workload: {subject: numbers}}."""
+    jobs = [(kind, subject, workload) for workload in workloads
+            for subject in ("empty", *subjects) if not left_out(subject, workload)]
+    runs = {(subject, workload): counted for (_, subject, workload), counted
+            in _in_parallel(jobs, count)}
+    return {workload: {subject: net(runs[subject, workload], runs["empty", workload])
+                       for subject in subjects if (subject, workload) in runs}
+            for workload in workloads}
+
+
+def heap(subjects: Iterable[str] = HEAPS) -> Numbers:
+    return _table("heap", subjects, HEAP_WORKLOADS, lambda *both: both in TOO_SLOW)
+
+
+def frames(subjects: Iterable[str] = FRAMES) -> Numbers:
+    return _table("frames", subjects, FRAME_WORKLOADS,
+                  lambda subject, workload: subject in SINGLES_ONLY and workload == "runs")
+
+
+def _footprint(subject: str, workload: str) -> Numbers:
+    printed = Run(run([BENCH, "footprint", name_of(subject), workload], subject), [])
+    return {"bytes": printed.number("bytes"), "live_bytes": printed.number("live")}
+
+
+def footprint(subjects: Iterable[str] = HEAPS) -> Numbers:
+    """Resident memory at its peak, and live bytes at theirs. Also checks every object's contents."""
+    jobs = [(subject, workload) for workload in HEAP_WORKLOADS for subject in subjects]
+    found = dict(_in_parallel(jobs, _footprint))
+    return {workload: {subject: found[subject, workload] for subject in subjects}
+            for workload in HEAP_WORKLOADS}
+
+
+def metadata() -> Numbers:
+    """What the frame allocator's tables take of the RAM that they describe."""
+    printed = Run(run([BENCH, "frames", "ouroboros", "refused"]), [])
+    return {"bytes": printed.number("bytes of tables"), "ram_bytes": printed.number("of RAM")}
+
+
+def record() -> Numbers:
+    found: Numbers = {}
+    for way in RECORDS:
+        counted = count_record(way)
+        found[way] = {"instructions": counted.costs[0], "bytes": counted.number("bytes"),
+                      "port_writes": counted.number("port writes"),
+                      "port_reads": counted.number("port reads"),
+                      "heap_calls": counted.number("heap calls"),
+                      "text": counted.printed.split(": ", 1)[1].strip()}
+    return found
+
+
+# ---- in the kernel
+
+def make(*arguments: str) -> str:
+    return run(["make", "--silent", "--no-print-directory", *arguments])
+
+
+def _image(directory: Path, elf: str, command_line: str) -> Path:
+    """A boot image with that kernel."""
+    iso = directory / f"{len(list(directory.iterdir()))}.iso"
+    make(f"LAB={LAST_LAB}", f"ELF={elf}", f"ISO={iso}", f"CMDLINE={command_line}", "iso")
+    return iso
+
+
+def _in_machine(iso: Path) -> str:
+    """The console of a machine that runs a test, and resets itself after it."""
+    async def go() -> str:
+        async with Machine(Config(iso, mem=KERNEL_MEMORY)) as machine:
+            await machine.wait()
+            return machine.console
+    return asyncio.run(go())
+
+
+def _kernel_test(elf: str, directory: Path, test: str, options: str) -> Numbers:
+    console = _in_machine(_image(directory, elf, f"log=info ktest=bench.{test} {options}"))
+    match = re.search(r"# bench: (\d+) operations, (\d+) instructions, (\d+) at most", console)
+    if not match or "\nok 1 " not in console:
+        raise BenchError(f"bench.{test} in the kernel: no numbers:\n{console[-1000:]}")
+    nr_operations, total, worst = map(int, match.groups())
+    return {"operations": nr_operations, "mean": round(total / nr_operations, 1), "worst": worst}
+
+
+def kernel() -> Numbers:
+    """The same workloads under -icount, with locks, UBSan and stack protector."""
+    elf = f"build/stage-{LAST_LAB}-bench/kernel.elf"
+    tests = [*(f"heap_{name}" for name in HEAP_WORKLOADS),
+             *(f"frames_{name}" for name in FRAME_WORKLOADS), "record"]
+    with tempfile.TemporaryDirectory(prefix="ouroboros-bench-") as name:
+        directory = Path(name)
+        jobs = [(test, "initramfs=off") for test in tests]
+        found = {test: numbers for (test, _), numbers in _in_parallel(
+            jobs, lambda test, options: _kernel_test(elf, directory, test, options))}
+        for key, options in (("boot", ""), ("boot_without_initramfs", "initramfs=off")):
+            found[key] = _kernel_test(elf, directory, "boot", options.strip())
+    return found
+
+
+# ---- booting
+
+def _boot_once(iso: Path) -> tuple[float, float]:
+    """Seconds from QEMU's start to the kernel's first line, and to the monitor's prompt."""
+    command = [*base_command(Config(iso), panic="none"), *virtual_time(), "-serial", "stdio"]
+    begin = time.monotonic()
+    first = 0.0
+    console = b""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, preexec_fn=qemu_guard()) as process:
+        try:
+            while not console.endswith(PROMPT):
+                piece = os.read(process.stdout.fileno(), 65536)
+                console += piece
+                if not piece or time.monotonic() - begin > BOOT_LIMIT:
+                    raise BenchError(f"stage {LAST_LAB} does not boot: "
+                                     f"{console[-500:].decode(errors='replace')}")
+                if not first and FIRST_LINE in console:
+                    first = time.monotonic() - begin
+            return first, time.monotonic() - begin
+        finally:
+            process.kill()
+
+
+def boot() -> Numbers:
+    """What a boot takes in seconds, the best of several, and how large the images are."""
+    with tempfile.TemporaryDirectory(prefix="ouroboros-bench-") as name:
+        elf = f"build/stage-{LAST_LAB}/kernel.elf"
+        whole = _image(Path(name), elf, "log=info")
+        bare = _image(Path(name), elf, "log=info initramfs=off")
+        boots = [_boot_once(whole) for _ in range(NR_BOOTS)]
+        without = [_boot_once(bare) for _ in range(NR_BOOTS)]
+        stripped = Path(name, "kernel")
+        run(["objcopy", "--strip-debug", elf, str(stripped)])
+        return {"first_line": round(min(first for first, _ in boots), 2),
+                "prompt": round(min(prompt for _, prompt in boots), 2),
+                "prompt_without_initramfs": round(min(prompt for _, prompt in without), 2),
+                "kernel_bytes": stripped.stat().st_size,
+                "initramfs_bytes": Path("build/initramfs.cpio").stat().st_size,
+                "iso_bytes": whole.stat().st_size}
+
+
+def everything(say: Callable[[str], None]) -> Numbers:
+    """All of it, in about a minute. Raises BenchError or MachineError."""
+    found: Numbers = {}
+    for name, measure in (("heap", heap), ("footprint", footprint), ("frames", frames),
+                          ("metadata", metadata), ("record", record), ("kernel", kernel),
+                          ("boot", boot)):
+        say(name)
+        found[name] = measure()
+    return found
+
+
+__all__ = ["BenchError", "MachineError", "Numbers", "everything"]

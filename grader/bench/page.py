@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Writes docs/performance.md: page.md.in, with the tables made of what was measured."""
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.bounds import BOUNDS
+from bench.measuring import (FRAME_WORKLOADS, FRAMES, HEAP_WORKLOADS, HEAPS, NR_BOOTS, Numbers)
+
+TEMPLATE = Path(__file__).with_name("page.md.in")
+
+NAMES = {"ouroboros": "**Ouroboros**", "first-fit": "first-fit list", "knr": "K&R list",
+         "address-ordered": "address-ordered list", "buddy": "buddy heap", "free-list": "free list"}
+RECORD_NAMES = {"log": "lab 4's logger: format, port and ring", "format": "the kernel's formatter alone",
+                "snprintf": "glibc's `snprintf`"}
+
+
+def amount(value: float) -> str:
+    """A number with as many digits as it is good for."""
+    if value >= 100 or value == int(value):
+        return f"{round(value):,}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table; all columns but the first hold numbers."""
+    heads = list(heads)
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *map(list, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(found: Numbers | None) -> list[str]:
+    return [amount(found["mean"]), amount(found["worst"])] if found else ["—", "—"]
+
+
+def _costs(numbers: Numbers, kind: str, subjects: Iterable[str], workloads: Iterable[str]) -> str:
+    heads = [head for name in workloads for head in (name, "worst")]
+    return table(["", *heads], (
+        [NAMES.get(subject, subject),
+         *(cell for name in workloads for cell in _cells(numbers[kind][name].get(subject)))]
+        for subject in subjects))
+
+
+def _footprints(numbers: Numbers) -> str:
+    def ratio(subject: str, name: str) -> str:
+        found = numbers["footprint"][name][subject]
+        return f"{found['bytes'] / found['live_bytes']:.2f}"
+    return table(["", *HEAP_WORKLOADS],
+                 ([NAMES.get(subject, subject), *(ratio(subject, name) for name in HEAP_WORKLOADS)]
+                  for subject in HEAPS))
+
+
+def _bounds(numbers: Numbers) -> str:
+    return table(["what", "measured", "bound", "unit"], (
+        [bound.what, amount(bound.measure(numbers)),
+         amount(bound.bound) + ("" if bound.aim is None else f" (aim {amount(bound.aim)})"), bound.unit]
+        for bound in BOUNDS))
+
+
+def _kernel(numbers: Numbers) -> str:
+    workloads = [*(("heap", name) for name in HEAP_WORKLOADS),
+                 *(("frames", name) for name in FRAME_WORKLOADS)]
+    return table(["", "host", "worst", "kernel", "worst"], (
+        [f"{kind}, {name}", *_cells(numbers[kind][name]["ouroboros"]),
+         *_cells(numbers["kernel"][f"{kind}_{name}"])] for kind, name in workloads))
+
+
+def _record(numbers: Numbers) -> str:
+    return table(["", "instructions", "bytes", "port writes", "port reads", "heap calls"], (
+        [RECORD_NAMES[way], *(amount(found[key]) for key in (
+            "instructions", "bytes", "port_writes", "port_reads", "heap_calls"))]
+        for way, found in numbers["record"].items()))
+
+
+def _boot(numbers: Numbers) -> str:
+    boot, kernel = numbers["boot"], numbers["kernel"]
+    without, whole = kernel["boot_without_initramfs"]["mean"], kernel["boot"]["mean"]
+    rows = [["from QEMU's start to the kernel's first line", f"{boot['first_line']:.2f} s"],
+            ["to the monitor, with the initramfs left packed",
+             f"{boot['prompt_without_initramfs']:.2f} s"],
+            ["to the monitor", f"{boot['prompt']:.2f} s"],
+            ["instructions to the end of the kernel's start, with the initramfs left packed",
+             amount(without)],
+            ["of those for unpacking it, besides", amount(whole - without)],
+            ["the kernel, without debugging information", f"{amount(boot['kernel_bytes'])} bytes"],
+            ["the initramfs", f"{amount(boot['initramfs_bytes'])} bytes"],
+            ["the boot image with GRUB", f"{amount(boot['iso_bytes'])} bytes"]]
+    return table(["", ""], rows)
+
+
+def _compiler() -> str:
+    version = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True)
+    return f"GCC {version.stdout.splitlines()[0].split()[-1]}"
+
+
+def _short(numbers: Numbers) -> str:
+    found = [f"- **{bound.what}**: {amount(bound.measure(numbers))}, aim {amount(bound.aim)}. {bound.why}"
+             for bound in BOUNDS if bound.aim is not None and not bound.is_aimed_at(numbers)]
+    return "\n".join(found) or "Nothing."
+
+
+def markdown(numbers: Numbers) -> str:
+    """The page."""
+    values = {
+        "compiler": _compiler(), "bounds": _bounds(numbers), "footprint": _footprints(numbers),
+        "plot": "![Instructions an operation, for nine heaps and three workloads](diagrams/performance.svg)",
+        "heap": _costs(numbers, "heap", HEAPS, HEAP_WORKLOADS),
+        "frames": _costs(numbers, "frames", FRAMES, FRAME_WORKLOADS),
+        "metadata": amount(100 * numbers["metadata"]["bytes"] / numbers["metadata"]["ram_bytes"]),
+        "kernel": _kernel(numbers), "record": _record(numbers),
+        "kernel_record": amount(numbers["kernel"]["record"]["mean"]),
+        "text": f"```text\n{numbers['record']['log']['text']}\n```",
+        "boots": str(NR_BOOTS), "boot": _boot(numbers), "short": _short(numbers),
+    }
+    return re.sub(r"@([a-z_]+)@", lambda match: values[match[1]], TEMPLATE.read_text())

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""make bench and make bench-check: how fast the reference code is, and that it stays so.
+
+usage: benchmark.py [--check] PAGE PLOT
+
+Measures everything and writes the page and its plot; with --check writes nothing, and exits
+with 1 if a bound is not kept. Exit status 2: something could not be measured.
+"""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import page, plot
+from bench.bounds import BOUNDS
+from bench.measuring import BenchError, MachineError, Numbers, everything
+
+
+def show(console: Console, numbers: Numbers) -> bool:
+    """Prints each bound and what was measured. Return: are all of them kept?"""
+    table = Table("what", "measured", "bound", "aim", "", box=None, pad_edge=False)
+    for bound in BOUNDS:
+        state = "[green]kept" if bound.is_aimed_at(numbers) else "[yellow]short of the aim"
+        if not bound.is_kept(numbers):
+            state = "[red]NOT KEPT"
+        table.add_row(bound.what, f"{page.amount(bound.measure(numbers))} {bound.unit}",
+                      page.amount(bound.bound),
+                      "" if bound.aim is None else page.amount(bound.aim), state)
+    console.print(table)
+    return all(bound.is_kept(numbers) for bound in BOUNDS)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Measures the reference code.")
+    parser.add_argument("--check", action="store_true", help="only see whether the bounds are kept")
+    parser.add_argument("page", type=Path)
+    parser.add_argument("plot", type=Path)
+    arguments = parser.parse_args()
+    console = Console(highlight=False)
+    try:
+        with console.status("") as status:
+            numbers = everything(lambda what: status.update(f"measuring: {what}"))
+    except (BenchError, MachineError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    are_kept = show(console, numbers)
+    if arguments.check:
+        return 0 if are_kept else 1
+    arguments.page.write_text(page.markdown(numbers))
+    arguments.plot.write_text(plot.svg(numbers))
+    console.print(f"written: {arguments.page}, {arguments.plot}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
