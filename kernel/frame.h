@@ -50,6 +50,7 @@ struct frame_stats {
 	size_t nr_free_blocks[FRAME_MAX_ORDER + 1];     /* free blocks of each order */
 };
 
+/* Counts, by walking every free list. For tests and the monitor. */
 void frame_stats(struct frame_stats *stats);
 
 /* Walks every free list and panics on the first contradiction. For tests and the monitor. */

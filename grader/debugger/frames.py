@@ -11,6 +11,7 @@ from debugger.command import Command
 from debugger.reader import FRAMES, MEMMAP_LIMIT, PAGE_BYTES, Memory, Note, Ram
 from debugger.text import in_units
 
+NR_ORDERS = 11                          # kernel/frame.h: FRAME_MAX_ORDER + 1
 MAX_STEPS = 2000
 MAP_COLUMNS, MAP_ROWS = 64, 8
 FREE, ALLOCATED, MIXED, FOREIGN, DAMAGED = ".", "#", "+", " ", "?"
@@ -25,9 +26,6 @@ class Allocator:
         self._links, tags = FRAMES.variable("links"), FRAMES.number("tags")
         self.nr_tags = FRAMES.number("nr_tags")
         self.nr_managed = FRAMES.number("nr_managed")
-        nr_blocks = FRAMES.variable("nr_blocks")
-        self.nr_blocks = [int(nr_blocks[order])
-                          for order in range(nr_blocks.type.sizeof // nr_blocks[0].type.sizeof)]
         self.free, self.allocated, self.inside = (
             FRAMES.number(f"TAG_{name}") for name in ("FREE", "ALLOCATED", "INSIDE"))
         if int(self._links) == 0 or tags == 0:
@@ -40,6 +38,7 @@ class Allocator:
             raise Note("no frame is ours yet, `nr_managed` of frame.c is 0: frame_init() has not "
                        "finished. Try: hbreak heap_init, continue")
         self.tags = memory.read(tags, self.nr_tags)
+        self.nr_blocks = [self.tags.count(self.free + order) for order in range(NR_ORDERS)]
 
     def _link(self, block: int) -> tuple[int, int]:
         """The neighbours of a block, or of a list's head: next, previous."""
@@ -73,7 +72,7 @@ class Allocator:
             block, _ = self._link(block)
         if nr_found != self.nr_blocks[order]:
             return (f"the list of order {order} has {nr_found} blocks, "
-                    f"but nr_blocks[{order}] is {self.nr_blocks[order]}")
+                    f"but {self.nr_blocks[order]} are tagged as free")
         return ""
 
     def _kind(self, tag: int) -> str:

@@ -53,16 +53,21 @@ static DEFINE_SPINLOCK(frame_lock);
 
 static struct link *links;      /* by frame; links[k] is the head of the list of order k */
 static uint8_t *tags;           /* by frame: enum tag */
-static size_t nr_tags;          /* a multiple of the largest block: every buddy has a tag */
+static size_t nr_tags;          /* a multiple of twice the largest block: every buddy has one */
 static size_t nr_managed;       /* frames that are ours, free or not */
-static size_t nr_blocks[NR_ORDERS];     /* in the list of each order */
-static uint32_t free_orders;    /* bit k is set while nr_blocks[k] > 0 */
+static uint32_t free_orders;    /* bit k is set while the list of order k has a block */
 
 _Static_assert(NR_ORDERS <= MIB(1) / PAGE_BYTES, "list heads use the links of frames never ours");
 
 static inline size_t buddy_of(size_t block, unsigned order)
 {
 	return block ^ 1ul << order;
+}
+
+/* Does a free block of this order start here? The cast makes it a comparison of bytes. */
+static inline bool is_free(size_t block, unsigned order)
+{
+	return tags[block] == (uint8_t)(TAG_FREE + order);
 }
 
 /* Exercise 1.1: tags a block as free and puts it first in the list of its order. */
@@ -75,7 +80,6 @@ static inline void list_push(size_t block, unsigned order)
 	links[next].prev = block;
 	links[order].next = block;
 	tags[block] = TAG_FREE + order;
-	nr_blocks[order]++;
 	free_orders |= 1u << order;
 	/* END SOLUTION */
 }
@@ -84,11 +88,11 @@ static inline void list_push(size_t block, unsigned order)
 static inline void list_remove(size_t block, unsigned order)
 {
 	/* BEGIN SOLUTION 1.1 */
-	struct link link = links[block];
+	size_t next = links[block].next, prev = links[block].prev;
 
-	links[link.prev].next = link.next;
-	links[link.next].prev = link.prev;
-	if (--nr_blocks[order] == 0)
+	links[prev].next = next;
+	links[next].prev = prev;
+	if (next == prev)               /* only the head is both: the list is empty now */
 		free_orders &= ~(1u << order);
 	/* END SOLUTION */
 }
@@ -110,17 +114,19 @@ static void range_add(size_t frame, size_t end)
 	/* END SOLUTION */
 }
 
-/* Exercise 1.2: makes an allocated block of a free one. Return: 0 if none is large enough. */
-static size_t block_take(unsigned order)
+/* BEGIN SOLUTION 1.2 */
+/*
+ * Allocates the lower end of a larger block, as the list of this order is empty. Return: as
+ * block_take(). Rarely needed, like block_merge(); inlined, they would slow the usual way down.
+ */
+static __attribute__((noinline)) paddr_t block_split(unsigned order)
 {
-	/* BEGIN SOLUTION 1.2 */
-	uint32_t large_enough = free_orders & ~0u << order;
 	unsigned found;
 	size_t block;
 
-	if (large_enough == 0)
-		return 0;
-	found = __builtin_ctz(large_enough);
+	if (free_orders >> order == 0)
+		return PADDR_NONE;
+	found = order + __builtin_ctz(free_orders >> order);
 	block = links[found].next;
 	list_remove(block, found);
 	while (found > order) {
@@ -128,7 +134,21 @@ static size_t block_take(unsigned order)
 		list_push(buddy_of(block, found), found);
 	}
 	tags[block] = TAG_ALLOCATED + order;
-	return block;
+	return block << PAGE_SHIFT;
+}
+/* END SOLUTION */
+
+/* Exercise 1.2: allocates a block. Return: its base; PADDR_NONE if none is large enough. */
+static paddr_t block_take(unsigned order)
+{
+	/* BEGIN SOLUTION 1.2 */
+	size_t block = links[order].next;
+
+	if (block == order)             /* the list is empty */
+		return block_split(order);
+	list_remove(block, order);
+	tags[block] = TAG_ALLOCATED + order;
+	return block << PAGE_SHIFT;
 	/* END SOLUTION */
 }
 
@@ -136,11 +156,11 @@ static size_t block_take(unsigned order)
 static inline bool is_allocated(paddr_t base, unsigned order)
 {
 	/* BEGIN SOLUTION 1.3 */
-	size_t frame = base >> PAGE_SHIFT;
+	/* Rotated, a base that is not aligned gets a number that no frame has. */
+	size_t frame = base >> PAGE_SHIFT | base << (64 - PAGE_SHIFT);
 
 	/* In 64 bits no order, however absurd, makes the sum another tag. */
-	return base % PAGE_BYTES == 0 && frame < nr_tags &&
-	       tags[frame] == TAG_ALLOCATED + (size_t)order;
+	return frame < nr_tags && tags[frame] == TAG_ALLOCATED + (size_t)order;
 	/* END SOLUTION */
 }
 
@@ -169,28 +189,35 @@ static _Noreturn __attribute__((cold, noinline)) void free_panic(paddr_t base, u
 	/* END SOLUTION */
 }
 
+/* BEGIN SOLUTION 1.4 */
+static inline void block_release(size_t block, unsigned order);
+
+/* Makes an allocated block and its buddy, which is free, one free block. */
+static __attribute__((noinline)) void block_merge(size_t block, unsigned order)
+{
+	size_t buddy = buddy_of(block, order);
+
+	list_remove(buddy, order);
+	tags[block] = tags[buddy] = TAG_INSIDE;
+	block_release(block & buddy, order + 1);        /* the lower one stands for both */
+}
+/* END SOLUTION */
+
 /* Exercise 1.4: makes an allocated block free, merged with its buddies as far as they are free. */
-static void block_release(size_t block, unsigned order)
+static inline void block_release(size_t block, unsigned order)
 {
 	/* BEGIN SOLUTION 1.4 */
-	while (order < FRAME_MAX_ORDER) {
-		size_t buddy = buddy_of(block, order);
-
-		if (tags[buddy] != TAG_FREE + order)
-			break;
-		list_remove(buddy, order);
-		tags[block | buddy] = TAG_INSIDE;       /* the upper half */
-		block &= buddy;                         /* the lower half */
-		order++;
-	}
-	list_push(block, order);
+	if (is_free(buddy_of(block, order), order) && order < FRAME_MAX_ORDER)
+		block_merge(block, order);
+	else
+		list_push(block, order);
 	/* END SOLUTION */
 }
 
 /* Makes the tables: no frame is ours yet, and every list is empty. */
 static void tables_init(void)
 {
-	nr_tags = ROUND_UP(memmap_top() >> PAGE_SHIFT, 1ul << FRAME_MAX_ORDER);
+	nr_tags = ROUND_UP(memmap_top() >> PAGE_SHIFT, 2ul << FRAME_MAX_ORDER);
 	links = memmap_alloc(nr_tags * sizeof(links[0]));
 	tags = memmap_alloc(nr_tags * sizeof(tags[0]));
 	for (unsigned order = 0; order < NR_ORDERS; order++)
@@ -212,13 +239,14 @@ void frame_init(void)
 
 paddr_t frame_alloc(unsigned order)
 {
-	size_t block = 0;
+	paddr_t base;
 
+	if (order > FRAME_MAX_ORDER)
+		return PADDR_NONE;
 	spin_lock(&frame_lock);
-	if (order <= FRAME_MAX_ORDER)
-		block = block_take(order);
+	base = block_take(order);
 	spin_unlock(&frame_lock);
-	return block == 0 ? PADDR_NONE : block << PAGE_SHIFT;
+	return base;
 }
 
 void frame_free(paddr_t base, unsigned order)
@@ -232,13 +260,14 @@ void frame_free(paddr_t base, unsigned order)
 
 void frame_stats(struct frame_stats *stats)
 {
+	*stats = (struct frame_stats){ 0 };
 	spin_lock(&frame_lock);
 	stats->nr_frames = nr_managed;
-	stats->nr_free = 0;
-	for (unsigned order = 0; order < NR_ORDERS; order++) {
-		stats->nr_free_blocks[order] = nr_blocks[order];
-		stats->nr_free += nr_blocks[order] << order;
-	}
+	for (unsigned order = 0; order < NR_ORDERS; order++)
+		for (size_t block = links[order].next; block != order; block = links[block].next) {
+			stats->nr_free_blocks[order]++;
+			stats->nr_free += 1ul << order;
+		}
 	spin_unlock(&frame_lock);
 }
 
@@ -249,11 +278,11 @@ static const char *block_flaw(size_t block, size_t prev, unsigned order)
 		return "there is no such frame";
 	if (block % (1ul << order) != 0)
 		return "not aligned to its size";
-	if (tags[block] != TAG_FREE + order)
+	if (!is_free(block, order))
 		return "not tagged as free";
 	if (links[block].prev != prev)
 		return "not linked back to the block before it";
-	if (order < FRAME_MAX_ORDER && tags[buddy_of(block, order)] == TAG_FREE + order)
+	if (order < FRAME_MAX_ORDER && is_free(buddy_of(block, order), order))
 		return "not merged with its buddy";
 	return NULL;
 }
@@ -261,8 +290,8 @@ static const char *block_flaw(size_t block, size_t prev, unsigned order)
 /* Walks one list. It must end: a block found twice would be linked back to two blocks. */
 static void list_check(unsigned order)
 {
-	size_t prev = order, nr_found = 0;
 	bool is_marked = free_orders >> order & 1;
+	size_t prev = order;
 
 	for (size_t block = links[order].next; block != order; block = links[block].next) {
 		const char *flaw = block_flaw(block, prev, order);
@@ -270,11 +299,10 @@ static void list_check(unsigned order)
 		if (flaw != NULL)
 			panic("frame_check: frame %#lx in the list of order %u: %s", block, order, flaw);
 		prev = block;
-		nr_found++;
 	}
-	if (nr_found != nr_blocks[order] || is_marked != (nr_found > 0))
-		panic("frame_check: %zu blocks in the list of order %u; counted %zu, marked as %s",
-		      nr_found, order, nr_blocks[order], is_marked ? "in use" : "empty");
+	if (is_marked != (prev != order))
+		panic("frame_check: the list of order %u is %sempty, but not marked so", order,
+		      is_marked ? "" : "not ");
 }
 
 void frame_check(void)
