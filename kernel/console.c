@@ -75,23 +75,18 @@ static void send(const char *bytes, size_t nr_bytes)
 
 void console_write(const char *text, size_t nr_bytes)
 {
-	const char *end = text + nr_bytes;
+	const char *end = text + nr_bytes, *newline;
 
 	if (copy != NULL)
 		copy->sink.write(&copy->sink, text, nr_bytes);
 	if (nr_bytes > 0)
 		last_written = end[-1];
-	while (text < end) {
-		const char *line = text;
-
-		while (text < end && *text != '\n')
-			text++;
-		send(line, (size_t)(text - line));
-		if (text < end) {
-			send("\r\n", 2);
-			text++;
-		}
+	while ((newline = memchr(text, '\n', (size_t)(end - text))) != NULL) {
+		send(text, (size_t)(newline - text));
+		send("\r\n", 2);
+		text = newline + 1;
 	}
+	send(text, (size_t)(end - text));
 }
 
 void console_fresh_line(void)

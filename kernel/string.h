@@ -9,6 +9,7 @@
 void *memcpy(void *restrict to, const void *restrict from, size_t nr_bytes);
 void *memmove(void *to, const void *from, size_t nr_bytes);
 void *memset(void *to, int byte, size_t nr_bytes);
+void *memchr(const void *memory, int byte, size_t nr_bytes);
 int memcmp(const void *a, const void *b, size_t nr_bytes);
 size_t strlen(const char *text);
 size_t strnlen(const char *text, size_t limit_bytes);

@@ -88,6 +88,9 @@ KTEST(string, searches_find_the_first_and_stop_at_the_nul)
 
 	CHECK(strlen(text) == 16 && strlen("") == 0, "%zu", strlen(text));
 	CHECK(strnlen(text, 5) == 5 && strnlen("ab", 5) == 2, "strnlen");
+	CHECK(memchr(text, 'e', 17) == text + 4 && memchr(text, '\0', 17) == text + 16, "memchr");
+	CHECK(memchr(text, 'e', 5) == text + 4 && memchr(text, 'e', 4) == NULL, "memchr's limit");
+	CHECK(memchr(text, 's', 0) == NULL, "memchr in nothing");
 	CHECK(strchr(text, 'e') == text + 4 && strchr(text, 'x') == NULL, "strchr");
 	CHECK(strchr(text, '\0') == text + 16, "the NUL can be searched for");
 	CHECK(strstr(text, "snake") == text && strstr(text, "ake") == text + 2, "strstr");
