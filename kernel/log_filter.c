@@ -28,18 +28,17 @@ static char *build_stamp(char *end, enum log_level level)
 		[LOG_ERROR] = "] error ", [LOG_WARN] = "] warn  ",
 		[LOG_INFO] = "] info  ", [LOG_DEBUG] = "] debug ",
 	};
-	uint64_t ms = clock_ms(), seconds = ms / 1000;
+	uint64_t ms = clock_ms(), left = ms;
 	char *at = end - COLUMN_BYTES;
 
 	memcpy(at, columns[level], COLUMN_BYTES);
-	*--at = (char)('0' + ms % 10);
-	*--at = (char)('0' + ms / 10 % 10);
-	*--at = (char)('0' + ms / 100 % 10);
+	for (unsigned i = 0; i < 3; i++, left /= 10)
+		*--at = (char)('0' + left % 10);
 	*--at = '.';
 	do {
-		*--at = (char)('0' + seconds % 10);
-		seconds /= 10;
-	} while (seconds > 0);
+		*--at = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
 	if (ms < 10000)
 		*--at = ' ';
 	*--at = '[';

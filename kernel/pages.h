@@ -48,10 +48,10 @@ static inline uint8_t page_tag(const void *pointer)
 	return frame < nr_page_tags ? page_tags[frame] : PAGE_FOREIGN;
 }
 
-/* Sets the tag of one page of an allocated run. */
-static inline void page_set_tag(void *page, uint8_t tag)
+/* Where the tags of an allocated run are, one after the other, to be set. */
+static inline uint8_t *page_tags_of(const void *run)
 {
-	page_tags[virt_to_phys(page) >> PAGE_SHIFT] = tag;
+	return &page_tags[virt_to_phys(run) >> PAGE_SHIFT];
 }
 
 size_t pages_nr_free(void);

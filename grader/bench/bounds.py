@@ -73,7 +73,7 @@ BOUNDS = [
     Bound("frames, metadata", 0.25,
           lambda numbers: 100 * numbers["metadata"]["bytes"] / numbers["metadata"]["ram_bytes"],
           "% of RAM"),
-    Bound("log, a record of 71 bytes", 1100,
+    Bound("log, a record of 70 bytes", 1100,
           lambda numbers: numbers["record"]["log"]["instructions"]),
     Bound("log, heap calls a record", 0, lambda numbers: numbers["record"]["log"]["heap_calls"],
           "calls"),

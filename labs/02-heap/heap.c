@@ -220,6 +220,7 @@ static struct slab *slab_new(struct size_class *class, size_t nr_pages)
 {
 	/* BEGIN SOLUTION 2.1 */
 	struct slab *slab = pages_alloc(nr_pages);
+	uint8_t *tags;
 
 	if (!slab) {
 		counts.nr_rescues++;
@@ -228,16 +229,17 @@ static struct slab *slab_new(struct size_class *class, size_t nr_pages)
 		if (!slab)
 			return class->with_room;
 	}
-	for (uint8_t i = 0; i < class->nr_pages; i++)
-		page_set_tag((char *)slab + i * PAGE_BYTES, PAGE_USER + i);
-	*slab = (struct slab){
-		.class = class, .nr_pages = (uint32_t)nr_pages,
-		.nr_slots = class->nr_slots, .nr_free = class->nr_slots,
-		.slot_bytes = class->slot_bytes,
-	};
+	tags = page_tags_of(slab);
+	for (unsigned i = 0; i < class->nr_pages; i++)
+		tags[i] = (uint8_t)(PAGE_USER + i);
+	slab->class = class;
+	slab->slot_bytes = class->slot_bytes;
 	if (class == &large)
 		slab->slot_bytes = (uint32_t)(nr_pages * PAGE_BYTES - LARGE_HEADER_BYTES);
 	slab->reciprocal = UINT32_MAX / slab->slot_bytes + 1;
+	slab->nr_slots = slab->nr_free = class->nr_slots;
+	slab->nr_used = slab->free = 0;
+	slab->nr_pages = (uint32_t)nr_pages;
 	slab->first_slot = (char *)slab + nr_pages * PAGE_BYTES - slab->nr_slots * slab->slot_bytes;
 	slab_list(slab);
 	return slab;

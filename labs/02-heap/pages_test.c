@@ -37,7 +37,7 @@ KTEST(pages, disjoint)
 			void *pointer = (char *)runs[i] + page * PAGE_BYTES;
 
 			CHECK(page_tag(pointer) == PAGE_TAIL, "page %zu of run %zu", page, i);
-			page_set_tag(pointer, (uint8_t)(PAGE_USER + i));
+			*page_tags_of(pointer) = (uint8_t)(PAGE_USER + i);
 		}
 	for (size_t i = 0; i < MANY; i++)
 		for (size_t byte = 0; byte < pages_of(i) * PAGE_BYTES; byte += 512)

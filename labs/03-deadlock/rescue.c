@@ -22,14 +22,10 @@
 /* Rescues so far; the log numbers them. */
 static unsigned nr_rescues;
 
-/* The smallest order whose blocks hold `bytes`; more than FRAME_MAX_ORDER if there is none. */
+/* The smallest order whose blocks would hold `bytes`, which may be more than FRAME_MAX_ORDER. */
 static unsigned order_for(size_t bytes)
 {
-	unsigned order = 0;
-
-	while (order <= FRAME_MAX_ORDER && PAGE_BYTES << order < bytes)
-		order++;
-	return order;
+	return bytes <= PAGE_BYTES ? 0 : 64 - PAGE_SHIFT - (unsigned)__builtin_clzl(bytes - 1);
 }
 
 bool heap_rescue(size_t bytes)

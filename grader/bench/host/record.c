@@ -16,7 +16,7 @@ static volatile struct {
 	unsigned nr_rescues;
 	size_t bytes;
 	unsigned long kib;
-} said = { 12, 12288, 64 };
+} said = { 12, 4096, 64 };
 
 #define MESSAGE "heap: rescue %u: no room for %zu bytes, taking %lu KiB"
 #define STAMP   "[%2lu.%03lu] %-5s "

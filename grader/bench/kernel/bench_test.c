@@ -165,7 +165,7 @@ KTEST(bench, record)
 
 	log_level = LOG_DEBUG;
 	begin = clock_instructions();
-	log_debug("heap: rescue %u: no room for %zu bytes, taking %lu KiB", 12u, (size_t)12288, 64ul);
+	log_debug("heap: rescue %u: no room for %zu bytes, taking %lu KiB", 12u, (size_t)4096, 64ul);
 	cost = clock_instructions() - begin;
 	report(1, cost, cost);
 }
