@@ -29,10 +29,11 @@ class Heap(Command):
         memory = Memory()
         heap = HeapMemory(memory)
         slabs, flaws = self._slabs(heap)
+        flaws += self._table_flaws(heap, slabs)
         yield from self._classes(heap, slabs)
         flaws += self._list_flaws(heap)
         yield from self._runs(heap, flaws)
-        yield from self._totals(heap)
+        yield from self._totals(heap, flaws)
         lock = kernel.lock(memory, HEAP.variable("heap_lock"))
         if lock.locked:
             yield f"heap_lock is held since {lock.taken_at or '?'}: a change may be half done."
@@ -53,6 +54,17 @@ class Heap(Command):
         return slabs, flaws
 
     @staticmethod
+    def _table_flaws(heap: HeapMemory, slabs: list[Slab]) -> list[str]:
+        """What is wrong with the tables of slabs whose headers can be right: one flaw a slab."""
+        flaws = []
+        for slab in slabs:
+            try:
+                heap.check_table(slab)
+            except Note as error:
+                flaws.append(str(error))
+        return flaws
+
+    @staticmethod
     def _classes(heap: HeapMemory, slabs: list[Slab]) -> Iterator[str]:
         by_class: dict[str, list[Slab]] = defaultdict(list)
         for slab in slabs:
@@ -65,7 +77,7 @@ class Heap(Command):
             nr_live, nr_slots = sum(slab.nr_live for slab in mine), len(mine) * size_class.nr_slots
             yield (f"{name:>5}  {len(mine):5,}  {sum(slab.nr_pages for slab in mine):5,}  "
                    f"{nr_live:7,} / {nr_slots:<7,} {nr_live / nr_slots:4.0%}")
-        large = sorted((slab.max_bytes for slab in by_class["large"]), reverse=True)
+        large = sorted((slab.slot_bytes for slab in by_class["large"]), reverse=True)
         if large:
             yield f"Room for large objects, in bytes: {some(large, MAX_LENGTHS)}."
 
@@ -97,12 +109,16 @@ class Heap(Command):
             yield "No free run."
 
     @staticmethod
-    def _totals(heap: HeapMemory) -> Iterator[str]:
-        stats = {field: int(heap.stats[field]) for field in ("nr_live", "live_bytes", "nr_rescues")}
-        yield f"{plural(stats['nr_live'], 'object')}, {stats['live_bytes']:,} bytes asked for."
+    def _totals(heap: HeapMemory, flaws: list[str]) -> Iterator[str]:
+        allocated, freed, live_bytes, nr_rescues = (int(heap.counts[field]) for field in (
+            "nr_allocated", "nr_freed", "live_bytes", "nr_rescues"))
+        if freed > allocated:
+            flaws.append(f"counts.nr_freed is {freed:#x}, but nr_allocated {allocated:#x}")
+        else:
+            yield f"{plural(allocated - freed, 'object')}, {live_bytes:,} bytes asked for."
         if heap.nr_total == 0:
             yield "No page yet: heap_init() has not finished."
             return
         yield (f"{heap.nr_free:,} of {heap.nr_total:,} pages are free: {RESERVE_PAGES} are the "
                f"first reserve, {max(heap.nr_total - RESERVE_PAGES, 0):,} came later. "
-               f"{plural(stats['nr_rescues'], 'rescue')} so far.")
+               f"{plural(nr_rescues, 'rescue')} so far.")

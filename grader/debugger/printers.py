@@ -58,8 +58,9 @@ def size_class(memory: Memory, value: gdb.Value) -> str:
 
 
 def slab(memory: Memory, value: gdb.Value) -> str:
-    return (f"slab: {int(value['nr_live'])} objects of at most {int(value['max_bytes'])} bytes, "
-            f"{plural(int(value['nr_pages']), 'page')}")
+    nr_slots = int(value["nr_slots"])
+    return (f"slab: {nr_slots - int(value['nr_free'])} of {plural(nr_slots, 'slot')} of "
+            f"{int(value['slot_bytes'])} bytes live, {plural(int(value['nr_pages']), 'page')}")
 
 
 def free_run(memory: Memory, value: gdb.Value) -> str:

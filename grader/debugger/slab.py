@@ -2,6 +2,7 @@
 """The command `slab`: what an address is to lab 2's heap."""
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import gdb
@@ -9,7 +10,7 @@ import gdb
 from debugger.command import Command
 from debugger.reader import (ADDRESS_MASK, DIRECT_MAP_BASE, KERNEL_BASE, PAGE_BYTES, Memory, Note,
                              evaluate)
-from debugger.slabs import (FOREIGN, FREE, MARK, SEAL_FREED, SEAL_KEY, TAIL, USER, HeapMemory, Slab,
+from debugger.slabs import (FOREIGN, FREE, MARK, SLOT_LIVE, TAIL, USER, HeapMemory, Slab,
                             class_name)
 from debugger.text import plural
 
@@ -37,21 +38,29 @@ def _outside(address: int) -> str:
     return f"{address:#x} is not in the direct map, so not on the heap"
 
 
-def _object_state(heap: HeapMemory, slab: Slab, start: int) -> str:
+def _free_slots(heap: HeapMemory, slab: Slab) -> set[int]:
+    """The slots in the slab's list, up to one that cannot be right."""
+    found = set()
+    with contextlib.suppress(Note):
+        for slot in heap.free_slots(slab):
+            found.add(slot)
+    return found
+
+
+def _object_state(heap: HeapMemory, slab: Slab, slot: int) -> str:
     """Is the object live, free or overrun, and how do we know?"""
-    if start - slab.address - heap.header_bytes >= slab.used_bytes:
+    if slot >= slab.nr_used:
         return "free, and never used yet"
-    seal = heap.memory.number(start + slab.max_bytes, 4)
-    if start in heap.free_slots(slab):
-        return "free" if seal == SEAL_FREED else \
-            f"free, but written to since: its seal is {seal:#x}, not {SEAL_FREED:#x}"
-    if seal == SEAL_FREED:
-        return "free, but not in its slab's list of free slots"
-    left_over = seal ^ SEAL_KEY
-    nr_bytes = slab.max_bytes - (left_over & 0xffff)
-    if left_over >> 16 != left_over & 0xffff or nr_bytes < 0:
-        return f"live, but overrun: its seal at {start + slab.max_bytes:#x} is {seal:#x}"
-    mark = heap.memory.number(start + nr_bytes, 1)
+    entry = heap.table(slab)[slot]
+    if not entry & SLOT_LIVE:
+        return "free" if slot in _free_slots(heap, slab) else \
+            "free, but not in its slab's list of free slots"
+    nr_bytes = slab.slot_bytes - (entry - SLOT_LIVE)
+    if nr_bytes < 0:
+        return "live, but nobody knows how many bytes were asked for"
+    if nr_bytes == slab.slot_bytes:
+        return f"live, {nr_bytes} bytes asked for, which fill its slot"
+    mark = heap.memory.number(slab.first_slot + slot * slab.slot_bytes + nr_bytes, 1)
     if mark != MARK:
         return (f"live, {nr_bytes} bytes asked for, but overrun: the byte behind them "
                 f"is {mark:#x}, not {MARK:#x}")
@@ -108,15 +117,13 @@ class SlabAt(Command):
             raise Note(f"the page of {address:#x} is tagged as the slab's at {slab.address:#x}, "
                        f"but that has {plural(slab.nr_pages, 'page')}")
         yield (f"slab {slab.address:#x}: class {class_name(slab.size_class)}, {slab.nr_live} of "
-               f"{plural(slab.size_class.nr_slots, 'slot')} live, {plural(slab.nr_pages, 'page')}")
-        offset = address - slab.address - heap.header_bytes
+               f"{plural(slab.nr_slots, 'slot')} live, {plural(slab.nr_pages, 'page')}")
+        offset = address - slab.first_slot
         if offset < 0:
             yield f"{address:#x} is in its header."
-            return
-        index = offset // slab.slot_bytes
-        if index >= slab.size_class.nr_slots:
-            yield f"{address:#x} is behind its last slot."
-            return
-        start = address - offset % slab.slot_bytes
-        where = f", {address - start} bytes in" if address != start else ""
-        yield f"object {index} of it, at {start:#x}{where}: {_object_state(heap, slab, start)}."
+        else:
+            slot, inside = divmod(offset, slab.slot_bytes)
+            where = f", {inside} bytes in" if inside else ""
+            yield (f"object {slot} of it, at {address - inside:#x}{where}: "
+                   f"{_object_state(heap, slab, slot)}.")
+        heap.check_table(slab)

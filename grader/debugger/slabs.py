@@ -6,6 +6,7 @@ Limits: reads the headers of MAX_SLABS slabs, and as many free runs.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,11 +15,10 @@ from debugger.reader import (DIRECT_MAP_BASE, HEAP, MEMMAP_LIMIT, PAGE_BYTES, PA
 
 MAX_SLABS = 5000
 
-# Macros of labs/02-heap/heap.c, of which GDB knows nothing.
-SEAL_BYTES = 4
-SEAL_KEY = 0x5c3ae7a5
-SEAL_FREED = 0xfeeefeee
+# Macros of labs/02-heap/heap.c and kernel/heap.h, of which GDB knows nothing.
+SLOT_LIVE = 0x8000
 MARK = 0xa5
+HEAP_ALIGN_BYTES = 16
 
 FOREIGN, FREE, TAIL, USER = range(4)    # enum page_tag, kernel/pages.h
 
@@ -40,10 +40,13 @@ class Slab:
     size_class: SizeClass
     next: int
     prev: int
+    first_slot: int
+    slot_bytes: int
+    reciprocal: int
+    nr_slots: int
+    nr_free: int
+    nr_used: int
     free: int
-    max_bytes: int
-    used_bytes: int
-    nr_live: int
     nr_pages: int
 
     @property
@@ -51,8 +54,8 @@ class Slab:
         return self.size_class.slot_bytes == 0
 
     @property
-    def slot_bytes(self) -> int:
-        return self.max_bytes + SEAL_BYTES
+    def nr_live(self) -> int:
+        return self.nr_slots - self.nr_free
 
 
 @dataclass(frozen=True)
@@ -68,23 +71,26 @@ class HeapMemory:
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
         self._ram = Ram()
+        self._classes, self._large = HEAP.variable("classes"), HEAP.variable("large")
+        self._slab_type = self._large["with_room"].type.target()
+        self._table_offset = next(field.bitpos // 8 for field in self._slab_type.fields()
+                                  if field.name == "slots")
         self.classes = self._read_classes()
-        self._slab_type = HEAP.variable("large")["with_room"].type.target()
-        self.stats = HEAP.variable("stats")
-        tags, self._bins = PAGES.number("tags"), PAGES.variable("bins")
-        self.nr_tags = PAGES.number("nr_tags")
+        self.counts = HEAP.variable("counts")
+        tags, self._bins = PAGES.number("page_tags"), PAGES.variable("bins")
+        self.nr_tags = PAGES.number("nr_page_tags")
         self.nr_free, self.nr_total = PAGES.number("nr_free"), PAGES.number("nr_total")
         if tags == 0:
             raise HEAP.not_ready()
         if not 0 < self.nr_tags <= MEMMAP_LIMIT // PAGE_BYTES:
-            raise Note(f"`nr_tags` of pages.c is {self.nr_tags:#x}, which is no number of pages")
-        self._ram.check("`tags` of pages.c", tags, self.nr_tags, align=1)
+            raise Note(f"`nr_page_tags` of pages.c is {self.nr_tags:#x}, "
+                       f"which is no number of pages")
+        self._ram.check("`page_tags` of pages.c", tags, self.nr_tags, align=1)
         self.tags = memory.read(tags, self.nr_tags)
 
-    @staticmethod
-    def _read_classes() -> list[SizeClass]:
+    def _read_classes(self) -> list[SizeClass]:
         """The small classes, and then `large`."""
-        classes, large = HEAP.variable("classes"), HEAP.variable("large")
+        classes, large = self._classes, self._large
         nr_classes = classes.type.sizeof // large.type.sizeof
         values = [*(classes[index] for index in range(nr_classes)), large]
         start = int(classes.address)
@@ -95,10 +101,18 @@ class HeapMemory:
             for address, value in zip(addresses, values)]
         for size_class in found:
             is_small = size_class is not found[-1]
-            if size_class.nr_slots == 0 or (size_class.slot_bytes > SEAL_BYTES) is not is_small:
+            needed = self._header_bytes(size_class.nr_slots) + \
+                size_class.nr_slots * size_class.slot_bytes
+            if size_class.nr_slots == 0 or (size_class.slot_bytes > 0) is not is_small or \
+                    needed > size_class.nr_pages * PAGE_BYTES:
                 raise Note(f"the size class at {size_class.address:#x}: slot_bytes is "
-                           f"{size_class.slot_bytes} and nr_slots {size_class.nr_slots}")
+                           f"{size_class.slot_bytes}, nr_slots {size_class.nr_slots} and "
+                           f"nr_pages {size_class.nr_pages}")
         return found
+
+    def _header_bytes(self, nr_slots: int) -> int:
+        """The length of a slab's header with its table."""
+        return self._table_offset + nr_slots * 2
 
     def frame_of(self, address: int) -> int | None:
         """The number of the frame behind a direct-map address, if it is one that has a tag."""
@@ -124,25 +138,30 @@ class HeapMemory:
         if size_class is None:
             raise Note(f"slab {address:#x}: its class is {which:#x}, which is none of the classes")
         slab = Slab(address, size_class, *(int(header[field]) for field in (
-            "next", "prev", "free", "max_bytes", "used_bytes", "nr_live", "nr_pages")))
+            "next", "prev", "first_slot", "slot_bytes", "reciprocal", "nr_slots", "nr_free",
+            "nr_used", "free", "nr_pages")))
         self._check(slab)
         return slab
 
     def _check(self, slab: Slab) -> None:
         """Raises a Note unless the numbers in a slab's header can be right."""
         size_class = slab.size_class
-        slot_bytes = size_class.slot_bytes or slab.nr_pages * PAGE_BYTES - self.header_bytes
-        pages = range(1, self.nr_tags) if slab.is_large else [size_class.nr_pages]
-        right = {"nr_pages": pages, "max_bytes": [slot_bytes - SEAL_BYTES],
-                 "nr_live": range(size_class.nr_slots + 1),
-                 "used_bytes": range(size_class.nr_slots * slot_bytes + 1)}
+        nr_slots, run_bytes = size_class.nr_slots, slab.nr_pages * PAGE_BYTES
+        header_bytes = -(-self._header_bytes(1) // HEAP_ALIGN_BYTES) * HEAP_ALIGN_BYTES
+        slot_bytes = size_class.slot_bytes or run_bytes - header_bytes
+        frame = (slab.address - DIRECT_MAP_BASE) // PAGE_BYTES
+        right = {
+            "nr_pages": range(1, self.nr_tags - frame + 1) if slab.is_large
+            else [size_class.nr_pages],
+            "nr_slots": [nr_slots], "slot_bytes": [slot_bytes],
+            "first_slot": [slab.address + run_bytes - nr_slots * slot_bytes],
+            "reciprocal": [0xffffffff // slot_bytes + 1],
+            "nr_used": range(nr_slots + 1),
+            "nr_free": range(nr_slots - slab.nr_used, nr_slots + 1),
+            "free": range(slab.nr_used + 1)}
         for field, values in right.items():
             if getattr(slab, field) not in values:
                 raise Note(f"slab {slab.address:#x}: {field} is {getattr(slab, field):#x}")
-
-    @property
-    def header_bytes(self) -> int:
-        return self._slab_type.sizeof
 
     def with_room(self, size_class: SizeClass) -> Iterator[Slab]:
         """The slabs of a class's list. Raises a Note at the first that cannot be in it."""
@@ -158,8 +177,8 @@ class HeapMemory:
             if slab.prev != previous:
                 raise Note(f"{where}: slab {address:#x}: prev is {slab.prev:#x}, "
                            f"not {previous:#x}, which was before it")
-            if slab.nr_live >= size_class.nr_slots:
-                raise Note(f"{where}: slab {address:#x} has no room, nr_live is {slab.nr_live}")
+            if slab.nr_free == 0:
+                raise Note(f"{where}: slab {address:#x} has no room, nr_free is 0")
             yield slab
             address, previous = slab.next, address
 
@@ -189,16 +208,41 @@ class HeapMemory:
     def nr_bins(self) -> int:
         return self._bins.type.sizeof // 8
 
-    def free_slots(self, slab: Slab) -> list[int]:
-        """The slots that were given back, the last one first; stops at one that cannot be right."""
-        found: list[int] = []
-        start = slab.address + self.header_bytes
-        address = slab.free
-        while 0 <= address - start < slab.used_bytes and (address - start) % slab.slot_bytes == 0 \
-                and len(found) < slab.size_class.nr_slots:
-            found.append(address)
-            address = self.memory.number(address, 8)
-        return found
+    def table(self, slab: Slab) -> list[int]:
+        """What the slab's header says of each of its slots."""
+        data = self.memory.read(slab.address + self._table_offset, slab.nr_slots * 2)
+        return [entry for entry, in struct.iter_unpack("<H", data)]
+
+    def free_slots(self, slab: Slab) -> Iterator[int]:
+        """The slots given back, the last one first. Raises a Note at one that cannot be right."""
+        table, where = self.table(slab), f"slab {slab.address:#x}"
+        slot, name = slab.free, "free"
+        seen: set[int] = set()
+        while slot != slab.nr_used:
+            if slot > slab.nr_used:
+                raise Note(f"{where}: {name} is {slot:#x}, which is no slot that was ever used")
+            if table[slot] & SLOT_LIVE:
+                raise Note(f"{where}: {name} is {slot}, but slots[{slot}] is {table[slot]:#x}: "
+                           f"not free")
+            if slot in seen:
+                raise Note(f"{where}: {name} is {slot} again: its list of free slots never ends")
+            yield slot
+            seen.add(slot)
+            slot, name = table[slot], f"slots[{slot}]"
+
+    def check_table(self, slab: Slab) -> None:
+        """Raises a Note unless the table of a slab can be right, and agrees with its header."""
+        used = self.table(slab)[:slab.nr_used]
+        for slot, entry in enumerate(used):
+            if entry & SLOT_LIVE and entry - SLOT_LIVE > slab.slot_bytes:
+                raise Note(f"slab {slab.address:#x}: slots[{slot}] is {entry:#x}: more left over "
+                           f"than a slot of {slab.slot_bytes} bytes has")
+        nr_listed = sum(1 for _ in self.free_slots(slab))
+        nr_live = sum(1 for entry in used if entry & SLOT_LIVE)
+        if nr_live != slab.nr_live or nr_live + nr_listed != slab.nr_used:
+            raise Note(f"slab {slab.address:#x}: nr_free is {slab.nr_free} and nr_used "
+                       f"{slab.nr_used}, but {nr_live} slots are live, {nr_listed} in the list of "
+                       f"free slots")
 
 
 def class_name(size_class: SizeClass) -> str:

@@ -228,7 +228,7 @@ def test_another_cycle_and_a_machine_that_is_full(boot):
     names = re.findall(r"#\d+ +(\w+)", cycle)
     assert names[0] == names[-1] == "log_record" and "heap_rescue" in names
     assert "No free run.\n" in heap and "\n0 of " in heap and "more.\n" in heap
-    assert "\n0 of " in frames and "|" + "#" * 64 + "|" in frames
+    assert re.search(r"\n\d of [\d,]+ frames are free", frames) and "|" + "#" * 64 + "|" in frames
     assert all(len(line) <= COLUMNS for line in (heap + frames).splitlines())
 
 
@@ -243,7 +243,8 @@ def test_locks_say_who_has_them(hung):
 def test_the_numbers_are_those_of_the_monitor(cured):
     heap, frames = cured.gdb("heap", "frames")
     values = cured.gdb(*(f"print {name}" for name in (
-        "'heap.c'::stats.nr_live", "'heap.c'::stats.live_bytes", "'heap.c'::stats.nr_rescues",
+        "'heap.c'::counts.nr_allocated - 'heap.c'::counts.nr_freed",
+        "'heap.c'::counts.live_bytes", "'heap.c'::counts.nr_rescues",
         "'pages.c'::nr_free", "'frame.c'::nr_managed")))
     live, nr_bytes, rescues, nr_free, managed = (int(text.split()[-1]) for text in values)
     objects = [int(number.replace(",", ""))
@@ -295,19 +296,21 @@ def test_slab_explains_every_kind_of_address(cured):
         name: r"class 32, .*\nobject \d+ of it, at 0x\w+: live, 22 bytes asked for\.",
         f"{name} + 7": r"object \d+ of it, at 0x\w+, 7 bytes in: live, 22 bytes",
         f"(long){name} & ~0xfff": "is in its header",
-        f"((long){name} & ~0xfff) + 4095": "is behind its last slot",
+        f"((long){name} & ~0xfff) + 4095": "class 32, .*\nobject 117 of it, .* 31 bytes in: live",
         "initramfs.slots": r"class large, .*\nobject 0 of it, at 0x\w+: live, 262144 bytes",
         "&initramfs.slots[4000]": r"object 0 of it, at 0x\w+, 256000 bytes in: live",
         f"{run} + 5000": r"is in page 1 of a free run of \d+ pages at 0x\w+\.",
-        "'heap.c'::last_emptied + 1": r"class 5440, 0 of 3 slots live, 4 pages\nobject 0.*: free\.",
-        "(char *)('heap.c'::last_emptied + 1) + 2 * 5440 + 5": "in: free, and never used yet",
+        "'heap.c'::last_emptied->first_slot":
+            r"class 5440, 0 of 3 slots live, 4 pages\nobject 0.*: free\.",
+        "'heap.c'::last_emptied->first_slot + 2 * 5440 + 5": "in: free, and never used yet",
+        "'heap.c'::last_emptied->first_slot - 1": "is in its header",
         "0xffff800000000000 + bootinfo.modules[0].start": "in RAM, but its page is not the heap's",
         "0xffff800000000000": "in RAM, but its page is not the heap's",
         "0xffff900000000000": "behind the end of RAM", "heap_lock": "in the kernel's image",
         "kmain": "in the kernel's image", "0": "not in the direct map", "-1": "kernel's image",
         "$pc": "in the kernel's image", "$sp": "in the kernel's image",
         "": "of which address", "nosuch": "No symbol", "kmalloc(1)": "may-call-functions is off",
-        "initramfs.nr_slots = 1": "would write", "'heap.c'::stats.nr_live++": "would write",
+        "initramfs.nr_slots = 1": "would write", "'heap.c'::counts.nr_freed++": "would write",
         "1 == 1": "not in the direct map", "*(long *)1": "Cannot access memory",
         "1 +": "A syntax error", "$nothing": "",
     }
@@ -316,17 +319,28 @@ def test_slab_explains_every_kind_of_address(cured):
         assert re.search(expected, text), f"{expression}: {text}"
 
 
-def test_slab_sees_an_overrun_and_a_use_after_free(cured):
-    name = "initramfs.slots[5].name"
-    freed = "((char *)('heap.c'::last_emptied + 1))"
-    for place, index, expected in (
-            (name, 22, "live, 22 bytes asked for, but overrun: the byte behind them is 0x41"),
-            (name, 28, "live, but overrun: its seal at 0x"),
-            (freed, 5437, "free, but written to since: its seal is 0x")):
-        text, = cured.damaged({f"{place}[{index}]": "'A'"}, f"slab {place}")
-        assert expected in text
-    text, = cured.damaged({"'heap.c'::last_emptied->free": "8"}, f"slab {freed}")
-    assert "free, but not in its slab's list of free slots" in text
+def test_slab_sees_an_overrun_and_a_damaged_table(cured):
+    name, freed = "initramfs.slots[5].name", "'heap.c'::last_emptied"
+    full = f"((struct slab *)((long){name} & ~0xfff))"
+    at_name, at_freed = f"slab {name}", f"slab {freed}->first_slot"
+    for place, value, command, expected in (
+            (f"{name}[22]", "'A'", at_name,
+             "live, 22 bytes asked for, but overrun: the byte behind them is 0x41, not 0xa5.\n"),
+            (f"{full}->slots[0]", "0x8000", f"slab {full}->first_slot",
+             "live, 32 bytes asked for, which fill its slot.\n"),
+            (f"{full}->slots[0]", "0x8021", f"slab {full}->first_slot",
+             "live, but nobody knows how many bytes were asked for.\n"
+             "slab: .*: slots.0. is 0x8021: more left over than a slot of 32"),
+            (f"{full}->slots[0]", "9", f"slab {full}->first_slot",
+             "free, but not in its slab's list of free slots.\nslab: .* nr_free is 0 and nr_used "
+             "118, but 117 slots are live, 0 in the list of free slots"),
+            (f"{freed}->free", "1", at_freed,
+             "free, but not in its slab's list of free slots.\nslab: .* nr_free is 3 and nr_used "
+             "1, but 0 slots are live, 0 in the list of free slots"),
+            (f"{freed}->slots[0]", "0x9540", at_freed, "live, 0 bytes asked for, but overrun: .*\n"
+             "slab: .*: free is 0, but slots.0. is 0x9540: not free")):
+        text, = cured.damaged({place: value}, command)
+        assert re.search(expected, text), text
 
 
 def test_the_printers(hung, cured):
@@ -339,9 +353,10 @@ def test_the_printers(hung, cured):
         " panic_record": "PANIC_LOCKUP: cpu0 waits for heap_lock in kmalloc",
         " initramfs": r"768 entries in 1024 slots = \{slots = 0x",
         " *'log.c'::oldest": r"log record: \[ 0.\d+\] debug initramfs: directory grows to 64 s",
-        " 'heap.c'::classes[1]": r"slots of 32 bytes, 126 a slab = \{with_room = 0x",
+        " 'heap.c'::classes[1]": r"slots of 32 bytes, 118 a slab = \{with_room = 0x",
         " 'heap.c'::large": r"large objects, 1 a slab = \{",
-        " *'heap.c'::classes[1].with_room": r"slab: \d+ objects of at most 28 bytes, 1 page = \{",
+        " *'heap.c'::classes[1].with_room":
+            r"slab: \d+ of 118 slots of 32 bytes live, 1 page = \{next = ",
         " *'pages.c'::bins[4]": r"free run: 23 pages = \{next = 0x0",
         " 'memmap.c'::ranges[0]": r"0x00000000000 - 0x0000009efff +636 KiB  low$",
         " bootinfo.ranges[0]": "0x00000000000 - .* 639 KiB  available$",
@@ -438,15 +453,36 @@ def test_with_the_wrong_kernel(cured, hung):
     ("'heap.c'::classes[1].with_room->next", "'heap.c'::classes[1].with_room", "heap",
      "prev is 0x0, not 0xffff8", "pages are free"),
     ("'heap.c'::classes[1].with_room->class", "0x99", "heap", "its class is 0x99", "are free"),
-    ("'heap.c'::classes[1].with_room->nr_live", "4000000000", "heap", "nr_live is 0xee6b2800",
-     "pages are free"),
     ("'heap.c'::classes[1].with_room->nr_pages", "0", "heap", "nr_pages is 0x0", "pages are free"),
-    ("'heap.c'::classes[1].with_room->max_bytes", "4294967292", "heap",
-     "max_bytes is 0xfffffffc", "pages are free"),
-    ("'heap.c'::classes[1].nr_slots", "0", "heap", "slot_bytes is 32 and nr_slots 0", ""),
-    ("'heap.c'::classes[1].nr_slots", "5", "heap", "nr_live is 0x", "pages are free"),
+    ("'heap.c'::classes[1].with_room->nr_slots", "7", "heap", "nr_slots is 0x7", "pages are free"),
+    ("'heap.c'::classes[1].with_room->slot_bytes", "4294967292", "heap",
+     "slot_bytes is 0xfffffffc", "pages are free"),
+    ("'heap.c'::classes[1].with_room->first_slot", POISON, "heap",
+     "first_slot is 0x6b6b6b6b6b6b6b6b", "pages are free"),
+    ("'heap.c'::classes[1].with_room->reciprocal", "0", "heap",
+     "reciprocal is 0x0", "pages are free"),
+    ("'heap.c'::classes[1].with_room->nr_used", "119", "heap", "nr_used is 0x77", "pages are free"),
+    ("'heap.c'::classes[1].with_room->nr_free", "40000", "heap",
+     "nr_free is 0x9c40", "pages are free"),
+    ("'heap.c'::classes[1].with_room->nr_free", "1", "heap", "nr_free is 0x1", "pages are free"),
+    ("'heap.c'::classes[1].with_room->free", "500", "heap", "free is 0x1f4", "pages are free"),
+    ("'heap.c'::classes[1].with_room->slots[0]", "0xffff", "heap",
+     "slots[0] is 0xffff: more left over than a slot of 32 bytes has", "pages are free"),
+    ("'heap.c'::last_emptied->nr_free", "2", "heap",
+     "but 0 slots are live, 1 in the list of free slots", "pages are free"),
+    ("'heap.c'::last_emptied->slots[0]", "0", "heap",
+     "slots[0] is 0 again: its list of free slots never ends", "pages are free"),
+    ("'heap.c'::last_emptied->slots[0]", "0x7777", "heap",
+     "slots[0] is 0x7777, which is no slot that was ever used", "pages are free"),
+    ("'heap.c'::last_emptied->slots[0]", "0x8000", "heap",
+     "free is 0, but slots[0] is 0x8000: not free", "pages are free"),
+    ("'heap.c'::classes[1].nr_slots", "0", "heap", "slot_bytes is 32, nr_slots 0 and", ""),
+    ("'heap.c'::classes[1].nr_slots", "119", "heap", "nr_slots 119 and nr_pages 1", ""),
+    ("'heap.c'::classes[1].nr_slots", "5", "heap", "nr_slots is 0x76", "pages are free"),
     ("'heap.c'::classes[1].slot_bytes", "0", "slab initramfs.slots[5].name",
-     "slot_bytes is 0 and nr_slots 126", ""),
+     "slot_bytes is 0, nr_slots 118 and", ""),
+    ("'heap.c'::counts.nr_freed", POISON, "heap",
+     "counts.nr_freed is 0x6b6b6b6b6b6b6b6b, but nr_allocated 0x", "pages are free"),
     ("'pages.c'::bins[5]", POISON, "heap",
      "the free runs of bins[5]: 0x6b6b6b6b6b6b6b6b is no page of RAM", "objects"),
     ("'pages.c'::bins[5]", "initramfs.slots", "heap", "is no page of RAM", "objects"),
@@ -454,8 +490,10 @@ def test_with_the_wrong_kernel(cured, hung):
      "is not free, its tag is 3", "objects"),
     ("'pages.c'::bins[5]->next", "'pages.c'::bins[5]", "heap", "prev is 0x0, not 0xffff8", "16"),
     ("'pages.c'::bins[5]->nr_pages", "0", "heap", "nr_pages is 0x0", "objects"),
-    ("'pages.c'::tags", "1", "heap", "`tags` of pages.c is 0x1", ""),
-    ("'pages.c'::tags", "1", "slab initramfs.slots", "`tags` of pages.c is 0x1", ""),
+    ("'pages.c'::page_tags", "1", "heap", "`page_tags` of pages.c is 0x1", ""),
+    ("'pages.c'::nr_page_tags", POISON, "heap",
+     "`nr_page_tags` of pages.c is 0x6b6b6b6b6b6b6b6b", ""),
+    ("'pages.c'::page_tags", "1", "slab initramfs.slots", "`page_tags` of pages.c is 0x1", ""),
     ("'log.c'::ring_head", "20000", "dmesg", "`ring_head` is 0x4e20", ""),
     ("'log.c'::ring_tail", POISON, "dmesg", "`ring_tail` 0x6b6b6b6b6b6b6b6b", ""),
     ("log_storage.ring[9]", "27", "dmesg", "", "\\x1b"),
