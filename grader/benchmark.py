@@ -17,7 +17,9 @@ from rich.table import Table
 
 from bench import page, plot
 from bench.bounds import BOUNDS
-from bench.measuring import BenchError, MachineError, Numbers, everything
+from bench.counting import BenchError
+from bench.measuring import Numbers, everything
+from qemu import MachineError
 
 
 def show(console: Console, numbers: Numbers) -> bool:
@@ -41,9 +43,12 @@ def main() -> int:
     parser.add_argument("plot", type=Path)
     arguments = parser.parse_args()
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
     try:
         with console.status("") as status:
-            numbers = everything(lambda what: status.update(f"measuring: {what}"))
+            numbers = everything(lambda what: status.update(f"measuring: {what}"),
+                                 briefly=arguments.check)
     except (BenchError, MachineError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

@@ -40,7 +40,8 @@ FILES = ("LICENSE", "Makefile", ".gitignore", ".vscode/*.json",
 LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "answers.toml", "*.c", "variants/*.patch")
 
 # What these patterns match, but is of no use without solutions and instructors.
-LEFT_OUT = {"docs/index.md", "grader/handout.py", "grader/mutants.py"}
+LEFT_OUT = {"docs/index.md", "docs/performance.md", "docs/diagrams/performance.svg",
+            "grader/benchmark.py", "grader/handout.py", "grader/mutants.py"}
 
 # Pages that tell the answers of a lab, by the first lab with which they may be handed out.
 TELL_ANSWERS = {"docs/case-study.md": 3, "docs/case-study.zh.md": 3, "docs/real-systems.md": 3}

@@ -27,6 +27,12 @@ has_python() { has_module sys; }
 
 # What make docs needs. A handout has no such target.
 has_for_docs() { [ ! -e docs/conf.py ] || grader/find-python "$1" > /dev/null; }
+
+# What make bench needs, which runs on x86_64 Linux alone. A handout has no such target either.
+has_for_bench() {
+	[ ! -e grader/bench ] || [ "$(uname -sm)" != "Linux x86_64" ] || has "$1" ||
+		has_file "/usr/lib/x86_64-linux-gnu/$1" "/usr/lib64/$1" "/usr/lib/$1" "/usr/include/$1"
+}
 has_compiler() { has x86_64-elf-gcc || has x86_64-linux-gnu-gcc || { [ "$(uname -m)" = x86_64 ] && has gcc; }; }
 has_binutils() { has ld && has nm && has strip; }
 has_mkrescue() { has grub-mkrescue || has grub2-mkrescue || has i686-elf-grub-mkrescue; }
@@ -74,6 +80,11 @@ packages() {
 	has_for_docs sphinx     |python3-sphinx      |python3-sphinx         |python-sphinx     |
 	has_for_docs myst_parser|python3-myst-parser |python3-myst-parser    |python-myst-parser|
 	has_for_docs furo       |furo                |python3-furo           |python-sphinx-furo|
+	has_for_bench stdio.h   |libc6-dev           |glibc-devel            |glibc             |
+	has_for_bench valgrind  |valgrind            |valgrind               |valgrind          |
+	has_for_bench libmimalloc.so.2 |libmimalloc2.0 |mimalloc             |mimalloc          |
+	has_for_bench libjemalloc.so.2 |libjemalloc2 |jemalloc               |jemalloc          |
+	has_for_bench libtcmalloc_minimal.so.4 |libtcmalloc-minimal4 |gperftools-libs |gperftools |
 	has parallel            |parallel            |parallel               |parallel          |parallel
 	END
 }

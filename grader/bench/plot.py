@@ -15,10 +15,10 @@ from bench.measuring import HEAP_WORKLOADS, HEAPS, Numbers
 
 STYLED = Path(__file__).parents[2] / "docs" / "diagrams" / "slab.svg"   # any of them
 
-WIDTH, LEFT, RIGHT = 440, 128, 424          # of the drawing; where the axis begins and ends
+WIDTH, LEFT, RIGHT = 440, 136, 396          # of the drawing; where the axis begins and ends
 TOP, BAR, GAP = 74, 15, 12                  # heights
-FIRST, LAST = 5, 5000                       # instructions, at the ends of the axis
-TICKS = (10, 100, 1000)
+FIRST, LAST = 5, 20000                      # instructions, at the ends of the axis
+TICKS = (10, 100, 1000, 10000)
 WORKLOADS = {"a": ("blue", "directory"), "b": ("green", "mixture"), "c": ("amber", "stack")}
 
 

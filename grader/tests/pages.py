@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from conftest import ROOT
+from handout import LEFT_OUT
 from markdown_it import MarkdownIt
 
 # Blocks that are not typed line by line: by the first word behind the three backticks. "sh" is a
@@ -90,7 +91,8 @@ class Page:
 
     @property
     def is_handed_out(self) -> bool:
-        return self.path.parent in (ROOT / "docs", ROOT / "labs/handout") or self.lab is not None
+        return self.name not in LEFT_OUT and (
+            self.path.parent in (ROOT / "docs", ROOT / "labs/handout") or self.lab is not None)
 
     @property
     def lab(self) -> int | None:

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark: what it measures with, and that the reference code keeps within its bounds."""
+import itertools
+import re
+import subprocess
+
+import pytest
+
+from bench.bounds import BOUNDS
+from bench.counting import BENCH, BenchError, Run, costs_in, count, count_record, environment, run
+from bench.measuring import HEAP_WORKLOADS, HEAPS, everything, net
+from lab import ROOT
+
+# Two rounds of two calls each, as callgrind writes them.
+DUMP = """\
+part: 1
+fn=step_heap
+0x10 1 400
+calls=9 0x20 3
+0x10 1 77
+fn=round_of_heap
+0x30 5 1
+calls=1 0x10 1
+0x32 5 40
+calls=1 0x10 1
+0x31 5 30
+part: 2
+fn=round_of_heap
+calls=1 0x10 1
+0x32 5 60
+calls=1 0x10 1
+0x31 5 50
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    subprocess.run(["make", "--silent", "bench-build"], cwd=ROOT, check=True)
+
+
+@pytest.fixture(autouse=True)
+def in_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def brief():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        return everything(lambda what: None, briefly=True)
+
+
+def test_an_operation_costs_what_was_counted_at_its_place():
+    assert list(costs_in(iter(DUMP.splitlines(True)), "round_of_")) == [30, 40, 50, 60]
+
+
+def test_the_cost_of_the_workload_itself_does_not_count():
+    assert net(Run("", [30, 90, 50]), Run("", [10, 11, 12])) == \
+        {"operations": 3, "mean": 45.7, "worst": 79}
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: bound.what)
+def test_a_bound_is_kept(bound, brief):
+    assert bound.is_kept(brief), f"{bound.measure(brief)} {bound.unit}, bound {bound.bound}"
+
+
+def test_who_falls_short_of_an_aim_says_why():
+    assert all(bound.why and bound.aim < bound.bound for bound in BOUNDS if bound.aim is not None)
+    assert not any(bound.why for bound in BOUNDS if bound.aim is None)
+
+
+def test_counts_are_the_same_every_time(brief):
+    for kind, workload in (("heap", "a"), ("frames", "full")):
+        again = net(count(kind, "ouroboros", workload), count(kind, "empty", workload))
+        assert again == brief[kind][workload]["ouroboros"]
+    assert count_record("log").costs == [brief["record"]["log"]["instructions"]]
+
+
+@pytest.mark.parametrize(("subject", "workload"), itertools.product(
+    [name for name in HEAPS if name not in ("glibc", "mimalloc", "jemalloc", "tcmalloc")],
+    HEAP_WORKLOADS))
+def test_an_object_keeps_its_contents(subject, workload):
+    assert "live" in run([BENCH, "footprint", subject, workload])
+
+
+def test_a_wrong_word_is_reported():
+    for words, complaint in ((["heap", "nobody", "a"], 'there is no heap "nobody"'),
+                             (["heap", "knr", "z"], 'there is no workload "z"'),
+                             (["record", "shout"], 'there is no record "shout"'), ([], "usage: ")):
+        with pytest.raises(BenchError, match=re.escape(complaint)):
+            run([BENCH, *words])
+
+
+def test_a_missing_library_is_named_with_its_package(monkeypatch):
+    monkeypatch.setattr("bench.counting.LIBRARIES", ("/nowhere",))
+    with pytest.raises(BenchError, match=r"libmimalloc.so.2 is not installed \(Debian: libmimalloc2.0\)"):
+        environment("mimalloc")
+
+
+def test_the_page_shows_what_is_measured_now():
+    """Who changes what it measures runs `make bench`, and looks at what became of it."""
+    text = (ROOT / "docs" / "performance.md").read_text()
+    assert "@" not in text
+    for bound in BOUNDS:
+        assert f"| {bound.what} |" in text
