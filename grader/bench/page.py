@@ -91,7 +91,8 @@ def _boot(numbers: Numbers) -> str:
     return table(["", ""], rows)
 
 
-def _compiler() -> str:
+def compiler() -> str:
+    """What the host's files are compiled with."""
     version = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True)
     return f"GCC {version.stdout.splitlines()[0].split()[-1]}"
 
@@ -105,7 +106,7 @@ def _short(numbers: Numbers) -> str:
 def markdown(numbers: Numbers) -> str:
     """The page."""
     values = {
-        "compiler": _compiler(), "bounds": _bounds(numbers), "footprint": _footprints(numbers),
+        "compiler": compiler(), "bounds": _bounds(numbers), "footprint": _footprints(numbers),
         "plot": "![Instructions an operation, for nine heaps and three workloads](diagrams/performance.svg)",
         "heap": _costs(numbers, "heap", HEAPS, HEAP_WORKLOADS),
         "frames": _costs(numbers, "frames", FRAMES, FRAME_WORKLOADS),

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from bench import page
 from bench.bounds import BOUNDS
 from bench.counting import BENCH, BenchError, Run, costs_in, count, count_record, environment, run
 from bench.measuring import HEAP_WORKLOADS, HEAPS, everything, net
@@ -97,9 +98,10 @@ def test_a_missing_library_is_named_with_its_package(monkeypatch):
         environment("mimalloc")
 
 
-def test_the_page_shows_what_is_measured_now():
-    """Who changes what it measures runs `make bench`, and looks at what became of it."""
+def test_the_page_shows_what_is_measured_now(brief):
+    """Who makes the code faster or slower runs `make bench`. Another compiler counts otherwise."""
     text = (ROOT / "docs" / "performance.md").read_text()
-    assert "@" not in text
     for bound in BOUNDS:
-        assert f"| {bound.what} |" in text
+        measured = page.amount(bound.measure(brief)) if bound.unit == "instructions" and \
+            page.compiler() in text else ""
+        assert f"| {bound.what} | {measured}" in text, f"{measured}; make bench writes the page anew"
