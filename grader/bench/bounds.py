@@ -81,7 +81,7 @@ BOUNDS = [
           "% of RAM"),
     Bound("log, a record of 70 bytes", 1300,
           lambda numbers: numbers["record"]["log"]["instructions"], aim=1100,
-          why="The record has four conversions and a stamp; port and ring take 400, the formatter's "
+          why="The record has three conversions and a stamp; port and ring take 400, the formatter's "
           "interface to a sink the rest. A formatter that writes into its buffer by itself took 60 "
           "less, and lost the sinks."),
     Bound("log, heap calls a record", 0, lambda numbers: numbers["record"]["log"]["heap_calls"],

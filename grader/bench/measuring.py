@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.counting import BENCH, BenchError, Run, count, count_record, name_of, run
+from image import Image, Memory
 from machine import Machine
 from qemu import Config, base_command, qemu_guard, virtual_time
 
@@ -123,22 +124,28 @@ def _image(directory: Path, elf: str, command_line: str) -> Path:
     return iso
 
 
-def _in_machine(iso: Path) -> str:
-    """The console of a machine that runs a test, and resets itself after it."""
-    async def go() -> str:
+def _in_machine(elf: str, iso: Path) -> tuple[str, int]:
+    """
+    The console of a machine that runs a test and resets itself after it, and how many
+    instructions it had carried out when the kernel set its clock.
+    """
+    async def go() -> tuple[str, int]:
         async with Machine(Config(iso, mem=KERNEL_MEMORY)) as machine:
             await machine.wait()
-            return machine.console
+            memory = await Memory.of(machine, Image(Path(elf)))
+            return machine.console, (memory.number("begun_at", "clock.c")
+                                     >> memory.number("instruction_shift", "clock.c"))
     return asyncio.run(go())
 
 
 def _kernel_test(elf: str, directory: Path, test: str, options: str) -> Numbers:
-    console = _in_machine(_image(directory, elf, f"log=info ktest=bench.{test} {options}"))
+    console, clock_at = _in_machine(elf, _image(directory, elf, f"log=info ktest=bench.{test} {options}"))
     match = re.search(r"# bench: (\d+) operations, (\d+) instructions, (\d+) at most", console)
     if not match or "\nok 1 " not in console:
         raise BenchError(f"bench.{test} in the kernel: no numbers:\n{console[-1000:]}")
     nr_operations, total, worst = map(int, match.groups())
-    return {"operations": nr_operations, "mean": round(total / nr_operations, 1), "worst": worst}
+    return {"operations": nr_operations, "mean": round(total / nr_operations, 1), "worst": worst,
+            "clock_at": clock_at}
 
 
 def kernel() -> Numbers:
