@@ -310,34 +310,39 @@ KTEST(log_hard_times, works_with_the_heap_exhausted)
 
 /*
  * Frees objects of many sizes and writes all over them, as a driver with a stale
- * pointer would; then nothing in the heap's free lists means anything. Puts the
- * old contents back afterwards, for the tests that follow.
+ * pointer would, and over the start of each page that had one. Heaps have their free
+ * lists in the one or the other; nothing in them means anything then. Puts the old
+ * contents back afterwards, for the tests that follow.
  */
 KTEST(log_hard_times, works_with_the_heap_destroyed)
 {
-	enum { NR_SIZES = 64, NR_EACH = 4, STALE_BYTES = 16 };
-	static char *objects[NR_SIZES][NR_EACH];
-	static char contents[NR_SIZES][NR_EACH][STALE_BYTES];
+	enum { NR_SIZES = 64, NR_OBJECTS = 4 * NR_SIZES, STALE_BYTES = 16, START_BYTES = 64 };
+	static char *objects[NR_OBJECTS], *pages[NR_OBJECTS];
+	static char contents[NR_OBJECTS][STALE_BYTES], starts[NR_OBJECTS][START_BYTES];
 
-	for (size_t i = 0; i < NR_SIZES * NR_EACH; i++) {
-		objects[i % NR_SIZES][i / NR_SIZES] = kmalloc((i % NR_SIZES + 1) * STALE_BYTES);
-		CHECK(objects[i % NR_SIZES][i / NR_SIZES] != NULL, "object %zu", i);
+	for (size_t i = 0; i < NR_OBJECTS; i++) {
+		objects[i] = kmalloc((i % NR_SIZES + 1) * STALE_BYTES);
+		CHECK(objects[i] != NULL, "object %zu", i);
+		pages[i] = objects[i] - (uintptr_t)objects[i] % PAGE_BYTES;
 	}
-	for (size_t i = 0; i < NR_SIZES * NR_EACH; i++)
-		kfree(objects[i % NR_SIZES][i / NR_SIZES]);
-	for (size_t i = 0; i < NR_SIZES; i++) {
-		for (size_t j = 0; j < NR_EACH; j++) {
-			memcpy(contents[i][j], objects[i][j], STALE_BYTES);
-			memset(objects[i][j], 0xdb, STALE_BYTES);
-		}
+	for (size_t i = 0; i < NR_OBJECTS; i++)
+		kfree(objects[i]);
+	for (size_t i = 0; i < NR_OBJECTS; i++) {
+		memcpy(contents[i], objects[i], STALE_BYTES);
+		memcpy(starts[i], pages[i], START_BYTES);
+	}
+	for (size_t i = 0; i < NR_OBJECTS; i++) {
+		memset(objects[i], 0xdb, STALE_BYTES);
+		memset(pages[i], 0xdb, START_BYTES);
 	}
 	listen(LOG_DEBUG);
 	for (unsigned i = 0; i < 10; i++)
 		log_debug("test: still here %u", i);
 	heard();
-	for (size_t i = 0; i < NR_SIZES; i++)
-		for (size_t j = 0; j < NR_EACH; j++)
-			memcpy(objects[i][j], contents[i][j], STALE_BYTES);
+	for (size_t i = 0; i < NR_OBJECTS; i++) {
+		memcpy(objects[i], contents[i], STALE_BYTES);
+		memcpy(pages[i], starts[i], START_BYTES);
+	}
 	CHECK(count(output, "test: still here") == 10, "got %s", output);
 }
 
