@@ -249,7 +249,7 @@ def test_a_debugger_boots_a_lab_and_looks_into_it(tree):
         terminal.expect("(?m)" + task["problemMatcher"]["background"]["endsPattern"])
         stop = debugger.launch(configuration, tree)
         assert field(stop, "addr") == "0x000000000000fff0"      # the reset vector's offset
-        line = line_of(tree / HEAP, "stats.nr_calls++;")
+        line = line_of(tree / HEAP, "counts.nr_allocated++;")
         mark = debugger.do(f"-break-insert -h -f {tree / HEAP}:{line}")
         assert field(mark, "fullname") == str(tree / HEAP)
 
