@@ -59,7 +59,7 @@ def words():
 def make_words():
     """make's targets and variables."""
     text = sources()["Makefile"] + sources()["grader/instructor.mk"]
-    return set(re.findall(r"^([\w/.]+):", text, re.M)), set(re.findall(r"\$\(([A-Z]+)\)", text))
+    return set(re.findall(r"^([\w/.-]+):", text, re.M)), set(re.findall(r"\$\(([A-Z]+)\)", text))
 
 
 @functools.cache

@@ -19,7 +19,8 @@
  * tag of its page, which tells how far back the slab starts -> number of its slot.
  *
  * What is known of a slot lies in the table, never in the slot: whoever writes to
- * an object that is free spoils its next owner's data, not the lists.
+ * an object that was freed spoils its next owner's data, not the slab. Only when the
+ * whole slab has been given up does such a write reach what pages.h keeps there.
  *
  * Limits: an overrun is noticed when the object is freed, not when it happens, and
  * not if the object fills its slot; use after free is not. A slab whose objects are
