@@ -36,6 +36,7 @@ RECORDS = ("log", "format", "snprintf")
 COMPARED = {"a": ("mimalloc",), "b": ("mimalloc",), "c": LISTS}
 
 LAST_LAB = 4
+KERNEL_ELF = f"build/stage-{LAST_LAB}-bench/kernel.elf"
 KERNEL_MEMORY = "256M"
 NR_BOOTS = 7
 BOOT_LIMIT = 60                     # seconds
@@ -138,7 +139,8 @@ def _in_machine(elf: str, iso: Path) -> tuple[str, int]:
     return asyncio.run(go())
 
 
-def _kernel_test(elf: str, directory: Path, test: str, options: str) -> Numbers:
+def in_kernel(elf: str, directory: Path, test: str, options: str) -> Numbers:
+    """What a test of kernel/bench_test.c counts, in a boot of its own."""
     console, clock_at = _in_machine(elf, _image(directory, elf, f"log=info ktest=bench.{test} {options}"))
     match = re.search(r"# bench: (\d+) operations, (\d+) instructions, (\d+) at most", console)
     if not match or "\nok 1 " not in console:
@@ -150,16 +152,15 @@ def _kernel_test(elf: str, directory: Path, test: str, options: str) -> Numbers:
 
 def kernel() -> Numbers:
     """The same workloads under -icount, with locks, UBSan and stack protector."""
-    elf = f"build/stage-{LAST_LAB}-bench/kernel.elf"
     tests = [*(f"heap_{name}" for name in HEAP_WORKLOADS),
              *(f"frames_{name}" for name in FRAME_WORKLOADS), "record"]
     with tempfile.TemporaryDirectory(prefix="ouroboros-bench-") as name:
         directory = Path(name)
         jobs = [(test, "initramfs=off") for test in tests]
         found = {test: numbers for (test, _), numbers in _in_parallel(
-            jobs, lambda test, options: _kernel_test(elf, directory, test, options))}
+            jobs, lambda test, options: in_kernel(KERNEL_ELF, directory, test, options))}
         for key, options in (("boot", ""), ("boot_without_initramfs", "initramfs=off")):
-            found[key] = _kernel_test(elf, directory, "boot", options.strip())
+            found[key] = in_kernel(KERNEL_ELF, directory, "boot", options)
     return found
 
 
