@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * first_fit.c: a textbook design. One list of free blocks, the last freed first; the
- * first that is large enough is taken, and split. Nothing merges.
+ * lists.c: two textbook designs. Free blocks hang in one list; the first that is large
+ * enough is taken, and split. "first-fit" puts what is freed first, and nothing merges.
+ * "address-ordered" keeps the order of addresses, so that neighbours find and join each
+ * other.
  */
 #include "subjects.h"
 
@@ -14,6 +16,11 @@ struct block {
 #define LEAST_BYTES     (2 * HEADER_BYTES)
 
 static struct block *free_blocks;
+
+static struct block *end_of(struct block *block)
+{
+	return (struct block *)((char *)block + block->nr_bytes);
+}
 
 static void init(char *memory, size_t nr_bytes)
 {
@@ -44,7 +51,7 @@ static void *take(size_t bytes)
 	return NULL;
 }
 
-static void give(void *object)
+static void give_first(void *object)
 {
 	struct block *block = (struct block *)object - 1;
 
@@ -52,6 +59,33 @@ static void give(void *object)
 	free_blocks = block;
 }
 
+static void give_in_order(void *object)
+{
+	struct block *block = (struct block *)object - 1, *before = NULL, *after = free_blocks;
+
+	while (after && after < block) {
+		before = after;
+		after = after->next;
+	}
+	block->next = after;
+	if (after && end_of(block) == after) {
+		block->nr_bytes += after->nr_bytes;
+		block->next = after->next;
+	}
+	if (!before) {
+		free_blocks = block;
+	} else if (end_of(before) == block) {
+		before->nr_bytes += block->nr_bytes;
+		before->next = block->next;
+	} else {
+		before->next = block;
+	}
+}
+
 const struct heap_subject heap_first_fit = {
-	.name = "first-fit", .init = init, .take = take, .give = give,
+	.name = "first-fit", .init = init, .take = take, .give = give_first,
+};
+
+const struct heap_subject heap_address_ordered = {
+	.name = "address-ordered", .init = init, .take = take, .give = give_in_order,
 };
