@@ -42,12 +42,12 @@ HOST_CC    ?= gcc
 bench_labs   = $(filter $(addprefix %/,frame.c heap.c pages.c rescue.c log.c log_filter.c format.c console.c string.c random.c),$(call files_of,$(LAST_LAB)))
 bench_host   = $(wildcard grader/bench/host/*.c grader/bench/textbook/*.c)
 bench_common = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -fvisibility=hidden \
-	-iquote grader/bench -iquote grader/bench/host -iquote kernel
+	-iquote grader/bench -iquote grader/bench/host -iquote kernel -include grader/bench/host/shim.h
 bench_as_in_kernel = -ffreestanding -mgeneral-regs-only -fno-tree-loop-distribute-patterns
 
-build/bench/%.o: %
+build/bench/%.o: % grader/instructor.mk
 	@mkdir -p $(@D)
-	$(call say,HOST,$<) $(HOST_CC) $(bench_common) -include grader/bench/host/shim.h $(bench_flags) $(dependencies) -c -o $@ $<
+	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_flags) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 $(bench_labs:%=build/bench/%.o) build/bench/grader/bench/workloads.c.o: bench_flags = $(bench_as_in_kernel)
 
@@ -63,7 +63,7 @@ $(eval $(call stage,$(BENCH_STAGE),$(call objects_of,$(LAST_LAB),grader/bench gr
 bench_page = docs/performance.md docs/diagrams/performance.svg
 
 bench: bench-build ## measure the allocators, the log and the boot: writes docs/performance.md
-	@$(PYTHON) grader/benchmark.py $(bench_page)
+	@HOST_CC='$(HOST_CC)' $(PYTHON) grader/benchmark.py $(bench_page)
 
 bench-check: bench-build ## only see whether anything is slower than it may be
 	@$(PYTHON) grader/benchmark.py --check $(bench_page)

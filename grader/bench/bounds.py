@@ -57,21 +57,21 @@ BOUNDS = [
     Bound("heap, trace a", 46, _mean("heap", "a")),
     Bound("heap, trace a, against mimalloc", 1.7, _heap_ratio("a", "mimalloc"), "times", 1.6,
           "mimalloc checks nothing: whether a pointer is an object at all, it believes. Ours asks "
-          "the page's tag, computes the slot, and looks whether it is live and its end whole, which "
-          "is half of what `kfree` costs."),
+          "the page's tag, computes the slot, and looks whether it is live and its end whole: "
+          "about half of what `kfree` does."),
     Bound("heap, trace b", 50, _mean("heap", "b")),
     Bound("heap, trace b, against mimalloc", 1.1, _heap_ratio("b", "mimalloc"), "times", 1.0,
           "The same checks; and slabs of few slots often fill up and leave their class's list. With "
           "larger slabs they would not, but the footprint would grow."),
     Bound("heap, trace c, against the fastest list", 4.7, _fastest_list, "times", 1.3,
-          "The fastest list pops and pushes at one head, in nine instructions: no sizes to choose "
-          "among, as all are alike here, and no checks. A class's index, a slot's number and a "
-          "slab's counts alone are more."),
+          "The fastest list only pops and pushes at its head: there are no sizes to choose among, "
+          "as all are alike here, and no checks. A class's index, a slot's number and a slab's "
+          "counts alone are more."),
     Bound("heap, worst operation, rescue included", 500, _worst),
     Bound("heap, footprint of trace a", 1.15, _footprint("a"), "times what is live"),
     Bound("heap, footprint of trace b", 1.25, _footprint("b"), "times what is live"),
     Bound("frames, singles", 25, _mean("frames", "fresh")),
-    Bound("frames, runs", 60, _mean("frames", "runs")),
+    Bound("frames, runs", 30, _mean("frames", "runs")),
     Bound("frames, a refused run", 20, _mean("frames", "refused")),
     Bound("frames, 1 % free against fresh", 1.2,
           lambda numbers: _mean("frames", "full")(numbers) / _mean("frames", "fresh")(numbers),
@@ -81,9 +81,9 @@ BOUNDS = [
           "% of RAM"),
     Bound("log, a record of 70 bytes", 1300,
           lambda numbers: numbers["record"]["log"]["instructions"], aim=1100,
-          why="The record has three conversions and a stamp; port and ring take 400, the formatter's "
-          "interface to a sink the rest. A formatter that writes into its buffer by itself took 60 "
-          "less, and lost the sinks."),
+          why="A third is the port and the ring, the rest are a stamp and three conversions, each "
+          "of which reaches its sink by a call. A formatter that wrote into a buffer of its own "
+          "was hardly faster, and the sinks were lost."),
     Bound("log, heap calls a record", 0, lambda numbers: numbers["record"]["log"]["heap_calls"],
           "calls"),
     Bound("log, a record against snprintf", 0.5,

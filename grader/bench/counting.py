@@ -74,7 +74,9 @@ def run(command: list[str], subject: str = "") -> str:
     except subprocess.TimeoutExpired:
         raise BenchError(f"{' '.join(command)}: did not end within {TIME_LIMIT} s") from None
     if done.returncode != 0:
-        raise BenchError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
+        what = " ".join(command[command.index(BENCH) + 1:] if BENCH in command else command)
+        why = re.findall(r"^bench: (.*)", done.stderr, re.M)
+        raise BenchError(f"{what}: {why[-1] if why else done.stderr.strip() or done.returncode}")
     return done.stdout
 
 

@@ -2,18 +2,21 @@
 """Writes docs/performance.md: page.md.in, with the tables made of what was measured."""
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.bounds import BOUNDS
+from bench.bounds import BOUNDS, Bound
 from bench.measuring import (FRAME_WORKLOADS, FRAMES, HEAP_WORKLOADS, HEAPS, NR_BOOTS, Numbers)
 
 TEMPLATE = Path(__file__).with_name("page.md.in")
 
-NAMES = {"ouroboros": "**Ouroboros**", "first-fit": "first-fit list", "knr": "K&R list",
+NAMES = {"ouroboros": "Ouroboros", "first-fit": "first-fit list", "knr": "K&R list",
          "address-ordered": "address-ordered list", "buddy": "buddy heap", "free-list": "free list"}
+UNITS = {"instructions": "", "times": ", ×", "times what is live": ", × live bytes",
+         "% of RAM": ", % of RAM", "calls": "", "s": ", s"}
 RECORD_NAMES = {"log": "lab 4's logger: format, port and ring", "format": "the kernel's formatter alone, for all of it",
                 "snprintf": "glibc's `snprintf`"}
 
@@ -25,6 +28,11 @@ def amount(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def millions(value: float) -> str:
+    """For what varies from boot to boot, as the firmware waits for devices."""
+    return f"{value / 1e6:.0f} million"
+
+
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table; all columns but the first hold numbers."""
     heads = list(heads)
@@ -32,16 +40,25 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cells(found: Numbers | None) -> list[str]:
-    return [amount(found["mean"]), amount(found["worst"])] if found else ["—", "—"]
+def cell(found: Numbers | None) -> str:
+    """The mean and the worst."""
+    return f"{amount(found['mean'])} / {amount(found['worst'])}" if found else "—"
 
 
-def _costs(numbers: Numbers, kind: str, subjects: Iterable[str], workloads: Iterable[str]) -> str:
-    heads = [head for name in workloads for head in (name, "worst")]
-    return table(["", *heads], (
-        [NAMES.get(subject, subject),
-         *(cell for name in workloads for cell in _cells(numbers[kind][name].get(subject)))]
-        for subject in subjects))
+def _named(subject: str) -> str:
+    return f"**{NAMES[subject]}**" if subject == "ouroboros" else NAMES.get(subject, subject)
+
+
+def _heap(numbers: Numbers) -> str:
+    return table(["mean / worst", *HEAP_WORKLOADS], (
+        [_named(subject), *(cell(numbers["heap"][name].get(subject)) for name in HEAP_WORKLOADS)]
+        for subject in HEAPS))
+
+
+def _frames(numbers: Numbers) -> str:
+    return table(["mean / worst", *map(_named, FRAMES)], (
+        [name, *(cell(numbers["frames"][name].get(subject)) for subject in FRAMES)]
+        for name in FRAME_WORKLOADS))
 
 
 def _footprints(numbers: Numbers) -> str:
@@ -49,23 +66,25 @@ def _footprints(numbers: Numbers) -> str:
         found = numbers["footprint"][name][subject]
         return f"{found['bytes'] / found['live_bytes']:.2f}"
     return table(["", *HEAP_WORKLOADS],
-                 ([NAMES.get(subject, subject), *(ratio(subject, name) for name in HEAP_WORKLOADS)]
+                 ([_named(subject), *(ratio(subject, name) for name in HEAP_WORKLOADS)]
                   for subject in HEAPS))
 
 
 def _bounds(numbers: Numbers) -> str:
-    return table(["what", "measured", "bound", "unit"], (
-        [bound.what, amount(bound.measure(numbers)),
-         amount(bound.bound) + ("" if bound.aim is None else f" (aim {amount(bound.aim)})"), bound.unit]
+    def limit(bound: Bound) -> str:
+        aim = "" if bound.aim is None else f" (aim {amount(bound.aim)})"
+        return f"{amount(bound.bound)}{aim}{'' if bound.is_kept(numbers) else ' **not kept**'}"
+    return table(["what", "measured", "bound"], (
+        [f"{bound.what}{UNITS[bound.unit]}", amount(bound.measure(numbers)), limit(bound)]
         for bound in BOUNDS))
 
 
 def _kernel(numbers: Numbers) -> str:
     workloads = [*(("heap", name) for name in HEAP_WORKLOADS),
                  *(("frames", name) for name in FRAME_WORKLOADS)]
-    return table(["", "host", "worst", "kernel", "worst"], (
-        [f"{kind}, {name}", *_cells(numbers[kind][name]["ouroboros"]),
-         *_cells(numbers["kernel"][f"{kind}_{name}"])] for kind, name in workloads))
+    return table(["mean / worst", "host", "kernel"], (
+        [f"{kind}, {name}", cell(numbers[kind][name]["ouroboros"]),
+         cell(numbers["kernel"][f"{kind}_{name}"])] for kind, name in workloads))
 
 
 def _record(numbers: Numbers) -> str:
@@ -84,9 +103,10 @@ def _boot(numbers: Numbers) -> str:
              f"{boot['prompt_without_initramfs']:.2f} s"],
             ["to the monitor", f"{boot['prompt']:.2f} s"],
             ["instructions of the firmware, GRUB, and the kernel until it sets its clock",
-             amount(clock_at)],
-            ["from there to the monitor, with the initramfs left packed", amount(without - clock_at)],
-            ["to unpack the initramfs", amount(whole - without)],
+             millions(clock_at)],
+            ["from there to the monitor, with the initramfs left packed",
+             f"{round(without - clock_at, -3):,.0f}"],
+            ["to unpack the initramfs", millions(whole - without)],
             ["the kernel, without debugging information", f"{amount(boot['kernel_bytes'])} bytes"],
             ["the initramfs", f"{amount(boot['initramfs_bytes'])} bytes"],
             ["the boot image with GRUB", f"{amount(boot['iso_bytes'])} bytes"]]
@@ -95,8 +115,8 @@ def _boot(numbers: Numbers) -> str:
 
 def compiler() -> str:
     """What the host's files are compiled with."""
-    version = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True)
-    return f"GCC {version.stdout.splitlines()[0].split()[-1]}"
+    version = subprocess.run([os.environ.get("HOST_CC", "gcc"), "--version"], capture_output=True, text=True, check=True)
+    return version.stdout.splitlines()[0]
 
 
 def _short(numbers: Numbers) -> str:
@@ -110,8 +130,8 @@ def markdown(numbers: Numbers) -> str:
     values = {
         "compiler": compiler(), "bounds": _bounds(numbers), "footprint": _footprints(numbers),
         "plot": "![Instructions an operation, for nine heaps and three workloads](diagrams/performance.svg)",
-        "heap": _costs(numbers, "heap", HEAPS, HEAP_WORKLOADS),
-        "frames": _costs(numbers, "frames", FRAMES, FRAME_WORKLOADS),
+        "heap": _heap(numbers),
+        "frames": _frames(numbers),
         "metadata": amount(100 * numbers["metadata"]["bytes"] / numbers["metadata"]["ram_bytes"]),
         "kernel": _kernel(numbers), "record": _record(numbers),
         "kernel_record": amount(numbers["kernel"]["record"]["mean"]),

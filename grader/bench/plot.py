@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measuring import HEAP_WORKLOADS, HEAPS, Numbers
+from bench.page import NAMES
 
 STYLED = Path(__file__).parents[2] / "docs" / "diagrams" / "slab.svg"   # any of them
 
@@ -20,6 +21,11 @@ TOP, BAR, GAP = 74, 15, 12                  # heights
 FIRST, LAST = 5, 20000                      # instructions, at the ends of the axis
 TICKS = (10, 100, 1000, 10000)
 WORKLOADS = {"a": ("blue", "directory"), "b": ("green", "mixture"), "c": ("amber", "stack")}
+
+
+def name_of(subject: str) -> str:
+    """As the tables have it, but short."""
+    return NAMES.get(subject, subject).removesuffix(" list").removesuffix(" heap")
 
 
 def _x(instructions: float) -> float:
@@ -35,8 +41,9 @@ def _legend() -> Iterator[str]:
 
 
 def _axis(bottom: float) -> Iterator[str]:
+    yield f'<text class="small" x="12" y="{bottom + 18}">logarithmic</text>'
     for tick in TICKS:
-        yield f'<path class="none" d="M{_x(tick):.1f} {TOP - 8} V{bottom}"/>'
+        yield f'<path class="none" opacity=".3" d="M{_x(tick):.1f} {TOP - 8} V{bottom}"/>'
         yield f'<text class="small middle" x="{_x(tick):.1f}" y="{bottom + 18}">{tick:,}</text>'
 
 
@@ -45,7 +52,7 @@ def _bars(numbers: Numbers) -> Iterator[str]:
     for subject in HEAPS:
         style = ' class="head"' if subject == "ouroboros" else ""
         middle = y + BAR * len(WORKLOADS) / 2 + 5
-        yield f'<text{style} x="12" y="{middle:.1f}">{subject}</text>'
+        yield f'<text{style} x="12" y="{middle:.1f}">{name_of(subject)}</text>'
         for name in HEAP_WORKLOADS:
             found = numbers["heap"][name].get(subject)
             if found:

@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FRAME_BYTES     4096ul
+#define FIRST_FRAME     256ul           /* at 1 MiB: the kernel has no RAM of its own below */
+#define NR_FRAMES       (1ul << 18)     /* 1 GiB */
+
 struct heap_subject {
 	const char *name;
 	void (*init)(char *memory, size_t nr_bytes);
@@ -22,7 +26,7 @@ struct heap_subject {
 
 struct frame_subject {
 	const char *name;
-	void (*init)(char *memory, size_t nr_frames);   /* the frames [256, 256 + nr_frames) */
+	void (*init)(char *memory, size_t nr_frames);   /* from FIRST_FRAME on */
 	uint64_t (*take)(unsigned order);
 	void (*give)(uint64_t base, unsigned order);
 };

@@ -2,8 +2,8 @@
 /*
  * workload.h: what the benchmark asks of an allocator, one operation after the other.
  *
- * A workload is made before it is run, from its seed alone, so that every allocator
- * gets the same one, on the host as in the kernel.
+ * A workload is made before it is run, from its seed and the number of frames alone, so
+ * that every allocator gets the same one. In the kernel the frames are those it has free.
  */
 #ifndef WORKLOAD_H
 #define WORKLOAD_H

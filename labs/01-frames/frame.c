@@ -203,7 +203,10 @@ static __attribute__((noinline)) void block_merge(size_t block, unsigned order)
 }
 /* END SOLUTION */
 
-/* Exercise 1.4: makes an allocated block free, merged with its buddies as far as they are free. */
+/*
+ * Exercise 1.4: makes an allocated block free, merged with its buddies as far as they are
+ * free. A block of the largest order has a buddy's tag to look at, too, but does not merge.
+ */
 static inline void block_release(size_t block, unsigned order)
 {
 	/* BEGIN SOLUTION 1.4 */
@@ -282,7 +285,7 @@ static const char *block_flaw(size_t block, size_t prev, unsigned order)
 		return "not tagged as free";
 	if (links[block].prev != prev)
 		return "not linked back to the block before it";
-	if (order < FRAME_MAX_ORDER && is_free(buddy_of(block, order), order))
+	if (is_free(buddy_of(block, order), order) && order < FRAME_MAX_ORDER)
 		return "not merged with its buddy";
 	return NULL;
 }

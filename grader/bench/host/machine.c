@@ -36,6 +36,11 @@ void machine_init(size_t ram_bytes)
 	ram.end = ram.base + ram_bytes;
 }
 
+void *machine_ram(void)
+{
+	return phys_to_virt(ram.base);
+}
+
 size_t machine_tables_bytes(void)
 {
 	return tables_used_bytes;
@@ -75,7 +80,7 @@ _Noreturn void panic(const char *message, ...)
 
 _Noreturn void todo(const char *exercise, const char *function)
 {
-	panic("%s: exercise %s is not done", function, exercise);
+	panic("NOT IMPLEMENTED: TODO %s in %s", exercise, function);
 }
 
 uint64_t clock_ms(void)

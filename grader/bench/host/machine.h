@@ -8,6 +8,9 @@
 /* Maps RAM of so many bytes from physical address 1 MiB on. All of it is free. */
 void machine_init(size_t ram_bytes);
 
+/* Where that RAM is mapped. */
+void *machine_ram(void);
+
 /* Bytes that memmap_alloc() has handed out. */
 size_t machine_tables_bytes(void);
 

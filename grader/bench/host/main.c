@@ -29,9 +29,6 @@
 
 #define NR_SITES        1024
 #define HEAP_RAM_BYTES  (64ul << 20)
-#define NR_FRAMES       (1ul << 18)             /* 1 GiB */
-#define FIRST_FRAME     256
-#define FRAME_BYTES     4096ul
 
 static const struct heap_subject *const heaps[] = {
 	&heap_ouroboros, &heap_empty, &heap_malloc,
@@ -131,7 +128,7 @@ static void choose_heap(const char *name)
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	machine_init(HEAP_RAM_BYTES);
 	if (heap->init)
-		heap->init((char *)0x10000000000 + FIRST_FRAME * FRAME_BYTES, HEAP_RAM_BYTES);
+		heap->init(machine_ram(), HEAP_RAM_BYTES);
 }
 
 static size_t resident_bytes(void)
@@ -164,7 +161,8 @@ static void measure_footprint(void)
 		if (op->kind == OP_TAKE) {
 			objects[op->slot] = heap->take(op->size);
 			if (!objects[op->slot])
-				fail("%s: no %u bytes", heap->name, op->size);
+				fail("%s gave NULL for %u bytes, after %zd operations with %zu bytes live",
+				     heap->name, op->size, op - ops, live_bytes);
 			memset(objects[op->slot], pattern, op->size);
 			live_bytes += op->size;
 		} else {
@@ -196,7 +194,7 @@ static void choose_frames(const char *name)
 		fail("there is no frame allocator \"%s\"", name);
 	machine_init(NR_FRAMES * FRAME_BYTES);
 	if (frame->init)
-		frame->init((char *)0x10000000000 + FIRST_FRAME * FRAME_BYTES, NR_FRAMES);
+		frame->init(machine_ram(), NR_FRAMES);
 	printf("%zu bytes of tables for %lu of RAM\n", machine_tables_bytes(), NR_FRAMES * FRAME_BYTES);
 }
 

@@ -8,10 +8,9 @@
 
 #include <string.h>
 
-#define FIRST_FRAME 256ul
 #define PAGE_SHIFT  12
 #define WORD_FRAMES 64ul
-#define MAX_WORDS   ((1ul << 18) / WORD_FRAMES)
+#define MAX_WORDS   (NR_FRAMES / WORD_FRAMES)
 
 static uint64_t free_frames[MAX_WORDS];
 static size_t nr_words, first_word;

@@ -5,9 +5,6 @@
  */
 #include "subjects.h"
 
-#define FIRST_FRAME 256ul
-#define FRAME_BYTES 4096ul
-
 struct free_frame {
 	struct free_frame *next;
 };
