@@ -42,10 +42,14 @@ HOST_CC    ?= gcc
 bench_labs   = $(filter $(addprefix %/,frame.c heap.c pages.c rescue.c log.c log_filter.c format.c console.c string.c random.c),$(call files_of,$(LAST_LAB)))
 bench_host   = $(wildcard grader/bench/host/*.c grader/bench/textbook/*.c)
 bench_common = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -fvisibility=hidden \
+	-fcf-protection=none -fno-stack-protector -fno-stack-clash-protection \
 	-iquote grader/bench -iquote grader/bench/host -iquote kernel -include grader/bench/host/shim.h
 bench_as_in_kernel = -ffreestanding -mgeneral-regs-only -fno-tree-loop-distribute-patterns
 
-build/bench/%.o: % grader/instructor.mk
+build/bench/flags: FORCE
+	$(call remember,$(HOST_CC) $(bench_common) $(bench_as_in_kernel))
+
+build/bench/%.o: % build/bench/flags
 	@mkdir -p $(@D)
 	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_flags) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 

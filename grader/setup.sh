@@ -82,6 +82,7 @@ packages() {
 	has_for_docs furo       |furo                |python3-furo           |python-sphinx-furo|
 	has_for_bench stdio.h   |libc6-dev           |glibc-devel            |glibc             |
 	has_for_bench valgrind  |valgrind            |valgrind               |valgrind          |
+	has_for_bench valgrind/callgrind.h |valgrind |valgrind-devel         |valgrind          |
 	has_for_bench libmimalloc.so.2 |libmimalloc2.0 |mimalloc             |mimalloc          |
 	has_for_bench libjemalloc.so.2 |libjemalloc2 |jemalloc               |jemalloc          |
 	has_for_bench libtcmalloc_minimal.so.4 |libtcmalloc-minimal4 |gperftools-libs |gperftools |

@@ -24,7 +24,7 @@ const char *const log_level_names[NR_LOG_LEVELS] = {
  */
 static char *build_stamp(char *end, enum log_level level)
 {
-	static const char columns[NR_LOG_LEVELS][COLUMN_BYTES] = {
+	static const char columns[NR_LOG_LEVELS][COLUMN_BYTES + 1] = {
 		[LOG_ERROR] = "] error ", [LOG_WARN] = "] warn  ",
 		[LOG_INFO] = "] info  ", [LOG_DEBUG] = "] debug ",
 	};

@@ -28,7 +28,6 @@ struct workload {
 	struct op *ops;
 	size_t nr_ops;
 	size_t nr_setup;        /* the first so many only bring about the state; they are not counted */
-	size_t nr_slots;        /* 0 <= slot < nr_slots */
 };
 
 /* Enough for the longest workload, and for its slots. */

@@ -20,8 +20,6 @@ static uint32_t take(uint32_t size)
 	uint32_t slot = slots[nr_in_use++];
 
 	sizes[slot] = size;
-	if (nr_in_use > made->nr_slots)
-		made->nr_slots = nr_in_use;
 	made->ops[made->nr_ops++] = (struct op){ .kind = OP_TAKE, .slot = slot, .size = size };
 	return slot;
 }

@@ -109,7 +109,7 @@ static _Noreturn void heap_panic(const char *function, const void *where, const 
 /* Stands behind an object that leaves something of its slot over. */
 #define MARK 0xa5u
 
-_Static_assert(SLOT_LIVE >= 2 * PAGE_BYTES, "a slot leaves over a page and a little, at most");
+_Static_assert(SLOT_LIVE >= PAGE_BYTES, "no object leaves over a page of its slot");
 
 /* Notes down what of a slot its object uses, and sets the mark. */
 static inline void object_set_bytes(struct slab *slab, uint32_t slot, uint8_t *object, size_t bytes)
@@ -141,9 +141,10 @@ static inline void *slot_at(const struct slab *slab, uint32_t slot)
 }
 
 /*
- * The number of the slot that starts at `object`, or of none that was ever used. A
- * multiple of slot_bytes, times the reciprocal, is a little over a multiple of 2^32;
- * any other offset is over it by the reciprocal at least.
+ * The number of the slot that starts at `object`; what is the start of none gets a
+ * number that is no less than nr_used. A multiple of slot_bytes, times the reciprocal,
+ * is a little over a multiple of 2^32; any other offset is over it by the reciprocal
+ * at least, or so large that its number is.
  */
 static inline uint32_t slot_of(const struct slab *slab, const void *object)
 {
@@ -209,7 +210,7 @@ void heap_add_locked(void *base, size_t nr_pages)
 }
 
 /*
- * Makes a slab of a run of nr_pages pages: tags the pages, so that a pointer into
+ * Exercise 2.1: makes a slab of a run of nr_pages pages: tags the pages, so that a pointer into
  * them leads here, and lists it in its class. If there is no such run, it calls
  * heap_rescue() for the run's bytes and tries once more. That may have dropped
  * heap_lock, so the class may have come by a slab meanwhile even if there is
@@ -241,14 +242,14 @@ static struct slab *slab_new(struct size_class *class, size_t nr_pages)
 	slab->nr_slots = slab->nr_free = class->nr_slots;
 	slab->nr_used = slab->free = 0;
 	slab->nr_pages = (uint32_t)nr_pages;
-	slab->first_slot = (char *)slab + nr_pages * PAGE_BYTES - slab->nr_slots * slab->slot_bytes;
+	slab->first_slot = (char *)slab + ROUND_UP(HEADER_BYTES(class->nr_slots), HEAP_ALIGN_BYTES);
 	slab_list(slab);
 	return slab;
 	/* END SOLUTION */
 }
 
 /*
- * Takes a slot of a slab with room for an object of `bytes`. A slab that is full
+ * Exercise 2.2: takes a slot of a slab with room for an object of `bytes`. A slab that is full
  * then leaves its class's list. Slots that were given back go first, as they are
  * likelier to be in the CPU's cache.
  */
@@ -316,7 +317,7 @@ void *kzalloc(size_t count, size_t bytes)
 }
 
 /*
- * The slab of an object that is live and whole. For anything else, reports the
+ * Exercise 2.3: the slab of an object that is live and whole. For anything else, reports the
  * mistake of `caller` in the words of heap.h, before anything has changed.
  */
 static inline struct slab *slab_of(void *object, const char *caller)
@@ -352,7 +353,7 @@ static inline void slab_delete(struct slab *slab)
 }
 
 /*
- * Takes an object's slot back into its slab, which has room from now on. A slab
+ * Exercise 2.4: takes an object's slot back into its slab, which has room from now on. A slab
  * that is empty goes back to the pages: a large one at once, any other when the
  * next one is empty, as an object that comes and goes would cost a slab each time.
  */
@@ -395,7 +396,7 @@ void kfree(void *object)
 }
 
 /*
- * The object stays where it is if it fits and leaves less than a page over. When
+ * Exercise 2.5: the object stays where it is if it fits and leaves less than a page over. When
  * it moves, heap_lock is free in between: kmalloc() and kfree() take it themselves.
  */
 void *krealloc(void *object, size_t bytes)
@@ -444,11 +445,25 @@ void heap_stats(struct heap_stats *stats)
 	spin_unlock(&heap_lock);
 }
 
+static bool is_class(const struct size_class *class)
+{
+	return class == &large || (class >= classes && class < classes + ARRAY_LENGTH(classes));
+}
+
+static bool slab_is_listed(const struct slab *slab)
+{
+	if (!slab->prev)
+		return slab->class->with_room == slab;
+	return page_tag(slab->prev) == PAGE_USER && slab->prev->next == slab;
+}
+
 /* Checks a slab's tags, slots, counts and links. Adds to `found` what is in use in it. */
 static void slab_check(struct slab *slab, struct heap_stats *found)
 {
 	uint32_t nr_live = 0, nr_free = 0;
 
+	if (!is_class(slab->class) || slab->nr_used > slab->nr_slots)
+		heap_panic("heap_check", slab, "the slab's header is damaged");
 	for (uint32_t i = 0; i < slab->class->nr_pages; i++)
 		if (page_tag((char *)slab + i * PAGE_BYTES) != PAGE_USER + i)
 			heap_panic("heap_check", slab, "a page of the slab has the wrong tag");
@@ -457,6 +472,8 @@ static void slab_check(struct slab *slab, struct heap_stats *found)
 
 		if (!(slab->slots[slot] & SLOT_LIVE))
 			continue;
+		if (object_bytes(slab, slot) > slab->slot_bytes)
+			heap_panic("heap_check", slab, "the slab's table is damaged");
 		if (!object_is_whole(slab, slot, object))
 			heap_panic("heap_check", object, "overrun");
 		nr_live++;
@@ -467,7 +484,7 @@ static void slab_check(struct slab *slab, struct heap_stats *found)
 		nr_free++;
 	if (nr_live + slab->nr_free != slab->nr_slots || nr_live + nr_free != slab->nr_used)
 		heap_panic("heap_check", slab, "the slab has lost count of its slots");
-	if (slab_has_room(slab) && (slab->prev ? slab->prev->next : slab->class->with_room) != slab)
+	if (slab_has_room(slab) && !slab_is_listed(slab))
 		heap_panic("heap_check", slab, "the slab has room, but is not listed");
 	if (slab_is_empty(slab) && slab != last_emptied)
 		heap_panic("heap_check", slab, "the slab is empty and keeps its pages");
@@ -487,7 +504,7 @@ void heap_check(void)
 			slab_check(phys_to_virt(base), &found);
 	for (size_t i = 0; i < ARRAY_LENGTH(classes); i++)
 		for (struct slab *slab = classes[i].with_room; slab; slab = slab->next)
-			if (slab->class != &classes[i] || !slab_has_room(slab))
+			if (page_tag(slab) != PAGE_USER || slab->class != &classes[i] || !slab_has_room(slab))
 				heap_panic("heap_check", slab, "the slab is in the wrong list");
 	if (found.nr_live != counts.nr_allocated - counts.nr_freed ||
 	    found.live_bytes != counts.live_bytes ||

@@ -143,8 +143,8 @@ static size_t resident_bytes(void)
 }
 
 /*
- * What is resident is counted from before the first object on, in all designs alike. It
- * grows by pages, so the traces are long enough for a page more or less not to matter.
+ * What becomes resident after a first object has come and gone counts as the allocator's,
+ * in all designs alike. It is looked at every so many operations, as asking takes long.
  */
 static void measure_footprint(void)
 {

@@ -7,6 +7,7 @@
 #include <valgrind/callgrind.h>
 
 #include "format.h"
+#include "frame.h"
 #include "heap.h"
 #include "log.h"
 #include "machine.h"
@@ -20,6 +21,9 @@ static volatile struct {
 
 #define MESSAGE "heap: rescue %u: no room for %zu bytes, taking %lu KiB"
 #define STAMP   "[%2lu.%03lu] %-5s "
+
+#define RAM_BYTES (64ul << 20)
+#define NR_BEFORE 1000          /* records that fill the ring */
 
 static char text[256];
 
@@ -55,7 +59,11 @@ bool record_write(const char *name)
 		if (strcmp(ways[i].name, name) != 0)
 			continue;
 		log_level = LOG_DEBUG;
-		ways[i].write();        /* the first time the dynamic linker works as well */
+		machine_init(RAM_BYTES);
+		frame_init();
+		heap_init();
+		for (unsigned j = 0; j < NR_BEFORE; j++)
+			ways[i].write();
 		nr_port_writes = nr_port_reads = 0;
 		heap_stats(&before);
 		CALLGRIND_TOGGLE_COLLECT;
