@@ -88,9 +88,9 @@ def _kernel(numbers: Numbers) -> str:
 
 
 def _record(numbers: Numbers) -> str:
-    return table(["", "instructions", "bytes", "port writes", "port reads", "heap calls"], (
+    return table(["", "instructions", "bytes", "port writes", "port reads", "heap calls", "ns"], (
         [RECORD_NAMES[way], *(amount(found[key]) for key in (
-            "instructions", "bytes", "port_writes", "port_reads", "heap_calls"))]
+            "instructions", "bytes", "port_writes", "port_reads", "heap_calls", "nanoseconds"))]
         for way, found in numbers["record"].items()))
 
 
@@ -104,7 +104,7 @@ def _boot(numbers: Numbers) -> str:
             ["to the monitor", f"{boot['prompt']:.2f} s"],
             ["instructions of the firmware, GRUB, and the kernel until it sets its clock",
              millions(clock_at)],
-            ["from there to the monitor, with the initramfs left packed",
+            ["from there to the end of the kernel's start, with the initramfs left packed",
              f"{round(without - clock_at, -3):,.0f}"],
             ["to unpack the initramfs", millions(whole - without)],
             ["the kernel, without debugging information", f"{amount(boot['kernel_bytes'])} bytes"],

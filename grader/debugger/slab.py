@@ -121,6 +121,8 @@ class SlabAt(Command):
         offset = address - slab.first_slot
         if offset < 0:
             yield f"{address:#x} is in its header."
+        elif offset >= slab.nr_slots * slab.slot_bytes:
+            yield f"{address:#x} is behind its last slot."
         else:
             slot, inside = divmod(offset, slab.slot_bytes)
             where = f", {inside} bytes in" if inside else ""

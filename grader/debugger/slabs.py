@@ -147,14 +147,14 @@ class HeapMemory:
         """Raises a Note unless the numbers in a slab's header can be right."""
         size_class = slab.size_class
         nr_slots, run_bytes = size_class.nr_slots, slab.nr_pages * PAGE_BYTES
-        header_bytes = -(-self._header_bytes(1) // HEAP_ALIGN_BYTES) * HEAP_ALIGN_BYTES
+        header_bytes = -(-self._header_bytes(nr_slots) // HEAP_ALIGN_BYTES) * HEAP_ALIGN_BYTES
         slot_bytes = size_class.slot_bytes or run_bytes - header_bytes
         frame = (slab.address - DIRECT_MAP_BASE) // PAGE_BYTES
         right = {
             "nr_pages": range(1, self.nr_tags - frame + 1) if slab.is_large
             else [size_class.nr_pages],
             "nr_slots": [nr_slots], "slot_bytes": [slot_bytes],
-            "first_slot": [slab.address + run_bytes - nr_slots * slot_bytes],
+            "first_slot": [slab.address + header_bytes],
             "reciprocal": [0xffffffff // slot_bytes + 1],
             "nr_used": range(nr_slots + 1),
             "nr_free": range(nr_slots - slab.nr_used, nr_slots + 1),

@@ -5,6 +5,7 @@
  *     bench heap ALLOCATOR WORKLOAD
  *     bench frames ALLOCATOR WORKLOAD
  *     bench record NAME
+ *     bench time NAME
  *     bench footprint ALLOCATOR WORKLOAD
  *
  * Callgrind counts what a call costs by the place of the call. So operations are
@@ -208,8 +209,10 @@ int main(int nr_arguments, char **arguments)
 {
 	const char *what = nr_arguments > 1 ? arguments[1] : "";
 
-	if (strcmp(what, "record") == 0 && nr_arguments == 3) {
-		if (!record_write(arguments[2]))
+	bool is_timed = strcmp(what, "time") == 0;
+
+	if ((is_timed || strcmp(what, "record") == 0) && nr_arguments == 3) {
+		if (!record_write(arguments[2], is_timed))
 			fail("there is no record \"%s\"", arguments[2]);
 	} else if (strcmp(what, "heap") == 0 && nr_arguments == 4) {
 		choose_heap(arguments[2]);
@@ -225,7 +228,7 @@ int main(int nr_arguments, char **arguments)
 		set_up();
 		count_rounds(round_of_frames);
 	} else {
-		fail("usage: heap|frames|footprint ALLOCATOR WORKLOAD, or: record NAME");
+		fail("usage: heap|frames|footprint ALLOCATOR WORKLOAD, or: record|time NAME");
 	}
 	return 0;
 }
