@@ -6,6 +6,7 @@ are those of the other diagrams, so that it takes the reader's colours.
 """
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def _bars(numbers: Numbers) -> Iterator[str]:
     for subject in HEAPS:
         style = ' class="head"' if subject == "ouroboros" else ""
         middle = y + BAR * len(WORKLOADS) / 2 + 5
-        yield f'<text{style} x="12" y="{middle:.1f}">{name_of(subject)}</text>'
+        yield f'<text{style} x="12" y="{middle:.1f}">{html.escape(name_of(subject))}</text>'
         for name in HEAP_WORKLOADS:
             found = numbers["heap"][name].get(subject)
             if found:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT
@@ -251,6 +252,7 @@ def style(diagram):
 @pytest.mark.parametrize("diagram", DIAGRAMS, ids=lambda diagram: getattr(diagram, "stem", None))
 def test_a_diagram_fits_a_phone_and_both_colour_schemes(diagram):
     text = diagram.read_text()
+    ElementTree.fromstring(text)        # a browser shows what comes before the first mistake
     width = re.search(r'viewBox="0 0 (\d+) \d+"', text)
     assert int(width[1]) <= 440 and "<title>" in text and "<desc>" in text
     assert not re.search(r"<script|<image|href=", text)
