@@ -285,7 +285,7 @@ static const char *block_flaw(size_t block, size_t prev, unsigned order)
 		return "not tagged as free";
 	if (links[block].prev != prev)
 		return "not linked back to the block before it";
-	if (is_free(buddy_of(block, order), order) && order < FRAME_MAX_ORDER)
+	if (order < FRAME_MAX_ORDER && is_free(buddy_of(block, order), order))
 		return "not merged with its buddy";
 	return NULL;
 }
