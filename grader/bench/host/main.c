@@ -14,13 +14,11 @@
  * for callgrind: it fills every object with a pattern, looks whether that is still
  * there in the end, and says how much memory was taken at the most.
  */
-#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 #include <valgrind/callgrind.h>
 
 #include "machine.h"
