@@ -1,6 +1,7 @@
 """Lets the tests import the grader's modules, and grade labs as a user would."""
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ from machine import Outcome  # noqa: E402
 for name in build.NOT_OURS:
     os.environ.pop(name, None)
 os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+
+# A script that runs the tests in the background has SIGINT ignored, and so would what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def grade(*arguments: str, directory: Path) -> tuple[int, list[dict], str]:
