@@ -28,25 +28,27 @@ class Bound:
         return self.measure(numbers) <= (self.bound if self.aim is None else self.aim)
 
 
-def _mean(kind: str, workload: str, subject: str = "ouroboros") -> Callable[[Numbers], float]:
+Measure = Callable[[Numbers], float]
+
+
+def _mean(kind: str, workload: str, subject: str = "ouroboros") -> Measure:
     return lambda numbers: numbers[kind][workload][subject]["mean"]
 
 
-def _heap_ratio(workload: str, other: str) -> Callable[[Numbers], float]:
-    return lambda numbers: (numbers["heap"][workload]["ouroboros"]["mean"]
-                            / numbers["heap"][workload][other]["mean"])
+def _record(way: str, what: str = "instructions") -> Measure:
+    return lambda numbers: numbers["record"][way][what]
+
+
+def _footprint(workload: str) -> Measure:
+    return lambda numbers: numbers["footprint"][workload]["ouroboros"]["ratio"]
+
+
+def _ratio(over: Measure, under: Measure) -> Measure:
+    return lambda numbers: over(numbers) / under(numbers)
 
 
 def _fastest_list(numbers: Numbers) -> float:
-    return (numbers["heap"]["c"]["ouroboros"]["mean"]
-            / min(numbers["heap"]["c"][name]["mean"] for name in LISTS))
-
-
-def _footprint(workload: str) -> Callable[[Numbers], float]:
-    def ratio(numbers: Numbers) -> float:
-        found = numbers["footprint"][workload]["ouroboros"]
-        return found["bytes"] / found["live_bytes"]
-    return ratio
+    return min(numbers["heap"]["c"][name]["mean"] for name in LISTS)
 
 
 def _worst(numbers: Numbers) -> float:
@@ -55,15 +57,18 @@ def _worst(numbers: Numbers) -> float:
 
 BOUNDS = [
     Bound("heap, trace a", 46, _mean("heap", "a")),
-    Bound("heap, trace a, against mimalloc", 1.7, _heap_ratio("a", "mimalloc"), "times", 1.6,
+    Bound("heap, trace a, against mimalloc", 1.7, _ratio(_mean("heap", "a"),
+          _mean("heap", "a", "mimalloc")), "times", 1.6,
           "mimalloc checks nothing: whether a pointer is an object at all, it believes. Ours asks "
           "the page's tag, computes the slot, and looks whether it is live, and whole if its slot "
           "has a byte to tell by: about half of what `kfree` does."),
     Bound("heap, trace b", 50, _mean("heap", "b")),
-    Bound("heap, trace b, against mimalloc", 1.1, _heap_ratio("b", "mimalloc"), "times", 1.0,
+    Bound("heap, trace b, against mimalloc", 1.1, _ratio(_mean("heap", "b"),
+          _mean("heap", "b", "mimalloc")), "times", 1.0,
           "The same checks; and slabs of few slots often fill up and leave their class's list. With "
           "larger slabs they would not, but the footprint would grow."),
-    Bound("heap, trace c, against the fastest list", 4.7, _fastest_list, "times", 1.3,
+    Bound("heap, trace c, against the fastest list", 4.7,
+          _ratio(_mean("heap", "c"), _fastest_list), "times", 1.3,
           "The fastest list only pops and pushes at its head: there are no sizes to choose among, "
           "as all are alike here, and no checks. A class's index, a slot's number and a slab's "
           "counts alone are more."),
@@ -74,20 +79,14 @@ BOUNDS = [
     Bound("frames, runs", 30, _mean("frames", "runs")),
     Bound("frames, a refused run", 20, _mean("frames", "refused")),
     Bound("frames, 1 % free against fresh", 1.2,
-          lambda numbers: _mean("frames", "full")(numbers) / _mean("frames", "fresh")(numbers),
-          "times"),
-    Bound("frames, metadata", 0.25,
-          lambda numbers: 100 * numbers["metadata"]["bytes"] / numbers["metadata"]["ram_bytes"],
-          "% of RAM"),
-    Bound("log, a record of 70 bytes", 1400,
-          lambda numbers: numbers["record"]["log"]["instructions"], aim=1100,
+          _ratio(_mean("frames", "full"), _mean("frames", "fresh")), "times"),
+    Bound("frames, metadata", 0.25, lambda numbers: numbers["metadata"]["percent"], "% of RAM"),
+    Bound("log, a record of 70 bytes", 1400, _record("log"), aim=1100,
           why="Half of it are three conversions and the text between them, the other half stamp, "
           "port and ring, which pushes a record out for every one that comes in. A formatter that "
           "wrote straight into a buffer was hardly faster, and the sinks were lost."),
-    Bound("log, heap calls a record", 0, lambda numbers: numbers["record"]["log"]["heap_calls"],
-          "calls"),
-    Bound("log, a record against snprintf", 0.5,
-          lambda numbers: (numbers["record"]["log"]["instructions"]
-                           / numbers["record"]["snprintf"]["instructions"]), "times"),
+    Bound("log, heap calls a record", 0, _record("log", "heap_calls"), "calls"),
+    Bound("log, a record against snprintf", 0.5, _ratio(_record("log"), _record("snprintf")),
+          "times"),
     Bound("boot, to the monitor at log=info", 0.6, lambda numbers: numbers["boot"]["prompt"], "s"),
 ]

@@ -23,7 +23,8 @@ from typing import Any
 
 from bench.counting import BENCH, BenchError, Run, count, count_record, name_of, run
 from image import Image, Memory
-from machine import Machine
+from lab import available
+from machine import PROMPT, Machine
 from qemu import Config, base_command, qemu_guard, virtual_time
 
 HEAPS = ("ouroboros", "glibc", "mimalloc", "jemalloc", "tcmalloc",
@@ -38,12 +39,12 @@ RECORDS = ("log", "format", "snprintf")
 # What the bounds compare with; a list that is in pieces takes callgrind minutes.
 COMPARED = {"a": ("mimalloc",), "b": ("mimalloc",), "c": LISTS}
 
-LAST_LAB = 4
+LAST_LAB = max(available())
 KERNEL_ELF = f"build/stage-{LAST_LAB}-bench/kernel.elf"
 KERNEL_MEMORY = "256M"
 NR_BOOTS = 7
 BOOT_LIMIT = 60                     # seconds
-FIRST_LINE, PROMPT = b"Ouroboros", b"ouroboros> "
+FIRST_LINE = b"Ouroboros"
 
 Numbers = dict[str, Any]
 
@@ -85,11 +86,11 @@ def frames(briefly: bool) -> Numbers:
 
 def _footprint(subject: str, workload: str) -> Numbers:
     printed = Run(run([BENCH, "footprint", name_of(subject), workload], subject), [])
-    return {"bytes": printed.number("bytes"), "live_bytes": printed.number("live")}
+    return {"ratio": printed.number("bytes") / printed.number("live")}
 
 
 def footprint(briefly: bool) -> Numbers:
-    """Resident memory at its peak, and live bytes at theirs. Also checks every object's contents."""
+    """Resident memory at its peak over live bytes at theirs. Also checks every object's contents."""
     subjects = HEAPS[:1] if briefly else HEAPS
     jobs = [(subject, workload) for workload in HEAP_WORKLOADS for subject in subjects]
     found = dict(_in_parallel(jobs, _footprint))
@@ -100,7 +101,7 @@ def footprint(briefly: bool) -> Numbers:
 def metadata() -> Numbers:
     """What the frame allocator's tables take of the RAM that they describe."""
     printed = Run(run([BENCH, "frames", "ouroboros", "refused"]), [])
-    return {"bytes": printed.number("bytes of tables"), "ram_bytes": printed.number("of RAM")}
+    return {"percent": 100 * printed.number("bytes of tables") / printed.number("of RAM")}
 
 
 def record() -> Numbers:
@@ -129,7 +130,7 @@ def _image(iso: Path, elf: str, command_line: str) -> Path:
     return iso
 
 
-def _in_machine(elf: str, iso: Path) -> tuple[str, int]:
+def _in_machine(iso: Path) -> tuple[str, int]:
     """
     The console of a machine that runs a test and resets itself after it, and how many
     instructions it had carried out when the kernel set its clock.
@@ -137,16 +138,17 @@ def _in_machine(elf: str, iso: Path) -> tuple[str, int]:
     async def go() -> tuple[str, int]:
         async with Machine(Config(iso, mem=KERNEL_MEMORY)) as machine:
             await machine.wait()
-            memory = await Memory.of(machine, Image(Path(elf)))
+            memory = await Memory.of(machine, Image(Path(KERNEL_ELF)))
             return machine.console, (memory.number("begun_at", "clock.c")
                                      >> memory.number("instruction_shift", "clock.c"))
     return asyncio.run(go())
 
 
-def in_kernel(elf: str, directory: Path, test: str, options: str) -> Numbers:
+def in_kernel(directory: Path, test: str, options: str) -> Numbers:
     """What a test of kernel/bench_test.c counts, in a boot of its own."""
-    iso = _image(directory / f"{test}{len(options)}.iso", elf, f"log=info ktest=bench.{test} {options}")
-    console, clock_at = _in_machine(elf, iso)
+    iso = _image(directory / f"{test}{len(options)}.iso", KERNEL_ELF,
+                 f"log=info ktest=bench.{test} {options}")
+    console, clock_at = _in_machine(iso)
     match = re.search(r"# bench: (\d+) operations, (\d+) instructions, (\d+) at most", console)
     if not match or f"\nok 1 bench.{test}\n" not in console:
         raise BenchError(f"bench.{test} in the kernel: no numbers:\n{console[-1000:]}")
@@ -163,9 +165,9 @@ def kernel() -> Numbers:
         directory = Path(name)
         jobs = [(test, "initramfs=off") for test in tests]
         found = {test: numbers for (test, _), numbers in _in_parallel(
-            jobs, lambda test, options: in_kernel(KERNEL_ELF, directory, test, options))}
+            jobs, lambda test, options: in_kernel(directory, test, options))}
         for key, options in (("boot", ""), ("boot_without_initramfs", "initramfs=off")):
-            found[key] = in_kernel(KERNEL_ELF, directory, "boot", options)
+            found[key] = in_kernel(directory, "boot", options)
     return found
 
 
@@ -180,7 +182,7 @@ def _boot_once(iso: Path) -> tuple[float, float]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, preexec_fn=qemu_guard()) as process:
         try:
-            while not console.endswith(PROMPT):
+            while not console.endswith(PROMPT.encode()):
                 left = begin + BOOT_LIMIT - time.monotonic()
                 ready, _, _ = select.select([process.stdout], [], [], max(left, 0))
                 piece = os.read(process.stdout.fileno(), 65536) if ready else b""

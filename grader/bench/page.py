@@ -17,7 +17,8 @@ NAMES = {"ouroboros": "Ouroboros", "first-fit": "first-fit list", "knr": "K&R li
          "address-ordered": "address-ordered list", "buddy": "buddy heap", "free-list": "free list"}
 UNITS = {"instructions": "", "times": ", ×", "times what is live": ", × live bytes",
          "% of RAM": ", % of RAM", "calls": "", "s": ", s"}
-RECORD_NAMES = {"log": "lab 4's logger: format, port and ring", "format": "the kernel's formatter alone, for all of it",
+RECORD_NAMES = {"log": "lab 4's logger: format, port and ring",
+                "format": "the kernel's formatter alone, for all of it",
                 "snprintf": "glibc's `snprintf`"}
 
 
@@ -62,12 +63,9 @@ def _frames(numbers: Numbers) -> str:
 
 
 def _footprints(numbers: Numbers) -> str:
-    def ratio(subject: str, name: str) -> str:
-        found = numbers["footprint"][name][subject]
-        return f"{found['bytes'] / found['live_bytes']:.2f}"
-    return table(["", *HEAP_WORKLOADS],
-                 ([_named(subject), *(ratio(subject, name) for name in HEAP_WORKLOADS)]
-                  for subject in HEAPS))
+    return table(["", *HEAP_WORKLOADS], (
+        [_named(subject), *(f"{numbers['footprint'][name][subject]['ratio']:.2f}"
+                            for name in HEAP_WORKLOADS)] for subject in HEAPS))
 
 
 def _bounds(numbers: Numbers) -> str:
@@ -115,13 +113,14 @@ def _boot(numbers: Numbers) -> str:
 
 def compiler() -> str:
     """What the host's files are compiled with."""
-    version = subprocess.run([os.environ.get("HOST_CC", "gcc"), "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run([os.environ.get("HOST_CC", "gcc"), "--version"], capture_output=True,
+                             text=True, check=True)
     return version.stdout.splitlines()[0]
 
 
 def _short(numbers: Numbers) -> str:
-    found = [f"- **{bound.what}**: {amount(bound.measure(numbers))}, aim {amount(bound.aim)}. {bound.why}"
-             for bound in BOUNDS if bound.aim is not None and not bound.is_aimed_at(numbers)]
+    found = [f"- **{bound.what}**: {amount(bound.measure(numbers))}, aim {amount(bound.aim)}. "
+             f"{bound.why}" for bound in BOUNDS if bound.aim is not None and not bound.is_aimed_at(numbers)]
     return "\n".join(found) or "Nothing."
 
 
@@ -129,10 +128,11 @@ def markdown(numbers: Numbers) -> str:
     """The page."""
     values = {
         "compiler": compiler(), "bounds": _bounds(numbers), "footprint": _footprints(numbers),
-        "plot": "![Instructions an operation, for nine heaps and three workloads](diagrams/performance.svg)",
+        "plot": "![Instructions an operation, for nine heaps and three workloads]"
+                "(diagrams/performance.svg)",
         "heap": _heap(numbers),
         "frames": _frames(numbers),
-        "metadata": amount(100 * numbers["metadata"]["bytes"] / numbers["metadata"]["ram_bytes"]),
+        "metadata": amount(numbers["metadata"]["percent"]),
         "kernel": _kernel(numbers), "record": _record(numbers),
         "kernel_record": amount(numbers["kernel"]["record"]["mean"]),
         "text": f"```text\n{numbers['record']['log']['text']}\n```",

@@ -11,7 +11,7 @@ import pytest
 from bench import page
 from bench.bounds import BOUNDS
 from bench.counting import BENCH, BenchError, Run, costs_in, count, count_record, environment, run
-from bench.measuring import (HEAP_WORKLOADS, HEAPS, KERNEL_ELF, footprint, frames, heap, in_kernel,
+from bench.measuring import (HEAP_WORKLOADS, HEAPS, footprint, frames, heap, in_kernel,
                              metadata, net, record)
 from lab import ROOT
 
@@ -97,7 +97,7 @@ def test_an_object_keeps_its_contents(subject, workload):
 
 
 def test_the_kernel_runs_the_same_workload(brief, tmp_path):
-    found = in_kernel(KERNEL_ELF, tmp_path, "heap_a", "initramfs=off")
+    found = in_kernel(tmp_path, "heap_a", "initramfs=off")
     ours = brief["heap"]["a"]["ouroboros"]
     assert found["operations"] == ours["operations"]
     assert ours["mean"] < found["mean"] <= 3 * ours["mean"], "with its locks and UBSan"
