@@ -19,7 +19,7 @@ from bench import page, plot
 from bench.bounds import BOUNDS
 from bench.counting import BenchError
 from bench.measuring import Numbers, everything
-from qemu import MachineError
+from machine.host import MachineError
 
 
 def show(console: Console, numbers: Numbers) -> list[str]:

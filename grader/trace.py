@@ -9,90 +9,13 @@ status is 1 if there is none.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
-import os
-import shlex
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
-import recording as recordings
-from outline import RESCUE, outline
-from picture import Caption, Picture
-from qemu import Config, MachineError
-from recording import Recording
-from rewind import lines_of, record, replayed
-from terminal import add_machine, clean_up_when_told_to_end, machine_of
-
-TELLING = Path(__file__).resolve().parent / "debugger/story.py"
-LIMIT = 300             # seconds for GDB: many times what it takes
-
-
-def watch(recording: Recording) -> dict[str, Any] | None:
-    """What happened around heap_rescue: see debugger/story.py. None if nobody called it."""
-    with replayed(recording, TELLING) as (gdb, variables), \
-            tempfile.NamedTemporaryFile(prefix="ouroboros-") as file:
-        environment = {**os.environ, **variables, "OUROBOROS_STORY": file.name}
-        try:
-            done = subprocess.run([*gdb, "-batch"], env=environment, stdin=subprocess.DEVNULL,
-                                  text=True, capture_output=True, timeout=LIMIT, check=False)
-        except subprocess.TimeoutExpired:
-            raise MachineError(f"the recording was not replayed within {LIMIT} s") from None
-        told = Path(file.name).read_text()
-    if not told:
-        last = (done.stderr.strip().splitlines() or ["GDB said nothing"])[-1]
-        raise MachineError(f"the recording could not be followed: {last}")
-    story: dict[str, Any] | None = json.loads(told)
-    return story
-
-
-def _title(story: dict[str, Any]) -> str:
-    """What the picture shows, in the kernel's words if it has any."""
-    first = story["calls"][0]["function"]
-    if story["ending"] == "cut":
-        return f"{first} calls {RESCUE}, and goes on for longer than can be drawn"
-    if story["ending"] != "returns":
-        return story["report"] or f"{first} calls {RESCUE}, and does not return"
-    held = {event["lock"]: event["what"] for event in story["events"] if event["lock"]}
-    kept = [lock for lock, what in held.items() if what != "releases"]
-    locks = f"{', '.join(kept)} stays locked" if kept else "every lock is released"
-    returned = f" returns {str(story['rescued']).lower()}"
-    return f"{RESCUE}{returned}, {first} returns, and {locks}"
-
-
-def caption(story: dict[str, Any], given: argparse.Namespace) -> Caption:
-    """The words around the picture, its own recipe among them."""
-    words = {"LAB": given.lab, "VARIANT": given.variant, "PATCH": given.patch, "LOG": given.log,
-             "TEST": given.test, "OPTIONS": given.options,
-             "MEM": given.mem if given.mem != Config.mem else "",
-             "TYPE": "; ".join(given.type)}
-    settings = [f"{name}={shlex.quote(word)}" for name, word in words.items() if word]
-    run = [f"lab {given.lab}", given.variant and f"variant {given.variant}", f"log={given.log}",
-           *(f"“{line}” typed" for line in given.type)]
-    return Caption(
-        title=_title(story), run=", ".join(filter(None, run)), above=story["above"],
-        command=" ".join(["make trace", *settings]), ends_badly=story["ending"] != "returns",
-        waits_for=story["events"][-1]["lock"] if story["ending"] == "waits" else "")
-
-
-def draw(config: Config, given: argparse.Namespace) -> int:
-    """Records that machine, and draws what the command line says."""
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
-        empty = recordings.new(Path(directory), config, given.elf)
-        story = watch(asyncio.run(record(empty, given.type)))
-    if story is None:
-        print(f"trace.py: {RESCUE} was not called in this boot, so there is nothing to draw. "
-              "Try: make trace LAB=3", file=sys.stderr)
-        return 1
-    words = caption(story, given)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(Picture(outline(story), story["nr_instructions"], words).svg())
-    print(f"{given.out}: {words.title}; {story['nr_instructions']:,} instructions from "
-          f"{story['calls'][0]['function']} on")
-    return 0
+from debugger.arguments import add_machine, lines_of, machine_of
+from debugger.foreground import clean_up_when_told_to_end
+from debugger.trace import draw
+from machine.host import MachineError
 
 
 def main(words: list[str]) -> int:

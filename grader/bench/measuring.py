@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.counting import BENCH, BenchError, Run, count, count_record, name_of, run
-from image import Image, Memory
-from lab import available
-from machine import PROMPT, Machine
-from qemu import Config, base_command, qemu_guard, virtual_time
+from course.lab import available
+from machine.image import Image, Memory
+from machine.machine import Machine
+from machine.prompt import ends_in_prompt
+from machine.qemu import Config, base_command, qemu_guard, virtual_time
 
 HEAPS = ("ouroboros", "glibc", "mimalloc", "jemalloc", "tcmalloc",
          "first-fit", "address-ordered", "knr", "buddy")
@@ -182,7 +183,7 @@ def _boot_once(iso: Path) -> tuple[float, float]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, preexec_fn=qemu_guard()) as process:
         try:
-            while not console.endswith(PROMPT.encode()):
+            while not ends_in_prompt(console):
                 left = begin + BOOT_LIMIT - time.monotonic()
                 ready, _, _ = select.select([process.stdout], [], [], max(left, 0))
                 piece = os.read(process.stdout.fileno(), 65536) if ready else b""

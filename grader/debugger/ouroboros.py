@@ -10,9 +10,7 @@ directory = str(Path(__file__).resolve().parent.parent)
 if directory not in sys.path:
     sys.path.append(directory)
 
-import debugger.all_commands  # noqa: E402
-import debugger.endings  # noqa: E402
-import debugger.printers  # noqa: E402
+from debugger.inside import all_commands, endings, printers  # noqa: E402, F401
 
-debugger.all_commands.define()
-debugger.printers.register()
+all_commands.define()
+printers.register()

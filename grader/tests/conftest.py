@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-GRADER = Path(__file__).resolve().parent.parent
+GRADER = Path(__file__).resolve().parents[1]
 ROOT = GRADER.parent
 sys.path.insert(0, str(GRADER))
 
-import build  # noqa: E402
-import ktap  # noqa: E402
-from judge import Results  # noqa: E402
-from machine import Outcome  # noqa: E402
+from course import build  # noqa: E402
+from judging import ktap  # noqa: E402
+from judging.record import Results  # noqa: E402
+from machine.abi import Outcome  # noqa: E402
 
 # Programs are started as from a shell, not from the make that runs the tests, and git as
 # somebody has it who has set up nothing.

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from conftest import ROOT
-from handout import LEFT_OUT
+from course.handout import LEFT_OUT
 from markdown_it import MarkdownIt
 
 # Blocks that are not typed line by line: by the first word behind the three backticks. "sh" is a

@@ -5,8 +5,8 @@ import sys
 
 from conftest import GRADER, ROOT
 
-import lab
-from handout import NAME
+from course import lab
+from course.handout import NAME
 
 LABS = [lab.load(path) for path in lab.available().values()]
 

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Grades a class: every submission by one independent command, so many at a time.
+
+    grade.py class DIR_OR_ARCHIVES… [-j N] --out REPORT/ [--lab N …] [--again]
+
+A directory stands for the submissions in it: subdirectories and archives. One that has a labs/
+is itself a submission.
+
+    REPORT/results/NAME.json    what `grade.py --tree … --json` wrote (judging/result.py)
+    REPORT/logs/NAME.txt        what it printed
+    REPORT/index.html, grades.csv           made of all results (report.py)
+
+The results are all the state there is. One is kept, and its submission not graded again, if it
+is trustworthy, for the same labs and files, and younger than the grader and the labs. Thus the
+same command, given again, resumes. A command that fails, or does not end within LIMIT, is
+repeated once after all others; if that does not help either, its result says why.
+
+Exit status: 0 all are graded, 2 usage, 3 some are to be graded again, or were not reached.
+"""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from classroom import report
+from classroom.grading import GRADER, LIMIT, Classroom, tree_changed_at
+from classroom.intake import Candidate, Refused, find
+from classroom.progress import Watcher
+from course.archive import shown
+from course.lab import NoSuchLab, select
+from course.table import LabError
+from reports.results import Result, read
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Lets nobody else grade into `out` meanwhile. Raises Refused."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"{out}: another grade.py class is at work in it") from None
+        yield
+
+
+async def _grade(classroom: Classroom, candidates: list[Candidate], jobs: int, watcher: Watcher
+                 ) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    await classroom.grade(candidates, jobs, watcher)
+
+
+def _summary(results: list[Result]) -> str:
+    again = [result.name for result in results if result.again]
+    full = sum(1 for result in results if not result.again and result.points == result.max)
+    text = f"{len(results)} submissions: {full} with full points, " \
+           f"{len(results) - full - len(again)} lost points"
+    return text + (f", {len(again)} to be graded again: {', '.join(map(shown, again))}"
+                   if again else "")
+
+
+def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> int:
+    """Does what the command line asks for. Raises Refused, LabError or NoSuchLab."""
+    candidates, others = find(options.submissions, options.out)
+    labs = [lab.name for lab in select(options.lab)]
+    console = Console(highlight=False, markup=False)
+    for other in others:
+        print(f"grade.py class: not graded, as it is no archive: {shown(str(other))}",
+              file=sys.stderr)
+    with _alone(options.out):
+        classroom = Classroom(options.out, labs, grader, limit)
+        if not options.again:
+            classroom.check_labs()
+        changed_at = tree_changed_at()
+        waiting = [candidate for candidate in candidates
+                   if options.again or not classroom.is_graded(candidate, changed_at)]
+        if kept := len(candidates) - len(waiting):
+            console.print(f"{kept} of {len(candidates)} were graded before")
+        with Watcher(console, len(waiting)) as watcher:
+            try:
+                asyncio.run(_grade(classroom, waiting, options.jobs, watcher))
+            except (KeyboardInterrupt, asyncio.CancelledError):
+                print(f"grade.py class: interrupted; {kept + watcher.nr_done} of {len(candidates)} "
+                      "are graded. The same command goes on with the others.", file=sys.stderr)
+                return 3
+        results = [read(classroom.result_file(candidate)) for candidate in candidates]
+        console.print(_summary(results), soft_wrap=True)
+        complete = report.make(report.find([classroom.results]), options.out)
+        return 0 if complete and not any(result.again for result in results) else 3
+
+
+def main(arguments: list[str], grader: Sequence[str] = GRADER, limit: float = LIMIT) -> int:
+    """`grade.py class`; `grader` is the command that grades one submission."""
+    parser = argparse.ArgumentParser(prog="grade.py class", description=__doc__.splitlines()[0],
+                                     epilog=__doc__.strip().splitlines()[-1])
+    parser.add_argument("submissions", nargs="+", type=Path, metavar="DIR_OR_ARCHIVE",
+                        help="a directory of submissions, or a submission")
+    parser.add_argument("--out", type=Path, required=True, metavar="REPORT",
+                        help="the directory for results and report")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
+                        help="submissions at a time (%(default)s)")
+    parser.add_argument("--lab", action="append", default=[], metavar="N",
+                        help="a lab's number or name; may be given several times (all)")
+    parser.add_argument("--again", action="store_true",
+                        help="grade also what was graded before and has not changed")
+    options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error("--jobs must be at least 1")
+    try:
+        return _run(options, grader, limit)
+    except (Refused, NoSuchLab) as error:
+        print(f"grade.py class: {error}", file=sys.stderr)
+        return 2
+    except LabError as error:
+        print(f"grade.py class: {error}", file=sys.stderr)
+        return 3

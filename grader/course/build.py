@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: MIT
+"""Has `make` build stages and boot images, one make at a time.
+
+The Makefile knows how; this file knows what can go wrong and whose fault that is: the
+compiler's or linker's complaint is the student's (BuildFailure), as is what a file of theirs
+does that it has no business to (Misconduct); all else is ours (MachineError).
+"""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import AsyncIterator, Callable
+
+from course.lab import students_sources
+from machine import sandbox
+from machine.host import ROOT, MachineError
+from machine.image import Image
+
+LOCK_RETRY = 0.02           # seconds
+MAKE_LIMIT = 120            # seconds of the host's time
+MAX_ERRORS = 5              # lines shown of a compiler's output
+MAX_LETTERS = 500           # of each
+MAX_OUTPUT_BYTES = 1 << 20  # looked at, from the beginning and from the end
+PROBE = "build/obj/kernel/string.c.o"
+BLANK_LINE = b"x" * 500     # a command line to be filled in: BOOTINFO_MAX_STRING is 512
+
+# An error at a line of a source file, or a symbol that the linker misses or has twice: what
+# there is to show of a build that failed.
+_COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
+                        r"|undefined reference to|multiple definition of|relocation truncated to fit")
+
+# make's own word on which object or kernel it could not make.
+_BROKEN = re.compile(r"^make: \*\*\* \[.*: (build/(?:obj/\S+\.o|stage-\S+/kernel\.elf))\] ", re.M)
+
+# What a user's own make may have put into our environment, and must not reach ours.
+NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
+             "LAB", "VARIANT", "PATCH", "LOG", "MEM", "FIRMWARE", "ACCEL", "TEST", "OPTIONS",
+             "CMDLINE", "BREAK", "ISO", "INITRAMFS", "OUT", "RECORDING", "STOPPED", "TYPE", "V"}
+
+
+class BuildFailure(Exception):
+    """The sources do not compile or link. The message holds the compiler's first errors."""
+
+
+class Misconduct(Exception):
+    """A student's file does what it has no business to. The message says what."""
+
+
+# Looks into a compiled object, and beside it the dependency file that the compiler wrote, OBJECT.d;
+# the second argument is the path of the source. Gives a sentence for each thing that the file has
+# no business to do. judging/conduct.py has the one that counts.
+Inspect = Callable[[Path, str], list[str]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What to build: a lab's stage, perhaps changed by a patch."""
+    lab: int
+    patch: Path | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        return [f"LAB={self.lab}", *([f"PATCH={self.patch}"] if self.patch else [])]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Sources and what was built from them."""
+    root: Path = ROOT
+    foreign: bool = False       # holds what somebody else wrote: make runs in the sandbox
+
+    def make(self, private: Path, *arguments: str) -> list[str]:
+        """The command that runs make here, with `private` for what it needs meanwhile."""
+        command = ["make", "--silent", "--no-print-directory", *arguments]
+        if not self.foreign:
+            return command
+        return sandbox.wrap(command, writable=[self.root, private], directory=self.root)
+
+    def environment(self, private: Path) -> dict[str, str]:
+        """The variables for make. What is interrupted goes with the private directory."""
+        if self.foreign:
+            return sandbox.environment(TMPDIR=str(private))
+        return {name: value for name, value in os.environ.items() if name not in NOT_OURS} | \
+            {"TMPDIR": str(private)}
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[int]:
+        """
+        Waits until no other grader in this tree runs make. Gives the lock's descriptor: make
+        inherits it, so that the tree stays locked until make ends, whatever happens to us.
+        """
+        path = self.root / "build" / ".grader.lock"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            lock = path.open("w")
+        except OSError as error:
+            raise MachineError(f"{path}: {error.strerror}; grading builds in this tree") from None
+        with lock:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(LOCK_RETRY)
+            yield lock.fileno()
+
+
+async def _run_make(tree: Tree, lock: int, private: Path, arguments: tuple[str, ...]
+                    ) -> tuple[int, str]:
+    """Runs make to its end, or ends it. Return: its exit status, and what it printed, within limits."""
+    with tempfile.TemporaryFile(dir=private) as output:     # a file has a limit, unlike a pipe
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *tree.make(private, *arguments), cwd=tree.root, env=tree.environment(private),
+                pass_fds=(lock,), start_new_session=True, stdin=asyncio.subprocess.DEVNULL,
+                stdout=output, stderr=output,
+                preexec_fn=sandbox.COMPILE.apply if tree.foreign else None)
+        except FileNotFoundError:
+            raise MachineError("make is not installed. Try: sh grader/setup.sh") from None
+        try:
+            async with asyncio.timeout(MAKE_LIMIT):
+                status = await process.wait()
+        except TimeoutError:
+            raise MachineError(f"make did not end within {MAKE_LIMIT} s") from None
+        finally:
+            if process.returncode is None:      # SIGTERM lets it remove what is half done
+                os.killpg(process.pid, signal.SIGTERM)
+                await process.wait()
+        size = output.seek(0, os.SEEK_END)
+        output.seek(0)
+        printed = output.read(MAX_OUTPUT_BYTES)
+        if size > 2 * MAX_OUTPUT_BYTES:
+            output.seek(-MAX_OUTPUT_BYTES, os.SEEK_END)
+            printed += b"\n" + output.read()
+    text = printed.decode(errors="replace")
+    for root in (tree.root, ROOT):              # nobody's business, and another one every time
+        text = text.replace(f"{root}/", "")
+    return status, text
+
+
+async def _make(tree: Tree, lock: int, private: Path, *arguments: str) -> list[str]:
+    """Runs make; the lines that it printed. Raises BuildFailure or MachineError."""
+    status, text = await _run_make(tree, lock, private, arguments)
+    lines = text.splitlines()
+    if status == 0:
+        return lines
+    complaints = [line[:MAX_LETTERS] for line in lines if _COMPLAINT.search(line)]
+    if complaints:
+        raise BuildFailure("\n".join(complaints[:MAX_ERRORS]))
+    shown = "\n".join(line[:MAX_LETTERS] for line in lines[-MAX_ERRORS:])
+    if tree.foreign and _BROKEN.search(text) and await _can_compile(tree, lock, private):
+        raise BuildFailure(shown)       # for whatever reason: it is not the host's fault
+    raise MachineError(f"make failed: {shown}")
+
+
+async def _can_compile(tree: Tree, lock: int, private: Path) -> bool:
+    """Can a file that nobody has changed be compiled there now?"""
+    status, _ = await _run_make(tree, lock, private, ("-W", "kernel/string.c", PROBE))
+    return status == 0
+
+
+async def build_all(private: Path) -> None:
+    """Builds everything in our own tree. Raises MachineError: nobody's submission is in it."""
+    async with Tree().alone() as lock:
+        try:
+            await _make(Tree(), lock, private, "all", "build/initramfs.cpio")
+        except BuildFailure as failure:
+            raise MachineError(f"the pristine tree does not build: {failure}") from None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A stage as it was when first asked for: its sources may change while we grade."""
+    image: Image                # the kernel
+    _iso: Path                  # of that kernel, with BLANK_LINE for its command line
+
+    def boot_image(self, path: Path, command_line: str) -> Path:
+        """Writes a boot image with that command line. Making one anew takes half as long as a boot."""
+        line = command_line.encode().ljust(len(BLANK_LINE))
+        if len(line) > len(BLANK_LINE) or re.search(rb"['\"\\\\${};]", line):
+            raise MachineError(f"not a command line for GRUB: {command_line}")
+        path.write_bytes(self._iso.read_bytes().replace(BLANK_LINE, line))
+        return path
+
+
+class Builder:
+    """
+    Builds into a private directory, so that a later make takes nothing from under us. `inspect`
+    looks into each object that was made of a student's file.
+    """
+
+    def __init__(self, private: Path, inspect: Inspect, tree: Tree = Tree()):
+        self.private = private
+        self._inspect = inspect
+        self.tree = tree
+        self._built: dict[Stage, Built | BuildFailure | Misconduct] = {}
+        self._seeds: dict[Stage, int] = {}
+        self._nr_files = 0
+
+    def new_file(self, suffix: str) -> Path:
+        """A path in the private directory that nobody uses."""
+        self._nr_files += 1
+        return self.private / f"{self._nr_files}{suffix}"
+
+    async def build(self, stage: Stage) -> Built:
+        """Builds a stage, once. Raises BuildFailure, Misconduct or MachineError."""
+        async with self.tree.alone() as lock:
+            if stage not in self._built:
+                try:
+                    self._built[stage] = await self._build(lock, stage)
+                except (BuildFailure, Misconduct) as failure:
+                    self._built[stage] = failure
+        if isinstance(built := self._built[stage], Exception):
+            raise built
+        return built
+
+    async def _build(self, lock: int, stage: Stage) -> Built:
+        iso = self.new_file(".iso")
+        # Asked apart from building: what a compiler prints can be the student's words.
+        elf, *sources = await _make(self.tree, lock, self.private, "print-ELF", "files",
+                                    *stage.arguments)
+        goals = ("iso", f"ISO={iso}", f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments)
+        try:
+            await _make(self.tree, lock, self.private, *goals)
+        except MachineError:            # the host may do better
+            await _make(self.tree, lock, self.private, *goals)
+        theirs = {Path(file).name for file in students_sources(stage.lab)}
+        await asyncio.to_thread(self._inspect_all, [source for source in sources
+                                                    if Path(source).name in theirs])
+        return Built(Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))), iso)
+
+    def _inspect_all(self, sources: list[str]) -> None:
+        """Raises Misconduct for what a student's file has no business to do."""
+        offences = [offence for source in sources for offence in self._inspect(
+            self.tree.root / "build" / "obj" / f"{source}.o", source)]
+        if offences:
+            raise Misconduct("; ".join(offences[:MAX_ERRORS]))
+
+    def seed(self, stage: Stage) -> int:
+        """
+        The seed for the stage's tests, a 32-bit number: the same for the same sources, but
+        not to be known by them, as it is made of them when first asked for.
+        """
+        if stage not in self._seeds:
+            digest = hashlib.sha256()
+            for file in [self.tree.root / name for name in students_sources(stage.lab)] + \
+                    ([stage.patch] if stage.patch else []):
+                digest.update(file.read_bytes() if file.is_file() else b"")
+            self._seeds[stage] = int.from_bytes(digest.digest()[:4])
+        return self._seeds[stage]
+
+    async def combine(self, *patches: Path) -> Path:
+        """One patch that does what several do, one after the other."""
+        combined = self.private / ("+".join(patch.stem for patch in patches) + ".patch")
+        combined.write_text("".join(patch.read_text() for patch in patches))
+        return combined

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""What students get: the tree without solutions, as a directory and as a .tar.gz.
+
+An allow-list says what is in it, so that what nobody thought of is not; nor is what git does
+not know. The solutions in C files, and the lines of a lab.toml that give an answer away, are
+taken out by labs/skeleton; a file that an instructor has tried a lab in is refused. There is no
+git history. The same tree makes the same archive, byte for byte.
+"""
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from course import answers
+from course.lab import Lab, select
+from course.table import LabError
+from machine.host import ROOT
+
+NAME = "ouroboros-labs"
+
+# Patterns of paths in the tree, and of paths in a lab's directory.
+FILES = ("LICENSE", "Makefile", ".gitignore", ".vscode/*.json",
+         "boot/*.S", "boot/*.awk", "boot/*.in", "boot/compile-commands", "boot/link",
+         "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
+         "docs/*.md", "docs/diagrams/*.svg", "labs/diff-files", "labs/patch-layer",
+         "grader/*.py", "grader/find-python", "grader/setup.sh", "grader/reports/*.html",
+         *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course",
+                                              "judging", "reports", "classroom")))
+LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "answers.toml", "*.c", "variants/*.patch")
+
+# What these patterns match, but is of no use without solutions and instructors.
+LEFT_OUT = {"docs/index.md", "docs/performance.md", "docs/diagrams/performance.svg",
+            "grader/benchmark.py", "grader/handout.py", "grader/course/handout.py",
+            "grader/mutants.py", "grader/classroom/mutants.py"}
+
+# Pages that tell the answers of a lab, by the first lab with which they may be handed out.
+TELL_ANSWERS = {"docs/case-study.md": 3, "docs/case-study.zh.md": 3, "docs/real-systems.md": 3}
+
+# The handout's own first pages. A line that names a lab or a page which is not in it is left out.
+PAGES = ("README.md", "README.zh.md")
+
+
+def tracked() -> set[str]:
+    """The files that git knows, as paths in the tree. Raises LabError if there is no git."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, text=True, capture_output=True,
+                          check=False)
+    if done.returncode != 0:
+        raise LabError(f"git must tell what belongs to this tree: {done.stderr.strip()}")
+    return set(done.stdout.split("\0"))
+
+
+def files(labs: list[Lab]) -> Iterator[str]:
+    """The files that students get, as paths in the tree. Raises LabError for a pattern in vain."""
+    known, last = tracked(), labs[-1].number
+    patterns = [*FILES, *(f"labs/{given.name}/{pattern}" for given in labs for pattern in LAB_FILES)]
+    for pattern in patterns:
+        found = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
+        if not found and pattern in FILES:
+            raise LabError(f"{pattern}: there is no such file to hand out")
+        for name in found:
+            if name not in known:
+                print(f"handout: git does not know {name}, so it is left out", file=sys.stderr)
+            elif name not in LEFT_OUT and TELL_ANSWERS.get(name, 0) <= last:
+                yield name
+
+
+def without_solutions(name: str) -> bytes:
+    """What students get of a file. Raises LabError."""
+    file = ROOT / name
+    if file.suffix not in (".c", ".toml"):
+        return file.read_bytes()
+    done = subprocess.run([ROOT / "labs/skeleton", file], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise LabError(done.stderr.decode().strip())
+    return done.stdout
+
+
+def check_students_files(into: Path, given: Lab) -> None:
+    """Raises LabError if a file that students edit is missing, or holds somebody's solution."""
+    for name in given.paths:
+        if not (into / name).is_file():
+            raise LabError(f"{name}, which students edit, is not handed out")
+    for name in given.sources:
+        if (into / name).read_bytes() == (ROOT / name).read_bytes():
+            raise LabError(f"{name} has no solution between marks: whatever is in it would be "
+                           f"handed out. Try: git checkout {name}")
+    if given.answers:
+        name = f"labs/{given.name}/{given.answers}"
+        if (found := answers.read(given, into)).any:
+            raise LabError(found.trouble or f"{name} has answers in it. Try: git checkout {name}")
+
+
+def page(file: Path, tree: Path) -> str:
+    """A first page, with only what is in the tree."""
+    named = re.compile(r"labs/\d\d-[\w-]+|docs/[\w.-]+\.md")
+    return "".join(line for line in file.read_text(encoding="utf-8").splitlines(keepends=True)
+                   if all((tree / name).exists() for name in named.findall(line)))
+
+
+def make_tree(into: Path, labs: list[Lab]) -> None:
+    """Makes the tree in `into`, which must not exist."""
+    for name in files(labs):
+        target = into / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(without_solutions(name))
+        target.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
+    for name in PAGES:
+        (into / name).write_text(page(ROOT / "labs/handout" / name, into), encoding="utf-8")
+    for given in labs:
+        check_students_files(into, given)
+
+
+def make_archive(archive: Path, tree: Path) -> None:
+    """Packs a tree, with nothing of who did it, when and where."""
+    def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.uid = entry.gid = entry.mtime = 0
+        entry.uname = entry.gname = ""
+        entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+        return entry
+
+    with archive.open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) \
+            as packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(tree, NAME, filter=plain)       # a directory's entries in the order of their names
+
+
+def make(into: Path, labs: list[Lab]) -> None:
+    """Makes both in directory `into`, in the place of what was there, or changes nothing."""
+    if (into / NAME / ".git").exists():
+        raise LabError(f"{into / NAME} is a git repository: move it to where it is to stay")
+    into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into, prefix=".new-") as directory:
+        tree, archive, old = (Path(directory, name) for name in (NAME, f"{NAME}.tar.gz", "old"))
+        make_tree(tree, labs)
+        make_archive(archive, tree)
+        try:
+            if os.path.lexists(into / NAME):
+                (into / NAME).rename(old)
+            tree.rename(into / NAME)
+            archive.replace(into / f"{NAME}.tar.gz")
+        except BaseException:
+            if os.path.lexists(old):
+                if (into / NAME).exists():
+                    (into / NAME).rename(tree)
+                old.rename(into / NAME)
+            raise
+
+
+def first_labs(words: str | None) -> list[Lab]:
+    """The labs of "0-N", or all. Raises LabError."""
+    every = select([])
+    last = every[-1].number
+    if words is None:
+        return every
+    match = re.fullmatch(r"0(?:-([0-9]+))?", words)
+    if not match or int(match[1] or 0) > last:
+        raise LabError(f'labs "{words}": each lab stands on those before it, so they are handed '
+                       f"out from the first one on: 0, 0-1, … 0-{last}")
+    return every[:int(match[1] or 0) + 1]

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Takes the files that count out of a student's submission.
+
+A submission is a directory or an archive (archive.py). Its files may lie as in the project
+(labs/01-frames/frame.c), from labs/ on (01-frames/frame.c), each under any number of wrapping
+directories, or flat (frame.c) where a file's name alone says which it is. Of all other files no
+more is read than is needed to see that they differ.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from course.archive import (DAMAGE, SUFFIXES, Member, SubmissionError, is_silent, members, only_archive,
+                            shown, words)
+
+MAX_FILE_BYTES = 1 << 20            # of a file that is taken
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What counts of a submission."""
+    name: str                       # of the file or directory, without .tar.gz and the like
+    digest: str                     # SHA-256 of `files`, whatever they came in
+    files: dict[str, bytes]         # by path in the project
+    ignored: tuple[str, ...]        # other files that differ from the pristine ones; escaped
+    missing: tuple[str, ...]        # wanted, but not there
+
+
+def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> Submission:
+    """
+    Opens the submission at `path` and takes the `wanted` files, which are paths in the project.
+    What it has besides is compared to the pristine project, if one is given.
+    A directory that holds nothing but an archive stands for it. Raises SubmissionError.
+    """
+    try:
+        if inside := only_archive(path):
+            return replace(read(inside, wanted, pristine), name=stem(path))
+        found = [member for member in members(path, wanted) if not is_silent(member.name)]
+        taken, in_project = _locate([member.name for member in found], wanted)
+        files = {}
+        for member in found:
+            if member.name in taken:
+                files[taken[member.name]] = _take(member)
+        ignored = {_remark(member.name, in_project, wanted) for member in found
+                   if member.name not in taken
+                   and not _is_pristine(member, in_project(member.name), pristine)}
+    except SubmissionError as error:
+        raise SubmissionError(f"{shown(path.name)}: {error}") from None
+    return Submission(stem(path), _digest(files), files, tuple(sorted(ignored)),
+                      tuple(sorted(set(wanted) - set(files))))
+
+
+def stem(path: Path) -> str:
+    name = os.path.basename(os.path.abspath(path))
+    if path.is_dir():
+        return name
+    return next((name[:-len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), name)
+
+
+def _digest(files: dict[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for path, contents in sorted(files.items()):
+        digest.update(f"{path}\0{len(contents)}\0".encode() + contents)
+    return digest.hexdigest()
+
+
+def _is_pristine(member: Member, path: str, pristine: Path | None) -> bool:
+    """Is it the project's own file at that path, unchanged?"""
+    if pristine is None or member.odd or path.startswith("../"):
+        return False
+    try:
+        original = (pristine / path).read_bytes()
+    except (OSError, ValueError):       # ValueError: a NUL in the path
+        return False
+    try:
+        return member.read(len(original) + 1) == original
+    except DAMAGE:
+        return False
+
+
+# ---- where the project is in a submission
+
+
+def _locate(names: list[str], wanted: Collection[str]
+            ) -> tuple[dict[str, str], Callable[[str], str]]:
+    """
+    Finds the project among the names of a submission. Return: the names of the wanted files
+    with their paths in the project; and what says where any other would lie in the project.
+    """
+    for above in ("", "labs/"):             # what is left out of the paths
+        tails = {path.removeprefix(above): path for path in wanted}
+        roots = {name.removesuffix(tail): name for name in names for tail in tails
+                 if f"/{name}".endswith(f"/{tail}")}
+        if len(roots) > 1:
+            first, second, *_ = sorted(roots.values())
+            raise SubmissionError("there is more than one project in it: one has "
+                                  f"{shown(first)}, another {shown(second)}")
+        for root in roots:
+            taken = {root + tail: path for tail, path in tails.items()}
+            return _each_once(names, taken), partial(_in_project, root, above)
+    taken = {posixpath.basename(path): path for path in wanted
+             if not _is_ambiguous(posixpath.basename(path), wanted)}
+    return _each_once(names, taken), partial(_in_project, "", "")
+
+
+def _in_project(root: str, above: str, name: str) -> str:
+    """Where a file of the submission would lie in the project; ../ if outside."""
+    return above + name[len(root):] if name.startswith(root) else posixpath.relpath(name, root)
+
+
+def _each_once(names: list[str], taken: dict[str, str]) -> dict[str, str]:
+    """Refuses an archive that has a wanted file twice: which of them counts?"""
+    counts = Counter(names)
+    for name in taken:
+        if counts[name] > 1:
+            raise SubmissionError(f"{shown(name)} is in it {counts[name]} times")
+    return taken
+
+
+def _is_ambiguous(basename: str, wanted: Collection[str]) -> bool:
+    """Are several of the wanted files called so?"""
+    return sum(posixpath.basename(path) == basename for path in wanted) > 1
+
+
+def _remark(name: str, in_project: Callable[[str], str], wanted: Collection[str]) -> str:
+    """How a file that was ignored is listed."""
+    if _is_ambiguous(name, wanted):
+        places = sorted(path for path in wanted if posixpath.basename(path) == name)
+        return f"{name} (which? {' or '.join(places)})"
+    return shown(in_project(name))
+
+
+def _take(member: Member) -> bytes:
+    """The contents of a wanted file."""
+    if member.odd:
+        raise SubmissionError(f"{shown(member.name)} is {member.odd}, not a plain file")
+    try:
+        contents = member.read(MAX_FILE_BYTES + 1)
+    except DAMAGE as error:
+        raise SubmissionError(f"{shown(member.name)} cannot be read: {words(error)}") from None
+    if len(contents) > MAX_FILE_BYTES:
+        raise SubmissionError(f"{shown(member.name)} is larger than {MAX_FILE_BYTES >> 20} MiB")
+    return contents

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""A tree made for one submission: ours without solutions, with the student's files in it.
+
+What we have built already comes along, with its dates, so that make compiles only what the
+student wrote. Nothing that holds a solution does: no source or object of a file that a
+student edits, no reference answers, no kernel, and neither the grader nor its mutants.
+"""
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from course.build import Tree
+from machine.host import ROOT
+
+SOURCES = ("Makefile", "boot", "kernel", "labs")
+BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/labs")
+
+# Our files, sources and built. What an editor, a compiler or patch has left behind is not.
+_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|[cS]\.o\.d)")
+
+
+def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> Tree:
+    """
+    Makes the tree in `into`. `students_files` are the paths of all files that students edit,
+    `files` the contents of those that there are. Our own tree must have been built.
+    """
+    hidden = {ROOT / name for name in students_files} | \
+        {ROOT / f"build/obj/{name}.o{end}" for name in students_files for end in ("", ".d")}
+
+    def left_out(directory: str, names: list[str]) -> list[str]:
+        paths = {name: Path(directory, name) for name in names}
+        return [name for name, path in paths.items()
+                if path in hidden or name == "reference"
+                or not (path.is_dir() or _OURS.fullmatch(name))]
+
+    for name in SOURCES + tuple(f"build/{built}" for built in BUILT):
+        target = into / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, target, ignore=left_out)
+        else:
+            shutil.copy2(ROOT / name, target)
+    for name, contents in files.items():
+        (into / name).write_bytes(contents)
+    return Tree(into, foreign=True)

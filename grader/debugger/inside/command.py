@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""What the commands have in common: a name, a help text, and that they never end in a traceback."""
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import gdb
+
+from debugger.inside.reader import Note, check_kernel
+
+
+class Command(gdb.Command):
+    """A command of GDB's that prints lines(). The first line of its docstring is its summary."""
+    name = ""
+    needs_kernel = True             # in the machine's memory
+    has_argument = False
+
+    def __init__(self) -> None:
+        self.__doc__ = inspect.getdoc(type(self)) or ""
+        self.summary = self.__doc__.partition("\n")[0]
+        super().__init__(self.name, gdb.COMMAND_DATA)
+
+    def lines(self, argument: str) -> Iterator[str]:
+        """What to print. Raises a Note, or what GDB raises, where it cannot go on."""
+        raise NotImplementedError
+
+    def note(self, text: object) -> str:
+        """The line that says what is wrong."""
+        return f"{self.name}: {text}"
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        self.dont_repeat()
+        try:
+            if argument.strip() and not self.has_argument:
+                raise Note("takes no argument")
+            if self.needs_kernel:
+                check_kernel()
+            for line in self.lines(argument.strip()):
+                print(line)
+        except (Note, gdb.error) as error:
+            print(self.note(f"{str(error).rstrip('.')}."))
+        except Exception as error:      # a student's structures may be anything
+            print(self.note(f"this stage's structures are not those known here "
+                            f"({type(error).__name__}: {error})."))

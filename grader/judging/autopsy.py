@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Runs inside GDB, attached to a stopped machine: says in JSON what the CPU was doing.
+
+It prints one line, a mark and a JSON object, which findings.py reads. The mark comes in the
+environment variable AUTOPSY_MARK, expressions to evaluate, a JSON list, in AUTOPSY_VALUES.
+Relies on: debugger/inside.
+"""
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import gdb
+
+sys.dont_write_bytecode = True          # the package is not ours to write into
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from debugger.inside import kernel  # noqa: E402
+from debugger.inside.reader import SPINLOCK, Memory, Note  # noqa: E402
+
+
+def attempt(function, *arguments):
+    """function(…), or None where GDB cannot tell."""
+    try:
+        return function(*arguments)
+    except (gdb.error, Note, UnicodeDecodeError):       # a MemoryError of GDB's is a gdb.error
+        return None
+
+
+def cpu():
+    """What this_cpu says: who it is and what it waits for."""
+    return asdict(kernel.cpu(Memory(), SPINLOCK.variable("this_cpu")))
+
+
+def value(expression):
+    """A C expression's value: a string for text, an integer for all else."""
+    result = gdb.parse_and_eval(expression)
+    kind = result.type.strip_typedefs()
+    if kind.code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_PTR) and kind.target().sizeof == 1:
+        return result.string()
+    return int(result)
+
+
+def available_bytes():
+    """How much memory the boot loader said is available."""
+    information = gdb.parse_and_eval("bootinfo")
+    ranges = (information["ranges"][index] for index in range(int(information["nr_ranges"])))
+    return sum(int(item["bytes"]) for item in ranges if int(item["type"]) == 1)
+
+
+gdb.execute("set backtrace past-main on")
+print(os.environ["AUTOPSY_MARK"] + json.dumps({
+    "frames": [asdict(frame) for frame in kernel.backtrace()],
+    "cpu": attempt(cpu),
+    "available_bytes": attempt(available_bytes),
+    "values": {expression: attempt(value, expression)
+               for expression in json.loads(os.environ.get("AUTOPSY_VALUES", "[]"))},
+}))
+gdb.execute("disconnect")       # detaching would let the machine go on

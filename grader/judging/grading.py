@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""Grades labs: has them built, boots them, and has each test judged."""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from course import answers, fact_names
+from course.build import Builder, BuildFailure, Misconduct, Stage
+from course.lab import Boot, Lab, Question, Test
+from judging import commands, facts, judge, ktap, ktests
+from judging.observe import observe
+from judging.record import Record
+from judging.result import LabScore, Score
+from judging.tapes import Tapes
+from judging.verdict import Finding, Verdict
+from machine.ending import BROKEN
+from machine.host import MachineError
+from machine.qemu import Config
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to grade of one lab."""
+    lab: Lab
+    tests: list[Test | Question]
+    patch: Path | None
+
+    def has(self, test: Test | Question) -> bool:
+        return test in self.tests
+
+    @property
+    def questions(self) -> list[Question]:
+        return [question for question in self.lab.questions if self.has(question)]
+
+    def wanted_facts(self, boot: Boot | None) -> list[str]:
+        """The facts to be measured in this boot, or for None those that need no boot."""
+        needs = boot.expect if boot else ""
+        if boot and boot is not next(first for first in self.lab.boots if first.expect == needs):
+            return []
+        return [question.fact for question in self.questions
+                if fact_names.find(question.fact).needs == needs]
+
+
+class Watcher:
+    """Is told how the grading goes on. This one keeps it to itself."""
+
+    def begin(self, lab: Lab, nr_tests: int) -> None:
+        """So many tests of a lab are to be graded."""
+
+    def graded(self, lab: Lab, score: Score) -> None:
+        """One of them has been."""
+
+
+Measured = facts.Value | facts.NoSuchThing | Finding    # a fact, or why there is none
+
+FAILURES = (BuildFailure, Misconduct, MachineError)     # to be turned into a verdict
+
+
+class Grader:
+    """Grades tasks in one tree, with a machine for each free one of the `slots`."""
+
+    def __init__(self, builder: Builder, slots: asyncio.Semaphore, watcher: Watcher,
+                 recordings: Path | None = None):
+        """`recordings`: where to leave recordings of the boots that show a failure."""
+        self.tapes = Tapes(recordings, builder.tree.root) if recordings else None
+        self.builder = builder
+        self.slots = slots
+        self.watcher = watcher
+
+    async def grade(self, tasks: list[Task]) -> list[LabScore]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(self._grade_alone(task)) for task in tasks]
+            return [task.result() for task in running]
+        finally:
+            if self.tapes:
+                self.tapes.discard_the_rest()
+
+    async def _grade_alone(self, task: Task) -> LabScore:
+        """One lab. A bug of ours, or what no test foresees, costs the other labs nothing."""
+        try:
+            return await self._grade_lab(task)
+        except Exception as error:
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            with contextlib.suppress(OSError):
+                traceback.print_exception(error)
+            finding = Finding(Verdict.INFRA, f"the grader failed: {type(error).__name__}: {error}")
+            return LabScore(task.lab, [Score(test, finding) for test in task.tests])
+
+    async def _grade_lab(self, task: Task) -> LabScore:
+        self.watcher.begin(task.lab, len(task.tests))
+        given = answers.read(task.lab, self.builder.tree.root) if task.lab.questions else None
+        if reason := self._not_begun(task.lab, given):
+            finding = Finding(Verdict.NOT_IMPLEMENTED, reason)
+            return LabScore(task.lab, [Score(test, finding) for test in task.tests], begun=False)
+        boots = [boot for boot in task.lab.boots
+                 if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._grade_boot(task, boot)) for boot in boots]
+        scores: dict[str, Score] = {}
+        measured: dict[str, Measured] = {}
+        for done in running:
+            boot_scores, boot_facts = done.result()
+            scores |= {score.test.name: score for score in boot_scores}
+            measured = boot_facts | measured
+        graded = LabScore(task.lab, [])
+        if task.questions:
+            graded.notes += given.notes
+            measured |= await self._measure_elf(task)
+            for question in task.questions:
+                finding = Finding(Verdict.WRONG, given.trouble) if given.trouble else \
+                    judge.judge_answer(question, given.values.get(question.key),
+                                       measured[question.fact])
+                scores[question.name] = Score(question, finding, debug=_where_to_look(
+                    task, question, finding))
+                self.watcher.graded(task.lab, scores[question.name])
+        graded.scores = [scores[test.name] for test in task.tests]
+        return graded
+
+    def _not_begun(self, lab: Lab, given: answers.Answers | None) -> str:
+        """Why there is nothing of a lab to grade, or ""."""
+        missing = [source for source in lab.sources if not (self.builder.tree.root / source).exists()]
+        if missing:
+            return f"there is no {', '.join(missing)}"
+        if given and not given.any:
+            return f"no question is answered in labs/{lab.name}/{lab.answers}"
+        return ""
+
+    # ---- boots
+
+    async def _grade_boot(self, task: Task, boot: Boot) -> tuple[list[Score], dict[str, Measured]]:
+        """All that is to be graded of one boot, and the facts measured in it."""
+        tests = [test for test in boot.tests if task.has(test)] or list(boot.tests)
+        wanted = task.wanted_facts(boot)
+        measured: dict[str, Measured] = {}
+        stage = await self._stage(task, boot)
+        line = self._command_line(stage, boot)
+        booted = True
+        records: dict[str, Record] = {}         # the last boot of each test
+        try:
+            if boot.expect is None:
+                found = await self._run_ktests(stage, boot, line, tests, records)
+            else:
+                record = await self._boot(stage, boot, line, wanted)
+                records = dict.fromkeys((test.name for test in tests), record)
+                measured |= record.facts
+                found = {test.name: judge.judge_end(test, record) for test in tests}
+        except FAILURES as error:
+            found = dict.fromkeys((test.name for test in tests), _blame(error))
+            booted = not isinstance(error, Misconduct)      # which no boot would show
+        scores = [Score(test, found[test.name], *(commands.show_again(
+                      task.lab, boot, task.patch, test, line, found[test.name].verdict)
+                      if booted else ()))
+                  for test in tests]
+        scores = self._with_recordings(task.lab, scores, records)
+        for score in filter(lambda score: task.has(score.test), scores):
+            self.watcher.graded(task.lab, score)
+        return scores, dict.fromkeys(wanted, scores[0].finding) | measured
+
+    def _with_recordings(self, lab: Lab, scores: list[Score], records: Mapping[str, Record]
+                         ) -> list[Score]:
+        """Keeps the recordings of failures: to debug one is to rewind it then."""
+        if not self.tapes:
+            return scores
+        taped = {name: record.recording for name, record in records.items() if record.recording}
+        failed = [score.test.name for score in scores
+                  if score.finding.verdict is not Verdict.PASS and score.test.name in taped]
+        kept = self.tapes.keep({name: taped[name] for name in failed}, f"{lab.number}-")
+        self.tapes.discard(taped.values())
+        return [replace(score, debug=commands.rewind(kept[score.test.name]))
+                if score.test.name in kept else score for score in scores]
+
+    async def _stage(self, task: Task, boot: Boot) -> Stage:
+        patches = [task.patch] if task.patch else []
+        if boot.variant:
+            patches.append(self.builder.tree.root / "labs" / task.lab.name / "variants"
+                           / f"{boot.variant}.patch")
+        if len(patches) > 1:
+            patches = [await self.builder.combine(*patches)]
+        return Stage(task.lab.number, *patches)
+
+    def _command_line(self, stage: Stage, boot: Boot) -> str:
+        """The kernel's command line, but for ktest=."""
+        words = boot.cmdline.split()
+        if boot.expect is None:
+            words.append(f"seed={self.builder.seed(stage)}")
+        if not any(word.startswith("log=") for word in words):
+            words.insert(0, "log=info")
+        return " ".join(words)
+
+    async def _run_ktests(self, stage: Stage, boot: Boot, line: str, tests: list[Test],
+                          records: dict[str, Record]) -> dict[str, Finding]:
+        """
+        Runs in-kernel tests; boots again for those after one that brought the kernel down. Those
+        that may have failed because of another each get a boot of their own. Adds to `records`
+        the boot that decided on each.
+        """
+        names = {test.ktest: test.name for test in tests}
+        kernel_tests = (await self.builder.build(stage)).image.ktests
+        pending = list(names)
+        found: dict[str, Finding] = {}
+        in_doubt: list[str] = []
+
+        async def run(candidates: list[str]) -> tuple[dict[str, Finding], Record]:
+            chosen, globs = ktap.choose(candidates, kernel_tests)
+            record = await self._boot(stage, boot, f"{line} ktest={globs}")
+            judged = ktests.judge_ktests(chosen, record, self.builder.seed(stage))
+            records.update((names[name], record) for name in judged)
+            return judged, record
+
+        async def confirm(name: str) -> None:
+            try:
+                found.update((await run([name]))[0])
+            except FAILURES as error:
+                found[name] = _blame(error)
+
+        while pending:
+            judged, record = await run(pending)
+            found |= judged
+            in_doubt += ktests.in_doubt(judged, record)
+            pending = [name for name in pending if name not in found]
+        async with asyncio.TaskGroup() as group:
+            for name in in_doubt:
+                group.create_task(confirm(name))
+        return {names[name]: finding for name, finding in found.items()}
+
+    async def _boot(self, stage: Stage, boot: Boot, line: str,
+                    wanted: list[str] = []) -> Record:
+        """One boot; once more if the host was to blame that it failed."""
+        built = await self.builder.build(stage)
+        async with self.slots:
+            iso = built.boot_image(self.builder.new_file(".iso"), line)
+            config = Config(iso, mem=boot.mem)
+
+            try:
+                tape = self.tapes.new(config, built.image.path) if self.tapes else None
+                record = await observe(config, built.image, boot, wanted, tape)
+            except MachineError:
+                record = None
+            if record is None or record.ending.cause in BROKEN:
+                record = await observe(config, built.image, boot, wanted)   # the tape may be to blame
+            iso.unlink()
+        return record
+
+    async def _measure_elf(self, task: Task) -> dict[str, Measured]:
+        """The facts that the ELF file alone decides."""
+        wanted = task.wanted_facts(None)
+        try:
+            built = await self.builder.build(Stage(task.lab.number, task.patch))
+        except FAILURES as error:
+            return dict.fromkeys(wanted, _blame(error))
+        return {name: await facts.measure(name, facts.Evidence(built.image)) for name in wanted}
+
+
+def _blame(error: Exception) -> Finding:
+    """The verdict on what could not be built or run."""
+    if isinstance(error, BuildFailure):
+        return judge.judge_build(str(error))
+    if isinstance(error, Misconduct):
+        return Finding(Verdict.WRONG, str(error))
+    return Finding(Verdict.INFRA, str(error))
+
+
+def _where_to_look(task: Task, question: Question, finding: Finding) -> str:
+    """The command that starts the machine that a question is about."""
+    if finding.verdict is Verdict.PASS:
+        return ""
+    needs = fact_names.find(question.fact).needs
+    boot = next((boot for boot in task.lab.boots if boot.expect == needs), Boot(()))
+    return commands.debug(task.lab, boot, task.patch, None, boot.cmdline,
+                          commands.AT_A_PANIC if needs == "deadlock" else "")

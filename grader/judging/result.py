@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""The result of grading one submission, and its form as JSON, which all other outputs start from.
+
+The JSON object of one submission:
+
+    schema       "ouroboros-grade/1"
+    submission   null for a tree of one's own, else {"name", "digest", "ignored": [paths],
+                 "missing": [paths], "trouble": why nothing of it could be graded, or ""}
+    error        null, or why the grader could not grade at all; then "labs" is empty
+    infra        true if anything could not be judged: the points are not to be trusted
+    sandbox      "bubblewrap", or why there is none
+    points, max
+    labs         [{"lab": 2, "name": "02-heap", "title", "points", "max", "notes": [text],
+                   "tests": [{"name", "about", "verdict", "points", "max", "detail",
+                              "cause": what is the same for the same failure,
+                              "console": [lines], "run": command, "debug": command or "",
+                              "own", "reference": null or {"verdict", "points", "detail"}}]}]
+
+Where a test was judged twice, on the student's own earlier labs and on the reference ones,
+the one of "own" and "reference" that does not count is there.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from course.lab import Lab, Question, Test
+from judging.verdict import Finding, Verdict
+
+SCHEMA = "ouroboros-grade/1"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One test, graded."""
+    test: Test | Question
+    finding: Finding
+    run: str = ""               # the command that shows it again
+    debug: str = ""             # the command that shows it in GDB, stopped where it went wrong
+    own: Finding | None = None          # on the student's own earlier labs, and
+    reference: Finding | None = None    # on the reference ones, where `finding` is the other
+
+    @property
+    def points(self) -> int:
+        return self.test.points if self.finding.verdict is Verdict.PASS else 0
+
+    def beside(self, again: Score, counts: str) -> Score:
+        """
+        This score with that on the reference's earlier labs; `counts`: lab.EARLIER. The commands
+        stay those for the student's own tree.
+        """
+        if counts == "own":
+            return replace(self, reference=again.finding)
+        return replace(self, finding=again.finding, own=self.finding)
+
+    def _brief(self, finding: Finding | None) -> dict[str, Any] | None:
+        if finding is None:
+            return None
+        return {"verdict": finding.verdict, "detail": finding.detail,
+                "points": Score(self.test, finding).points}
+
+    def as_dict(self) -> dict[str, Any]:
+        finding = self.finding
+        return {
+            "name": self.test.name, "about": self.test.about,
+            "verdict": finding.verdict, "points": self.points, "max": self.test.points,
+            "detail": finding.detail, "cause": finding.cause or finding.detail,
+            "console": list(finding.console), "run": self.run, "debug": self.debug,
+            "own": self._brief(self.own), "reference": self._brief(self.reference),
+        }
+
+
+@dataclass
+class LabScore:
+    """One lab, graded."""
+    lab: Lab
+    scores: list[Score]
+    notes: list[str] = field(default_factory=list)
+    begun: bool = True          # is there anything of the student's to grade?
+
+    @property
+    def points(self) -> int:
+        return sum(score.points for score in self.scores)
+
+    @property
+    def max(self) -> int:
+        return sum(score.test.points for score in self.scores)
+
+    @property
+    def failures(self) -> list[Score]:
+        return [score for score in self.scores if score.finding.verdict is not Verdict.PASS]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"lab": self.lab.number, "name": self.lab.name, "title": self.lab.title,
+                "points": self.points, "max": self.max, "notes": self.notes,
+                "tests": [score.as_dict() for score in self.scores]}
+
+
+def as_dict(labs: list[LabScore], submission: dict[str, Any] | None = None, sandbox: str = "",
+            error: str | None = None) -> dict[str, Any]:
+    """The result of one submission, ready for reports/formats.py."""
+    return {
+        "schema": SCHEMA, "submission": submission, "error": error,
+        "infra": error is not None or any(score.finding.verdict is Verdict.INFRA
+                                          for lab in labs for score in lab.scores),
+        "sandbox": sandbox,
+        "points": sum(lab.points for lab in labs), "max": sum(lab.max for lab in labs),
+        "labs": [lab.as_dict() for lab in labs],
+    }

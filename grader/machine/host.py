@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""The host: where this tree lies on it, how it fails us, and how what we start ends with us.
+
+Standard library only, as doctor.py must work without more.
+"""
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class MachineError(Exception):
+    """QEMU or the host failed; the guest is not to blame."""
+
+
+def parent_guard(how: int) -> Callable[[], None]:
+    """For preexec_fn: has Linux send the child the signal `how` if we die, even by SIGKILL."""
+    parent = os.getpid()
+
+    def guard() -> None:
+        end_with_parent(how)
+        if sys.platform == "linux" and os.getppid() != parent:      # we died before the call
+            os.kill(os.getpid(), how)
+    return guard
+
+
+def end_with_parent(how: int) -> None:
+    """Has Linux send us the signal `how` when our parent dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, how)                 # PR_SET_PDEATHSIG

@@ -1,0 +1,399 @@
+"""A class graded by a stand-in for grade.py, interrupted in many ways; and by grade.py itself."""
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import GRADER, ROOT
+
+from classroom import command, grading, intake, progress
+from course.lab import students_files
+from judging.result import as_dict
+from reports.results import read
+from rich.console import Console
+
+# What becomes of a submission is in its name. Every start leaves a line in starts.txt.
+FAKE = f"""\
+import json, os, signal, subprocess, sys, time
+from pathlib import Path
+sys.path.insert(0, {str(GRADER)!r})
+from course import submission
+from course.lab import students_files
+options = dict(word.split("=", 1) for word in sys.argv[1:] if word.startswith("--"))
+labs = [word for word in sys.argv[1:] if not word.startswith("--")]
+given = submission.read(Path(options["--tree"]), students_files())
+starts = Path(__file__).with_name("starts.txt")
+with starts.open("a") as file:
+    file.write(given.name + "\\n")
+nr_starts = starts.read_text().splitlines().count(given.name)
+print("grading", given.name, flush=True)
+if "hangs" in given.name:
+    def told(*_):
+        Path(__file__).with_name("told.txt").touch()
+        sys.exit(3)
+    signal.signal(signal.SIGTERM, told)
+    with Path(__file__).with_name("left-behind.txt").open("a") as file:
+        file.write(f"{{subprocess.Popen(['sleep', '1000']).pid}}\\n")
+    time.sleep(1000)
+if "crashes" in given.name or "flaky" in given.name and nr_starts == 1:
+    sys.exit("Traceback: a bug of ours")
+if "slow" in given.name:
+    time.sleep(0.4)
+test = dict(name="t", about="", verdict="PASS", points=5, max=5, detail="", cause="", console=[],
+            run="", debug="", own=None, reference=None)
+if "infra" in given.name:
+    test |= dict(verdict="INFRA", detail="QEMU is gone", points=0)
+if "wrong" in given.name:
+    test |= dict(verdict="WRONG", detail="3 instead of 4", points=0)
+labs = [dict(lab=int(name[:2]), name=name, title="", points=test["points"], max=5, notes=[],
+             tests=[test]) for name in labs]
+result = dict(schema="ouroboros-grade/1", error=None, infra="infra" in given.name, sandbox="",
+              submission=dict(name=given.name, digest=given.digest, ignored=[], missing=[]),
+              points=sum(lab["points"] for lab in labs), max=5 * len(labs), labs=labs)
+part = Path(options["--json"] + ".part")
+part.write_text(json.dumps(result))
+part.replace(options["--json"])
+"""
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """A stand-in for grade.py; no file of the real one is younger than a result."""
+    monkeypatch.setattr(command, "tree_changed_at", lambda: 0)
+    monkeypatch.setattr(grading, "GRACE", 0.5)
+    (tmp_path / "fake.py").write_text(FAKE)
+    return tmp_path / "fake.py"
+
+
+@pytest.fixture
+def hand_in(tmp_path):
+    """A function that makes the directory "in" of submissions with these names."""
+    def make(*names, heap="/* a heap */"):
+        for name in names:
+            file = tmp_path / "in" / name / "labs/02-heap/heap.c"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(heap)
+        return tmp_path / "in"
+    return make
+
+
+def run(fake, *arguments, limit=20):
+    """Grades lab 2 of the class, two at a time. Return: exit status."""
+    return command.main([str(fake.parent / "in"), "--out", str(fake.parent / "out"), "-j", "2",
+                           *(arguments or ("--lab", "2"))], [sys.executable, str(fake)], limit)
+
+
+def starts(fake):
+    file = fake.with_name("starts.txt")
+    return sorted(file.read_text().split()) if file.exists() else []
+
+
+def result(fake, name):
+    return read(fake.parent / "out/results" / f"{name}.json")
+
+
+def is_running(fake):
+    return subprocess.run(["pgrep", "-f", fake], capture_output=True).returncode == 0
+
+
+def is_alive(pid):
+    """Is there such a process, other than one that only waits for its parent to notice?"""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], text=True, capture_output=True)
+    return done.stdout.strip()[:1] not in ("", "Z")
+
+
+def wait_for(condition):
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never happened")
+
+
+# ---- what there is to grade
+
+
+def test_directories_and_archives_are_submissions_and_other_files_are_named(tmp_path):
+    for name in ("ada/labs", "bob", "build", ".git", "__MACOSX", "report"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    for name in ("eve.tar.gz", "ivy.ZIP", "joe.tgz", "kim.rar", ".DS_Store"):
+        (tmp_path / "in" / name).touch()
+    found, others = intake.find([tmp_path / "in"], tmp_path / "in/report")
+    assert [candidate.name for candidate in found] == ["ada", "bob", "build", "eve", "ivy", "joe"]
+    assert [other.name for other in others] == ["kim.rar"]
+
+
+def test_a_directory_with_labs_in_it_is_one_submission(tmp_path):
+    (tmp_path / "ada/labs").mkdir(parents=True)
+    found, _ = intake.find([tmp_path / "ada", tmp_path / "ada/../ada"], tmp_path / "out")
+    assert found == [intake.Candidate("ada", tmp_path / "ada")]
+
+
+def test_two_submissions_of_one_name_are_refused_with_both_paths(fake, hand_in, capsys):
+    archive = hand_in("ada", "bob") / "ada.zip"
+    archive.touch()
+    assert run(fake) == 2
+    errors = capsys.readouterr().err
+    assert f"{archive.parent}/ada " in errors and str(archive) in errors and starts(fake) == []
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["nowhere"], "no such file"), (["empty"], "no submissions there"),
+    (["in", "--lab", "99"], "there is no lab '99'"), (["in", "-j", "0"], "at least 1"),
+    (["long"], "too long"),
+])
+def test_a_wrong_call_says_what_is_wrong(arguments, message, fake, hand_in, tmp_path, capsys,
+                                         monkeypatch):
+    hand_in("ada")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "long" / ("x" * 250)).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = command.main([*arguments, "--out", "out"], [sys.executable, str(fake)])
+    except SystemExit as error:
+        status = error.code
+    assert status == 2 and message in capsys.readouterr().err
+
+
+# ---- grading
+
+
+def test_everyone_is_graded_whatever_becomes_of_the_others(fake, hand_in, tmp_path, capsys):
+    hand_in("ada", "hangs", "crashes", "flaky", "infra", "wrong")
+    assert run(fake, limit=2) == 3
+    assert starts(fake) == sorted(["ada", "wrong"] + 2 * ["hangs", "crashes", "flaky", "infra"])
+    assert (result(fake, "ada").points, result(fake, "flaky").points) == (5, 5)
+    assert (result(fake, "wrong").points, result(fake, "wrong").again) == (0, False)
+    assert result(fake, "hangs").error == "the grader's command did not end within 2 s: grading hangs"
+    assert result(fake, "crashes").error == \
+        "the grader's command ended with status 1 and no result: Traceback: a bug of ours"
+    left_behind = (tmp_path / "left-behind.txt").read_text().split()
+    assert len(left_behind) == 2
+    wait_for(lambda: not any(is_alive(int(pid)) for pid in left_behind))
+    assert (tmp_path / "out/logs/crashes.txt").read_text().count("a bug of ours") == 2
+    rows = csv.DictReader((tmp_path / "out/grades.csv").open(newline=""))
+    assert {row["name"]: row["points"] for row in rows} == {
+        "ada": "5", "flaky": "5", "wrong": "0", "hangs": "", "crashes": "", "infra": ""}
+    output = capsys.readouterr().out
+    assert "6 submissions: 2 with full points, 1 lost points, 3 to be graded again: " \
+           "crashes, hangs, infra" in output
+    assert str(tmp_path / "out/index.html") in output
+
+
+def test_lost_points_are_no_failure_of_the_class(fake, hand_in):
+    hand_in("ada", "wrong")
+    assert run(fake) == 0
+
+
+def test_one_that_hangs_holds_up_one_place_only(fake, hand_in):
+    hand_in("a-hangs", *(f"slow-{index}" for index in range(6)))
+    run(fake, limit=2)
+    last = max(result(fake, f"slow-{index}").graded_at for index in range(6))
+    assert last < result(fake, "a-hangs").graded_at - 2, "they waited for it, or for its repetition"
+
+
+# ---- resuming
+
+
+def test_what_was_graded_is_kept(fake, hand_in, capsys):
+    hand_in("ada", "bob")
+    assert run(fake) == run(fake) == 0
+    assert starts(fake) == ["ada", "bob"] and "2 of 2 were graded before" in capsys.readouterr().out
+
+
+def test_an_archive_that_cannot_be_read_is_asked_for_once(fake, hand_in, tmp_path):
+    hand_in("ada")
+    (tmp_path / "in/bob.zip").write_bytes(b"no archive")
+    assert run(fake) == 3       # this stand-in knows no broken archives, unlike grade.py:
+    file = tmp_path / "out/results/bob.json"
+    values = json.loads((tmp_path / "out/results/ada.json").read_text())
+    values["submission"]["digest"] = ""
+    file.write_text(json.dumps(values))
+    before = starts(fake)
+    assert run(fake) == 0 and starts(fake) == before
+
+
+@pytest.mark.parametrize("why, again", [
+    ("infra", ["infra"]), ("damaged", ["ada"]), ("file", ["ada"]),
+    ("grader", ["ada", "bob", "infra"]), ("--again", ["ada", "bob", "infra"]),
+])
+def test_what_has_to_be_graded_again_is(why, again, fake, hand_in, tmp_path, monkeypatch):
+    hand_in("ada", "bob", "infra")
+    run(fake)
+    fake.write_text(FAKE.replace('"infra" in', '"never" in'))
+    fake.with_name("starts.txt").unlink()
+    arguments = ["--lab", "2"]
+    if why == "damaged":
+        (tmp_path / "out/results/ada.json").write_text("{")
+    elif why == "file":
+        hand_in("ada", heap="/* a better heap */")
+    elif why == "grader":
+        monkeypatch.setattr(command, "tree_changed_at", lambda: time.time() + 1)
+    elif why == "--again":
+        arguments += ["--again"]
+    assert run(fake, *arguments) == 0
+    assert starts(fake) == sorted(set(again) | {"infra"})
+
+
+def test_results_for_other_labs_are_not_lost(fake, hand_in, tmp_path, capsys):
+    hand_in("ada")
+    assert run(fake) == 0
+    before = (tmp_path / "out/results/ada.json").read_text()
+    assert run(fake, "--lab", "4") == 2 and "ada.json is for 02-heap" in capsys.readouterr().err
+    assert (tmp_path / "out/results/ada.json").read_text() == before
+    assert run(fake, "--lab", "4", "--again") == 0
+    assert [lab.name for lab in result(fake, "ada").labs] == ["04-static-log"]
+
+
+def test_the_graders_own_files_count_as_changes():
+    assert grading.tree_changed_at() >= (GRADER / "classroom/grading.py").stat().st_mtime
+
+
+def in_background(fake):
+    """The class graded by a process of its own."""
+    program = (f"import sys; sys.path.insert(0, {str(GRADER)!r}); from classroom import command\n"
+               "command.tree_changed_at = lambda: 0\n"
+               f"sys.exit(command.main([{str(fake.parent / 'in')!r}, '--out', "
+               f"{str(fake.parent / 'out')!r}, '-j', '2', '--lab', '2'], "
+               f"[sys.executable, {str(fake)!r}]))")
+    return subprocess.Popen([sys.executable, "-c", program], text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interruption_ends_all_and_the_same_command_resumes(number, fake, hand_in, tmp_path):
+    names = [f"slow-{index}" for index in range(8)]
+    hand_in(*names)
+    class_ = in_background(fake)
+    wait_for(lambda: len(list((tmp_path / "out").glob("results/*.json"))) >= 3)
+    class_.send_signal(number)
+    _, errors = class_.communicate(timeout=20)
+    if number != signal.SIGKILL:
+        assert class_.returncode == 3 and "The same command goes on" in errors
+    wait_for(lambda: not is_running(fake))
+    kept = {file: file.stat().st_mtime_ns for file in tmp_path.glob("out/results/*.json")}
+    assert 3 <= len(kept) < 8 and not (tmp_path / "out/index.html").exists()
+    assert run(fake) == 0
+    assert all(file.stat().st_mtime_ns == then for file, then in kept.items()), "graded twice"
+    # Those that the interruption met at work were begun twice; nobody was graded twice.
+    assert set(starts(fake)) == set(names) and len(starts(fake)) <= 8 + 2
+    assert (tmp_path / "out/index.html").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_command_is_told_to_end_when_the_class_ends(number, fake, hand_in, tmp_path):
+    hand_in("hangs")
+    class_ = in_background(fake)
+    left_behind = tmp_path / "left-behind.txt"
+    wait_for(lambda: left_behind.exists() and left_behind.read_text())
+    class_.send_signal(number)
+    class_.communicate(timeout=20)
+    wait_for(lambda: not is_running(fake))
+    assert (tmp_path / "told.txt").exists(), "it was killed, and left its machines and files behind"
+    pid = int(left_behind.read_text())
+    if number == signal.SIGKILL:        # grade.py's machines end with it by themselves
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(pid))
+
+
+def test_two_classes_do_not_share_a_report(fake, hand_in, tmp_path):
+    hand_in("slow-1", "slow-2", "slow-3")
+    class_ = in_background(fake)
+    wait_for(lambda: starts(fake))
+    assert run(fake) == 2
+    assert class_.wait(timeout=20) == 0
+    class_.communicate()
+
+
+# ---- progress
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_is_told(terminal, monkeypatch, tmp_path):
+    monkeypatch.setattr(progress, "NEWS", 0)
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=120)
+    (tmp_path / "x.json").write_text(json.dumps(as_dict([], error="no")))
+    with progress.Watcher(console, 4) as watcher:
+        for final in (False, True, True):
+            watcher.attempted(read(tmp_path / "x.json"), final)
+        if terminal:
+            watcher._bar.refresh()
+    assert ("2/4" if terminal else "2 of 4 graded: 0 lost points, 3 INFRA; about 0.0 min left") \
+        in output.getvalue()
+
+
+# ---- the real one
+
+
+@pytest.fixture(scope="module")
+def real_class(tmp_path_factory):
+    """Five students: full points, a known mistake, nothing done, an archive, a broken one."""
+    directory = tmp_path_factory.mktemp("class")
+    reference = {name: (ROOT / name).read_bytes() for name in students_files()}
+    heap = "labs/02-heap/heap.c"
+    for name, files in {"full": reference, "build": reference | {heap: b"int x = ;\n"},
+                        "nothing": {heap: None}, "packed": reference}.items():
+        for path, contents in files.items():
+            if contents is not None:
+                (directory / "in" / name / path).parent.mkdir(parents=True, exist_ok=True)
+                (directory / "in" / name / path).write_bytes(contents)
+        (directory / "in" / name / "labs").mkdir(parents=True, exist_ok=True)
+    mutant = directory / "in/mutant"
+    shutil.copytree(directory / "in/full", mutant)
+    patch = ROOT / "grader/mutants/02/double-free-unnoticed.patch"
+    subprocess.run(["patch", "-s", "-p1", "-i", patch], cwd=mutant, check=True)
+    with tarfile.open(directory / "in/packed.tar.gz", "w:gz") as archive:
+        archive.add(directory / "in/packed", "packed")
+    shutil.rmtree(directory / "in/packed")
+    with zipfile.ZipFile(directory / "broken.zip", "w") as archive:
+        archive.writestr("a", b"x" * 1000)
+    (directory / "in/broken.zip").write_bytes((directory / "broken.zip").read_bytes()[:60])
+    return directory
+
+
+def verdicts(report):
+    return {file.stem: {outcome.verdict for lab in read(file).labs for outcome in lab.outcomes}
+            for file in report.glob("results/*.json")}
+
+
+def check(report):
+    """Is the right thing said of every one of real_class?"""
+    found = verdicts(report)
+    assert found["full"] == found["packed"] == {"PASS"}
+    assert found["build"] == {"BUILD_FAIL"}
+    assert found["nothing"] == found["broken"] == {"NOT_IMPLEMENTED"}
+    assert "WRONG" in found["mutant"] and "PASS" in found["mutant"]
+    rows = csv.DictReader((report / "grades.csv").open(newline=""))
+    points = {row["name"]: int(row["points"]) for row in rows}
+    assert points.pop("mutant") in range(50, 100)
+    assert points == {"full": 100, "packed": 100, "build": 0, "nothing": 0, "broken": 0}
+
+
+def test_a_class_end_to_end(real_class):
+    command = [sys.executable, GRADER / "grade.py", "class", "in", "-j", "2", "--out", "report",
+               "--lab", "2"]
+    first = subprocess.run(command, cwd=real_class, text=True, capture_output=True)
+    assert first.returncode == 0, first.stdout + first.stderr
+    check(real_class / "report")
+    assert "report/index.html" in first.stdout
+
+
+@pytest.mark.skipif(not shutil.which("parallel"), reason="GNU parallel is not installed")
+def test_the_recipe_for_gnu_parallel(real_class):
+    recipe = (ROOT / "docs/instructor/class.md").read_text().partition("```sh parallel\n")[2].partition("```")[0]
+    assert "parallel" in recipe
+    done = subprocess.run(["bash", "-e", "-c", recipe], cwd=real_class, text=True,
+                          capture_output=True, env={**os.environ, "OUROBOROS": str(ROOT), "LABS": "2"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    check(real_class / "report")
+    assert Path(real_class / "report/index.html").exists()

@@ -1,0 +1,69 @@
+"""The handout's skeleton, and what becomes of it as one exercise after the other is solved."""
+import re
+import subprocess
+
+import pytest
+from conftest import ROOT, grade
+
+from course import lab
+from course.lab import students_files
+
+LABS = [number for number in lab.available() if lab.load(lab.available()[number]).sources]
+
+
+def exercises(up_to):
+    """The exercises of the labs up to one, in order."""
+    found = {number for source in lab.students_sources(up_to)
+             for number in re.findall(r"/\* BEGIN SOLUTION (\S+) \*/", (ROOT / source).read_text())}
+    return sorted(found)
+
+
+def submission(solved, directory):
+    """Writes what a student hands in who has solved these exercises. Return: the directory."""
+    for name in students_files():
+        file = directory / "submission" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(subprocess.run([ROOT / "labs/skeleton", ROOT / name, *solved],
+                                        stdout=subprocess.PIPE, check=True).stdout)
+    return directory / "submission"
+
+
+def grade_solved(solved, directory, *arguments):
+    """Grades such a submission. Return: the exit status, and the labs with their numbers."""
+    status, labs, output = grade("--tree", str(submission(solved, directory)), *arguments,
+                                 directory=directory)
+    assert labs, output
+    return status, {graded["lab"]: graded for graded in labs}
+
+
+def test_the_skeleton_gets_nothing(tmp_path):
+    status, labs = grade_solved([], tmp_path)
+    assert status == 1 and set(labs) == set(lab.available())
+    for graded in labs.values():
+        assert graded["points"] == 0
+        assert {test["verdict"] for test in graded["tests"]} == {"NOT_IMPLEMENTED"}, graded
+
+
+def points_in_handout(exercise):
+    """What the lab's own page says that an exercise brings: the last column of its row."""
+    number = int(exercise.partition(".")[0])
+    page = (lab.available()[number] / "README.md").read_text()
+    return int(re.search(rf"^\| {re.escape(exercise)} \|.*\| (\d+) \|$", page, re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize("number", LABS)
+def test_each_exercise_raises_the_points(number, tmp_path):
+    all_exercises, points = exercises(number), 0
+    for index, exercise in enumerate(all_exercises):
+        if not exercise.startswith(f"{number}."):
+            continue
+        _, labs = grade_solved(all_exercises[:index + 1], tmp_path, str(number))
+        gained = labs[number]["points"] - points
+        assert gained > 0 and gained == points_in_handout(exercise), (exercise, labs[number])
+        points = labs[number]["points"]
+    assert points == labs[number]["max"]
+
+
+def test_what_is_solved_later_takes_nothing_away(tmp_path):
+    _, labs = grade_solved(exercises(max(LABS)), tmp_path)
+    assert {number: labs[number]["points"] for number in LABS} == dict.fromkeys(LABS, 100)

@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: MIT
+"""submission.py: what is taken from a submission, whatever it comes in, and what is refused."""
+import gzip
+import io
+import lzma
+import os
+import resource
+import socket
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+
+import pytest
+from conftest import GRADER
+
+from course import archive, submission
+from course.archive import SubmissionError
+
+FRAME, HEAP, LOG = "labs/01-frames/frame.c", "labs/02-heap/heap.c", "labs/04-static-log/log.c"
+ANSWERS_0, ANSWERS_3 = "labs/00-boot/answers.toml", "labs/03-deadlock/answers.toml"
+WANTED = [ANSWERS_0, FRAME, HEAP, ANSWERS_3, LOG]
+PROJECT = {"Makefile": b"all:\n", "kernel/log.c": b"int log;\n", FRAME: b"handout\n"}
+
+
+@pytest.fixture
+def pristine(tmp_path):
+    """A pristine project."""
+    root = tmp_path / "pristine"
+    write(root, PROJECT)
+    return root
+
+
+def write(root, files):
+    for name, contents in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(contents)
+
+
+def directory(tmp_path, files):
+    write(tmp_path / "alice", files)
+    (tmp_path / "alice").mkdir(parents=True, exist_ok=True)
+    return tmp_path / "alice"
+
+
+def tar(suffix, mode):
+    def make(tmp_path, files):
+        with tarfile.open(tmp_path / f"alice{suffix}", mode) as archive:
+            for name, contents in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(contents)
+                archive.addfile(info, io.BytesIO(contents))
+        return tmp_path / f"alice{suffix}"
+    return make
+
+
+def zipped(tmp_path, files):
+    with zipfile.ZipFile(tmp_path / "alice.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, contents in files.items():
+            archive.writestr(name, contents)
+    return tmp_path / "alice.zip"
+
+
+plain_tar = tar(".tar", "w")
+ARCHIVES = {"tar": plain_tar, "tar.gz": tar(".tar.gz", "w:gz"), "tgz": tar(".TGZ", "w:gz"),
+            "tar.xz": tar(".tar.xz", "w:xz"), "zip": zipped}
+every_archive = pytest.mark.parametrize("make", ARCHIVES.values(), ids=ARCHIVES)
+every_container = pytest.mark.parametrize("make", [directory, *ARCHIVES.values()],
+                                          ids=["directory", *ARCHIVES])
+
+
+def refusal(path, pristine=None):
+    """Why a submission is refused: one printable line that says which it is."""
+    with pytest.raises(SubmissionError) as caught:
+        submission.read(path, WANTED, pristine)
+    message = str(caught.value)
+    assert message.startswith(f"{path.name}: ") and message.isprintable()
+    return message.removeprefix(f"{path.name}: ")
+
+
+# ---- what is taken
+
+
+@every_container
+@pytest.mark.parametrize("wrapping", ["", "labs-alice/", "hand-in/of alice/ouroboros/"])
+def test_wanted_files_are_taken_from_anywhere(make, wrapping, tmp_path, pristine):
+    files = {**PROJECT, FRAME: b"mine\n", ANSWERS_3: b"lock = 1\n", "Makefile": PROJECT["Makefile"] + b"\trm -rf /\n",
+             "notes.txt": b"", "build/kernel.elf": b"\x7fELF", ".git/HEAD": b"ref",
+             "labs/01-frames/._frame.c": b"mac"}
+    path = make(tmp_path, {wrapping + name: contents for name, contents in files.items()}
+                | {"__MACOSX/labs/01-frames/frame.c": b"mac"})
+    found = submission.read(path, WANTED, pristine)
+    assert found.name == "alice"
+    assert found.files == {FRAME: b"mine\n", ANSWERS_3: b"lock = 1\n"}
+    assert found.ignored == ("Makefile", "notes.txt")
+    assert found.missing == (ANSWERS_0, HEAP, LOG)
+    plain = directory(tmp_path / "again", {FRAME: b"mine\n", ANSWERS_3: b"lock = 1\n"})
+    assert found.digest == submission.read(plain, WANTED).digest
+
+
+def test_the_digest_tells_files_apart(tmp_path):
+    digests = {submission.read(directory(tmp_path / str(number), files), WANTED).digest
+               for number, files in enumerate([{FRAME: b"a"}, {HEAP: b"a"}, {FRAME: b"b"}, {},
+                                               {FRAME: b"", HEAP: b"a"},
+                                               {FRAME: HEAP.encode() + b"a"}])}
+    assert len(digests) == 6
+
+
+def test_the_digest_does_not_depend_on_the_order(tmp_path):
+    files = {FRAME: b"a", HEAP: b"b"}
+    digests = {submission.read(make(tmp_path, dict(sorted(files.items(), reverse=make is zipped))),
+                               WANTED).digest for make in (plain_tar, zipped)}
+    assert len(digests) == 1
+
+
+def test_a_path_that_only_ends_alike_is_another(tmp_path):
+    found = submission.read(plain_tar(tmp_path, {"old01-frames/frame.c": b""}), WANTED)
+    assert (found.files, found.ignored) == ({}, ("old01-frames/frame.c",))
+
+
+@every_container
+def test_a_flat_submission_is_taken_by_its_names(make, tmp_path, pristine):
+    path = make(tmp_path, {"frame.c": b"mine\n", "answers.toml": b"", "kernel/log.c": b"other\n",
+                           "old/heap.c": b""})
+    found = submission.read(path, WANTED, pristine)
+    assert found.files == {FRAME: b"mine\n"}
+    assert found.ignored == (f"answers.toml (which? {ANSWERS_0} or {ANSWERS_3})", "kernel/log.c",
+                             "old/heap.c")
+
+
+def test_the_directories_of_the_labs_alone_will_do(tmp_path, pristine):
+    path = zipped(tmp_path, {"00-boot/answers.toml": b"0", "01-frames/frame.c": b"1",
+                             "01-frames/README.md": b""})
+    found = submission.read(path, WANTED, pristine)
+    assert found.files == {ANSWERS_0: b"0", FRAME: b"1"}
+    assert found.ignored == ("labs/01-frames/README.md",)
+
+
+def test_what_lies_beside_the_project_is_ignored(tmp_path, pristine):
+    path = plain_tar(tmp_path, {f"work/{FRAME}": b"1", "frame.c": b"2", "work2/x": b""})
+    found = submission.read(path, WANTED, pristine)
+    assert (found.files, found.ignored) == ({FRAME: b"1"}, ("../frame.c", "../work2/x"))
+
+
+def test_an_empty_submission_misses_everything(tmp_path, pristine):
+    for make in (directory, zipped, plain_tar):
+        found = submission.read(make(tmp_path, {}), WANTED, pristine)
+        assert (found.files, found.ignored, len(found.missing)) == ({}, (), len(WANTED))
+
+
+def test_names_in_a_zip_from_windows_are_understood(tmp_path):
+    with zipfile.ZipFile(tmp_path / "alice.zip", "w") as archive:
+        for name in ("hand-in\\labs\\", "hand-in\\labs\\01-frames\\frame.c"):
+            archive.writestr(name, b"")
+    found = submission.read(tmp_path / "alice.zip", WANTED)
+    assert (list(found.files), found.ignored) == ([FRAME], ())
+
+
+def test_odd_names_are_shown_escaped(tmp_path, pristine):
+    name = "a\x1b[2J\n\u202eb"
+    for make in (directory, *ARCHIVES.values()):
+        found = submission.read(make(tmp_path, {FRAME: b"", name: b""}), WANTED, pristine)
+        assert found.ignored == ("a\\x1b[2J\\n\\u202eb",)
+    os.close(os.open(os.fsencode(tmp_path / "alice") + b"/\xff", os.O_CREAT))
+    assert "\\udcff" in submission.read(tmp_path / "alice", WANTED).ignored
+
+
+# ---- what is refused
+
+
+@every_container
+def test_two_projects_are_refused(make, tmp_path):
+    message = refusal(make(tmp_path, {f"new/{FRAME}": b"1", f"old/{FRAME}": b"2"}))
+    assert f"new/{FRAME}" in message and f"old/{FRAME}" in message
+
+
+@every_archive
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", f"../{FRAME}"])
+def test_names_that_lead_outside_are_refused(make, name, tmp_path):
+    assert name in refusal(make(tmp_path, {FRAME: b"", name: b""}))
+
+
+@every_container
+def test_a_large_file_is_refused(make, tmp_path):
+    limit = submission.MAX_FILE_BYTES
+    assert submission.read(make(tmp_path, {FRAME: bytes(limit)}), WANTED).files
+    assert refusal(make(tmp_path, {FRAME: bytes(limit + 1)})) == f"{FRAME} is larger than 1 MiB"
+
+
+@pytest.mark.parametrize("kind, word", [
+    (tarfile.SYMTYPE, "a symbolic link"), (tarfile.LNKTYPE, "a hard link"),
+    (tarfile.FIFOTYPE, "a device"), (tarfile.CHRTYPE, "a device"), (tarfile.BLKTYPE, "a device")])
+def test_only_plain_files_are_taken_from_a_tar(kind, word, tmp_path, pristine):
+    for name, wanted in ((FRAME, True), ("Makefile", False)):
+        with tarfile.open(tmp_path / "alice.tar", "w") as archive:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+        if wanted:
+            assert refusal(tmp_path / "alice.tar").startswith(f"{FRAME} is {word}")
+        else:
+            found = submission.read(tmp_path / "alice.tar", WANTED, pristine)
+            assert found.ignored == ("Makefile",)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    info = zipfile.ZipInfo(FRAME)
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "alice.zip", "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    assert refusal(tmp_path / "alice.zip") == f"{FRAME} is a symbolic link, not a plain file"
+
+
+@pytest.mark.parametrize("where", [FRAME, "labs/01-frames", "labs"])
+def test_links_out_of_a_directory_are_refused(where, tmp_path):
+    write(tmp_path / "outside", {FRAME: b"not mine"})
+    link = directory(tmp_path, {HEAP: b""} if where != "labs" else {}) / where
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path / "outside" / where)
+    assert refusal(tmp_path / "alice").startswith(f"{where} is a symbolic link")
+
+
+def test_links_within_a_directory_are_not_followed(tmp_path):
+    path = directory(tmp_path, {f"src/{FRAME}": b"mine"})
+    (path / "labs").symlink_to("src/labs")
+    (path / "loop").symlink_to(".")
+    found = submission.read(path, WANTED)
+    assert (found.files, found.ignored) == ({FRAME: b"mine"}, ("../labs", "../loop"))
+
+
+def test_a_file_that_becomes_a_link_while_we_look_is_not_followed(tmp_path):
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    with pytest.raises(OSError):
+        archive._read_plain(tmp_path / "link", 1)
+
+
+def test_special_files_in_a_directory_keep_nobody_waiting(tmp_path):
+    path = directory(tmp_path, {HEAP: b"mine"})
+    os.mkfifo(path / "fifo")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path / "socket"))
+    assert submission.read(path, WANTED).ignored == ("fifo", "socket")
+    (path / FRAME).parent.mkdir()
+    os.mkfifo(path / FRAME)
+    assert refusal(path) == f"{FRAME} is a device or the like, not a plain file"
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".zip"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_wanted_file_that_is_there_twice_is_refused(suffix, tmp_path):
+    path = tmp_path / f"alice{suffix}"
+    if suffix == ".tar":
+        with tarfile.open(path, "w") as archive:
+            for _ in range(2):
+                archive.addfile(tarfile.TarInfo(f"./{FRAME}"))
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(FRAME, b"1")
+            archive.writestr(f"./{FRAME}", b"2")
+    assert refusal(path) == f"{FRAME} is in it 2 times"
+
+
+def test_an_encrypted_zip_is_refused(tmp_path):
+    path = zipped(tmp_path, {FRAME: b"secret"})
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + offset] |= 1
+    path.write_bytes(data)
+    assert refusal(path) == f"{FRAME} in it is encrypted"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_decompression_has_no_bounds_is_refused(method, tmp_path):
+    with zipfile.ZipFile(tmp_path / "alice.zip", "w", method) as archive:
+        archive.writestr(FRAME, bytes(1000))
+    assert "unusual" in refusal(tmp_path / "alice.zip")
+
+
+@pytest.mark.parametrize("contents", [b"", b"hello\n", b"PK\3\4", b"\x1f\x8b", b"\xfd7zXZ\0",
+                                      gzip.compress(b"hello"), os.urandom(5000)],
+                         ids=["empty", "text", "zip", "gz", "xz", "gzipped text", "random"])
+def test_what_is_no_archive_is_refused(contents, tmp_path):
+    (tmp_path / "alice.zip").write_bytes(contents)
+    assert refusal(tmp_path / "alice.zip")
+
+
+def test_what_is_not_there_or_no_file_is_refused(tmp_path):
+    assert refusal(tmp_path / "alice.zip") == "cannot be read: No such file or directory"
+    os.mkfifo(tmp_path / "fifo")
+    assert refusal(tmp_path / "fifo") == "is neither a directory nor a plain file"
+
+
+@every_archive
+def test_a_truncated_archive_is_never_taken_for_a_whole_one(make, tmp_path):
+    path = make(tmp_path, {FRAME: os.urandom(700), "x" * 200: b"x", HEAP: os.urandom(700)})
+    whole, data = submission.read(path, WANTED), path.read_bytes()
+    for length in range(0, len(data), 37):
+        path.write_bytes(data[:length])
+        try:
+            assert submission.read(path, WANTED) == whole
+            assert length > 2000, "only the padding of a tar may be missing"
+        except SubmissionError:
+            pass
+
+
+@every_archive
+def test_a_damaged_archive_gives_a_message(make, tmp_path):
+    path = make(tmp_path, {FRAME: b"int x;\n" * 100, "x" * 200: b"x", HEAP: b"int y;\n" * 99})
+    data = path.read_bytes()
+    for position in range(0, len(data), 1 + len(data) // 400):
+        damaged = bytearray(data)
+        damaged[position] ^= 0x55
+        path.write_bytes(damaged)
+        try:
+            submission.read(path, WANTED)
+        except SubmissionError:
+            pass
+
+
+# ---- bombs
+
+
+@pytest.mark.parametrize("nr_bytes, well", [(19_999, True), (20_001, False)])
+@pytest.mark.parametrize("make", [plain_tar, zipped], ids=["tar", "zip"])
+def test_the_number_of_files_is_limited(make, nr_bytes, well, tmp_path):
+    path = make(tmp_path, {f"x/{number}": b"" for number in range(nr_bytes)})
+    if well:
+        assert len(submission.read(path, WANTED).ignored) == nr_bytes
+    else:
+        assert "more than 20000 files" in refusal(path)
+
+
+def test_the_number_of_files_in_a_directory_is_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 5)
+    path = directory(tmp_path, {f"{number}/x": b"" for number in range(3)})
+    assert "more than 5 files" in refusal(path)
+
+
+def gzip_bomb(path):
+    """10 GB of zeros, as one member of a tar."""
+    info = tarfile.TarInfo(FRAME)
+    info.size = 10 << 30
+    zeros = gzip.compress(bytes(64 << 20), 9)       # a .gz may have many members
+    path.write_bytes(gzip.compress(info.tobuf()) + zeros * 160)
+
+
+def xz_bomb(path):
+    path.write_bytes(lzma.compress(bytes(200 << 20), preset=0))
+
+
+def zip_bomb(path):
+    """A wanted file of 256 MB that says it has 5 bytes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, \
+            archive.open(FRAME, "w", force_zip64=True) as file:
+        for _ in range(16):
+            file.write(bytes(16 << 20))
+    data = path.read_bytes()
+    for kind in ("<Q", "<L"):
+        data = data.replace(struct.pack(kind, 256 << 20), struct.pack(kind, 5))
+    path.write_bytes(data)
+
+
+def header_bomb(path):
+    """A tar header that says that the next one has 60 GB."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 60 << 30
+    path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
+
+
+def sparse_bomb(path):
+    """A wanted file with a hole of 4 GB."""
+    with open(path.parent / "frame.c", "wb") as file:
+        file.truncate(4 << 30)
+    subprocess.run(["tar", "-cSf", path, "--transform", f"s:.*:{FRAME}:", "frame.c"],
+                   cwd=path.parent, check=True)
+
+
+@pytest.mark.parametrize("bomb", [gzip_bomb, xz_bomb, zip_bomb, header_bomb, sparse_bomb])
+def test_bombs_are_refused_in_bounded_time_and_memory(bomb, tmp_path):
+    bomb(tmp_path / "alice")
+    script = ("import pathlib, sys\n"
+              "from course import submission\n"
+              "try: submission.read(pathlib.Path(sys.argv[1]), sys.argv[2:])\n"
+              "except submission.SubmissionError as error: print(error)")
+    start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "alice", *WANTED], cwd=GRADER, text=True,
+        capture_output=True, check=False, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20)))
+    assert done.stdout.startswith("alice: "), done.stderr
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - start < 3
+
+
+def test_a_bomb_that_nobody_wants_is_not_even_lit(tmp_path, pristine):
+    path = zipped(tmp_path, {FRAME: b"mine", "Makefile": bytes(100 << 20)})
+    start = time.process_time()
+    assert submission.read(path, WANTED, pristine).ignored == ("Makefile",)
+    assert time.process_time() - start < 0.1
+
+
+def test_a_nul_in_a_path_is_a_name_like_any_other(tmp_path):
+    with tarfile.open(tmp_path / "alice.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, header in ((FRAME, {}), ("odd", {"path": "labs/\0odd"})):
+            member = tarfile.TarInfo(name)
+            member.pax_headers = header
+            archive.addfile(member, io.BytesIO())
+    read = submission.read(tmp_path / "alice.tar", [FRAME], GRADER.parent)
+    assert list(read.files) == [FRAME] and "odd" in "".join(read.ignored)
+
+
+def test_a_directory_with_nothing_but_an_archive_stands_for_it(tmp_path):
+    (tmp_path / "Ada_1").mkdir()
+    with zipfile.ZipFile(tmp_path / "Ada_1" / "labs.zip", "w") as archive:
+        archive.writestr(FRAME, "int x;\n")
+    (tmp_path / "Ada_1" / ".DS_Store").write_bytes(b"")
+    read = submission.read(tmp_path / "Ada_1", [FRAME])
+    assert (read.name, read.files) == ("Ada_1", {FRAME: b"int x;\n"})
+    (tmp_path / "Ada_1" / "notes.txt").write_text("hello")
+    assert submission.read(tmp_path / "Ada_1", [FRAME]).missing == (FRAME,)
+
+
+def test_a_link_to_an_archive_elsewhere_stands_for_nothing(tmp_path):
+    (tmp_path / "alice").mkdir()
+    with zipfile.ZipFile(tmp_path / "solutions.zip", "w") as archive:
+        archive.writestr(FRAME, "int solution;\n")
+    (tmp_path / "alice" / "labs.zip").symlink_to(tmp_path / "solutions.zip")
+    assert submission.read(tmp_path / "alice", [FRAME]).files == {}

@@ -1,0 +1,200 @@
+"""Machine with real machines: every way to end, and that no QEMU ever stays behind."""
+import asyncio
+import difflib
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import GRADER, ROOT
+from processes import DEADLINE, qemus_of, until
+
+from judging.findings import dissect
+from machine import ending as endings
+from machine import machine
+from machine.abi import Outcome
+from machine.ending import Cause, CpuException
+from machine.host import MachineError
+from machine.image import Image, Memory
+from machine.machine import Machine
+from machine.prompt import PROMPT
+from machine.qemu import Config
+
+
+async def boot(config, *lines):
+    """Boots to the prompt and types lines. Return: the ending and the console."""
+    async with Machine(config) as guest:
+        ending = await guest.wait()
+        for line in lines:
+            assert ending.cause is Cause.PROMPT
+            guest.type_line(line)
+            ending = await guest.wait()
+        return ending, guest.console
+
+
+@pytest.mark.parametrize("line, cause", [
+    ("help", Cause.PROMPT), ("reboot", Cause.REBOOT), ("panic", Cause.PANIC),
+    ("hang", Cause.LOCKUP),
+])
+def test_how_machines_end(iso, line, cause):
+    image, _ = iso(0)
+    ending, console = asyncio.run(boot(Config(image), line))
+    assert ending.cause is cause
+    assert console.startswith("\nOuroboros")
+
+
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_when_the_tests_are_over_their_results_are_in_memory(iso, firmware):
+    async def look():
+        async with Machine(Config(image, firmware=firmware)) as guest:
+            ending = await guest.wait()
+            return ending, await Memory.of(guest, Image(elf))
+
+    image, elf = iso(0, "log=info ktest=string.*", f"FIRMWARE={firmware}")
+    ending, memory = asyncio.run(look())
+    assert ending.cause is Cause.REBOOT
+    assert Outcome(memory.number("ktests_outcome")) is Outcome.PASSED
+    tests = [name for name in Image(elf).ktests if name.startswith("string_")]
+    assert tests and {Outcome(memory.number(f"ktest_outcome_{name}")) for name in tests} == \
+        {Outcome.PASSED}
+    assert memory.number("ktest_outcome_paging_the_image_is_mapped_by_section") == 0
+
+
+def patched(tmp_path, code):
+    """A patch that runs `code` at the start of frame_init() of lab 1."""
+    frame = (ROOT / "labs/01-frames/frame.c").read_text()
+    changed = frame.replace("void frame_init(void)\n{\n", f"void frame_init(void)\n{{\n{code}\n")
+    assert changed != frame
+    patch = tmp_path / "frame.patch"
+    patch.write_text("".join(difflib.unified_diff(
+        frame.splitlines(True), changed.splitlines(True), "a/labs/01-frames/frame.c",
+        "b/labs/01-frames/frame.c")))
+    return f"PATCH={patch}"
+
+
+def test_a_guest_that_powers_off_leaves_its_memory(iso, tmp_path):
+    async def look():
+        async with Machine(Config(image)) as guest:
+            ending = await guest.wait()
+            return ending, await dissect(guest, elf)
+
+    # ACPI's PM1a control register, where SeaBIOS puts it: sleep, as deep as can be
+    image, elf = iso(1, "log=info", patched(
+        tmp_path, '__asm__ volatile("outw %w0, %w1; 1: jmp 1b" : : "a"(0x2000), "d"(0x604));'))
+    ending, autopsy = asyncio.run(look())
+    assert ending.cause is Cause.OFF
+    assert autopsy.functions[-1] == "frame_init"
+
+
+def test_the_debug_exit_of_make_run_does_nothing_here(iso, tmp_path):
+    image, _ = iso(1, "log=info", patched(
+        tmp_path, '__asm__ volatile("outb %b0, %w1" : : "a"(0x10), "d"(0xf4));'))
+    ending, _ = asyncio.run(boot(Config(image)))
+    assert ending.cause is Cause.PROMPT
+
+
+@pytest.mark.parametrize("code, exception", [
+    ("lidt %0; int3", CpuException(3)), ("lidt %0; xorl %%eax, %%eax; movb %%al, 0x1234",
+                                          CpuException(14, 0x1234)),
+    ("lidt %0; ud2", CpuException(6)),
+])
+def test_a_triple_fault_is_known_by_its_first_exception(iso, tmp_path, code, exception):
+    statement = ("static const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) "
+                 f'none; __asm__ volatile("{code}" : : "m"(none) : "rax");')
+    image, _ = iso(1, "log=info", patched(tmp_path, statement))
+    ending, _ = asyncio.run(boot(Config(image)))
+    assert (ending.cause, ending.exception) == (Cause.TRIPLE_FAULT, exception)
+
+
+def test_a_flood_of_exceptions_is_kept_in_bounds(iso, tmp_path):
+    async def look():
+        async with Machine(Config(image)) as guest:
+            return await guest.wait(), len(guest._log), sum(
+                file.stat().st_size for file in guest.private.iterdir())
+
+    # interrupt vector 47 is a spurious IRQ 15, which the kernel ignores
+    image, _ = iso(1, "log=info", patched(tmp_path, '__asm__ volatile("1: int $47; jmp 1b");'))
+    ending, log_bytes, disk_bytes = asyncio.run(look())
+    assert ending.cause is Cause.LOCKUP
+    assert log_bytes <= machine.LOG_BYTES and disk_bytes < 1 << 20
+
+
+def test_an_image_that_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(endings, "IDLE_LIMIT", 1)
+    (tmp_path / "no.iso").write_bytes(b"not an image")
+    ending, console = asyncio.run(boot(Config(tmp_path / "no.iso")))
+    assert (ending.cause, console) == (Cause.SILENCE, "")
+
+
+def test_an_image_that_is_not_there(tmp_path):
+    with pytest.raises(MachineError, match="No such file"):
+        asyncio.run(boot(Config(tmp_path / "missing.iso")))
+
+
+def test_gdb_finds_the_frames_behind_the_interrupt(iso):
+    async def look():
+        async with Machine(Config(image)) as guest:
+            await guest.wait()
+            guest.type_line("hang")
+            await guest.wait()
+            kind = await guest.read_memory(Image(elf).physical("panic_record"), 4)
+            return kind, await dissect(guest, elf, ["bootinfo.nr_modules", "no_such_thing"])
+
+    image, elf = iso(0)
+    kind, autopsy = asyncio.run(look())
+    assert int.from_bytes(kind, "little") == 5              # PANIC_LOCKUP
+    assert autopsy.functions[:4] == ["start_high", "kmain", "monitor_run", "execute"]
+    assert "hang" in autopsy.functions and "trap_dispatch" not in autopsy.functions
+    assert autopsy.deadlock is None
+    assert autopsy.values == {"bootinfo.nr_modules": 1, "no_such_thing": None}
+    assert 60 << 20 < autopsy.available_bytes < 64 << 20
+
+
+def test_two_machines_at_once(iso):
+    async def both():
+        return await asyncio.gather(boot(Config(image), "hang"), boot(Config(image), "panic"))
+
+    image, _ = iso(0)
+    first, second = asyncio.run(both())
+    assert (first[0].cause, second[0].cause) == (Cause.LOCKUP, Cause.PANIC)
+
+
+def test_a_machine_that_is_left_is_ended(iso):
+    async def leave():
+        async with Machine(Config(image)) as guest:
+            directory = guest.private
+            raise KeyError(guest.pid, directory)
+
+    image, _ = iso(0)
+    with pytest.raises(KeyError) as caught:
+        asyncio.run(leave())
+    pid, directory = caught.value.args
+    assert not os.path.exists(f"/proc/{pid}") and not directory.exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_qemu_outlives_the_grader(tmp_path, how):
+    grader = subprocess.Popen([sys.executable, str(GRADER / "grade.py"), "3"], cwd=ROOT,
+                              env={**os.environ, "TMPDIR": str(tmp_path)},
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: qemus_of(tmp_path))
+    grader.send_signal(how)
+    assert grader.wait(DEADLINE) == (-how if how is signal.SIGKILL else 3)
+    until(lambda: not qemus_of(tmp_path))
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_lines_that_were_typed_ahead_do_not_bring_the_watchdog(iso, looked_at):
+    async def type_ahead():
+        async with Machine(Config(image), prompts_at) as machine:
+            await machine.wait()
+            for _ in range(12):
+                machine.type_line("ls usr/share/factor")
+            return await machine.wait(), machine.console
+
+    image, elf = iso(4)
+    prompts_at = Image(elf).physical("monitor_prompts") if looked_at else None
+    ending, console = asyncio.run(type_ahead())
+    assert ending.cause is Cause.PROMPT and console.count("0001\n") == 12
+    assert console.count(PROMPT) == 13

@@ -1,0 +1,67 @@
+"""The reference solutions: full points, every time, also on a busy machine."""
+import difflib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, grade
+
+from course import lab
+
+
+@pytest.mark.parametrize("number", sorted(lab.available()))
+def test_the_reference_gets_full_points(number, tmp_path):
+    status, labs, output = grade(str(number), directory=tmp_path)
+    assert status == 0, output
+    assert [(graded["lab"], graded["points"], graded["max"]) for graded in labs] == \
+        [(number, 100, 100)]
+
+
+def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        status, labs, output = grade("3", "4", directory=tmp_path)
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+    assert status == 0, output
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_path):
+    heap = "labs/02-heap/heap.c"
+    other = (Path(__file__).parent / "other_heap.c").read_text()
+    patch = tmp_path / "other-heap.patch"
+    patch.write_text("".join(difflib.unified_diff(
+        (ROOT / heap).read_text().splitlines(True), other.splitlines(True),
+        f"a/{heap}", f"b/{heap}")))
+    status, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
+    assert status == 0 and labs[0]["points"] == 100, output
+
+
+def run(directory, *words):
+    """`make run` with these words and no input: it ends at the monitor's prompt, or with a panic."""
+    return subprocess.run(["make", "-s", "run", f"ISO={directory}/x.iso", *words], cwd=ROOT,
+                          stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60,
+                          check=False)
+
+
+@pytest.mark.parametrize("setting", ["FIRMWARE=uefi", "MEM=16M", "MEM=6G"])
+def test_the_last_stage_boots_everywhere(setting, tmp_path):
+    done = run(tmp_path, "LAB=4", "LOG=debug", setting)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Ouroboros" in done.stdout and done.stdout.endswith("ouroboros> ")
+
+
+def test_the_story_as_the_readme_tells_it(tmp_path):
+    hang = run(tmp_path, "LAB=3", "LOG=debug")
+    assert hang.returncode != 0
+    assert re.search(r"LOCKUP: cpu0 waits for heap_lock in kmalloc .*, which cpu0 itself holds "
+                     r"since \w+ \(heap.c:\d+\)", hang.stdout)
+    for function in ("log_record", "log_debug", "heap_rescue", "table_grow", "kmain"):
+        assert re.search(rf"0x[0-9a-f]+ {function}\+", hang.stdout)
+    assert run(tmp_path, "LAB=3", "LOG=info").returncode == 0
+    assert run(tmp_path, "LAB=4", "LOG=debug").returncode == 0
