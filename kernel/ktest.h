@@ -28,7 +28,7 @@
 #include "random.h"
 #include "spinlock.h"
 
-/* Values are part of the grader's interface: grader/machine.py has the same list. */
+/* Values are part of the grader's interface: grader/machine/abi.py has the same list. */
 enum ktest_outcome {
 	KTEST_NOT_RUN,
 	KTEST_RUNNING,          /* also what a crash leaves behind */

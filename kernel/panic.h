@@ -13,7 +13,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 
-/* Values are part of the grader's interface: grader/machine.py has the same list. */
+/* Values are part of the grader's interface: grader/machine/abi.py has the same list. */
 enum panic_kind {
 	PANIC_NONE,
 	PANIC_BUG,              /* panic(): the kernel found a contradiction */

@@ -4,7 +4,7 @@
  *
  * A random test records each call of what it tests. The grader, which chose the
  * test's seed, reads the record in the machine's memory and replays it
- * (grader/replay.py): were these the calls that the seed leads to, and can all of
+ * (grader/judging/replay.py): were these the calls that the seed leads to, and can all of
  * their results be right?
  *
  * Each such test has a trace of its own, whose name the grader knows.
@@ -16,7 +16,7 @@
 
 #define TRACE_MAX_CALLS 4608
 
-/* Values and layout are part of the grader's interface: grader/replay.py has the same. */
+/* Values and layout are part of the grader's interface: grader/judging/replay.py has the same. */
 enum trace_function {
 	TRACE_FRAME_ALLOC = 1,  /* order; gives the base */
 	TRACE_FRAME_FREE,       /* base, order */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many submissions: which there are, having each graded, going on after an interruption, the report.
+"""Has one tree, a submission or a whole class graded: what to grade, going on, comparing, the report.
 May import: reports, judging, course, machine.
-Begin with grading.py: a Classroom has one class's results, and knows how to get them.
+Begin with one.py (one tree or submission), then command.py and grading.py (a class).
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
 """What people debug with: `make run`, `debug`, `rewind`, `trace`, and the commands inside GDB.
 May import: machine.
-Begin with ouroboros.py, which GDB sources; inside/ runs in GDB, all else around it.
+Begin with run.py; ouroboros.py is what GDB sources, and inside/ what runs in GDB.
 """

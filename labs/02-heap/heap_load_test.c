@@ -61,7 +61,7 @@ static void check_distance(const struct tracked *item)
 		      other->bytes, other->object);
 }
 
-/* The calls of the trace: grader/replay.py makes the same random choices in the same order. */
+/* The calls of the trace: grader/judging/replay.py makes the same random choices. */
 static struct trace heap_trace;
 
 static void *traced_krealloc(void *object, size_t bytes)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_formats import read_gradescope
+from readers import read_gradescope
 
 FRAME = (ROOT / "labs/01-frames/frame.c").read_bytes()
 
