@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT
-from pages import ORIGINALS, PAGES, SHOWN, TRANSLATIONS, Page, slug
+from pages import ORIGINALS, PAGES, TRANSLATIONS, Page, slug
 from trees import LABS, project_files, unpacked
 
 from course import handout
