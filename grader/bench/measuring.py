@@ -146,7 +146,7 @@ def _in_machine(iso: Path) -> tuple[str, int]:
 
 
 def in_kernel(directory: Path, test: str, options: str) -> Numbers:
-    """What a test of kernel/bench_test.c counts, in a boot of its own."""
+    """What a test of bench/kernel/bench_test.c counts, in a boot of its own."""
     iso = _image(directory / f"{test}{len(options)}.iso", KERNEL_ELF,
                  f"log=info ktest=bench.{test} {options}")
     console, clock_at = _in_machine(iso)

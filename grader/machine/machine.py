@@ -147,11 +147,8 @@ class Machine:
         instructions that can be replayed. Raises MachineError.
         """
         nr_instructions = (await self.qmp("query-replay"))["icount"]
-        with contextlib.suppress(MachineError):         # after a reset there is no going on
-            await self.qmp("cont")      # the end of the tape, which QEMU keeps badly, lies beyond
-            for _ in range(TAPE_POLLS):
-                if (await self.qmp("query-replay"))["icount"] > nr_instructions:
-                    break
+        if self._seen("SHUTDOWN") is None:              # after it there is no going on
+            await self._go_on(nr_instructions)
         await self.qmp("quit")
         try:
             async with asyncio.timeout(QMP_LIMIT):
@@ -159,6 +156,14 @@ class Machine:
         except TimeoutError:
             raise MachineError(f"QEMU did not end within {QMP_LIMIT} s") from None
         return nr_instructions
+
+    async def _go_on(self, nr_instructions: int) -> None:
+        """Goes on beyond so many instructions, as QEMU keeps the end of its tape badly."""
+        with contextlib.suppress(MachineError):
+            await self.qmp("cont")
+            for _ in range(TAPE_POLLS):
+                if (await self.qmp("query-replay"))["icount"] > nr_instructions:
+                    break
 
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""

@@ -15,7 +15,6 @@ from machine.host import MachineError
 from machine.qemu import Config
 
 
-
 def rewind(*words, commands=()):
     """Runs rewind.py with GDB in batch. Return: what GDB printed, from where it attached."""
     told = [word for command in commands for word in ("-ex", command)]

@@ -6,7 +6,8 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from conftest import GRADER
+from conftest import GRADER, ROOT
+from trees import project_files
 
 # From top to bottom. What lies in grader/ itself are the commands, above them all.
 ROOMS = ("classroom", "bench", "reports", "judging", "course", "debugger", "machine")
@@ -114,3 +115,18 @@ def test_an_import_that_may_not_be_is_named(file, line, complaint, tmp_path):
         module.write(f"\n\n{line}\n")
     found = complaints(house)
     assert found == [] if complaint is None else any(complaint in each for each in found), found
+
+
+# A file as a comment names it: from the root of the tree, or from grader/ if that has the room.
+NAMED = re.compile(rf"(?<![\w./*-])((?:grader|kernel|labs|boot|docs)/[\w./-]+|(?:{'|'.join(ROOMS)})/\w[\w./-]*)"
+                   r"\.(py|c|h|S|md|in|sh|awk|html)\b")
+
+
+def test_the_files_that_a_comment_names_are_there():
+    for name in project_files():
+        if not re.match(r"(boot|kernel|labs|grader(?!/tests))/|Makefile", name) \
+                or name.endswith((".md", ".svg", ".patch")):
+            continue
+        for match in NAMED.finditer((ROOT / name).read_text(errors="replace")):
+            above = ROOT if (ROOT / match[1].split("/")[0]).is_dir() else GRADER
+            assert "NN" in match[0] or (above / match[0]).is_file(), f"{name} names {match[0]}"
