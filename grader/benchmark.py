@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-
 from rich.console import Console
 from rich.table import Table
 

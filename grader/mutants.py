@@ -20,7 +20,6 @@ import argparse
 import asyncio
 import os
 import sys
-
 from rich.console import Console
 from rich.progress import Progress
 

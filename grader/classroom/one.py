@@ -13,7 +13,6 @@ import tempfile
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-
 from rich.console import Console
 
 from course import lab as labs

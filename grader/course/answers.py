@@ -2,8 +2,9 @@
 """The answers of a lab: the student's, or the reference ones where nobody has answered yet."""
 from __future__ import annotations
 
-import re
 import tomllib
+
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

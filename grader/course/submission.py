@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from course.archive import (DAMAGE, SUFFIXES, Member, SubmissionError, is_silent, members, only_archive,
-                            shown, words)
+from course.archive import (DAMAGE, SUFFIXES, Member, SubmissionError, is_silent, members,
+                            only_archive, shown, words)
 
 MAX_FILE_BYTES = 1 << 20            # of a file that is taken
 

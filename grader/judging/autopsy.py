@@ -5,13 +5,12 @@ It prints one line, a mark and a JSON object, which findings.py reads. The mark 
 environment variable AUTOPSY_MARK, expressions to evaluate, a JSON list, in AUTOPSY_VALUES.
 Relies on: debugger/inside.
 """
+import gdb
 import json
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-
-import gdb
 
 sys.dont_write_bytecode = True          # the package is not ours to write into
 sys.path.append(str(Path(__file__).resolve().parents[1]))

@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 
 from course.lab import students_sources
-from judging.findings import Autopsy, cause_of, describe_deadlock, describe_place, describe_recursion
+from judging.findings import (Autopsy, cause_of, describe_deadlock, describe_place,
+                              describe_recursion)
 from judging.record import Record
 from judging.verdict import Finding, Verdict
 from machine.abi import PanicKind

@@ -17,7 +17,7 @@ from judging import ktap  # noqa: E402
 from judging.record import Results  # noqa: E402
 from machine.abi import Outcome  # noqa: E402
 
-pytest_plugins = ["guests"]             # its fixtures are machines
+pytest_plugins = ["containers", "guests"]       # whose fixtures several files use
 
 # Programs are started as from a shell, not from the make that runs the tests, and git as
 # somebody has it who has set up nothing.

@@ -2,9 +2,8 @@
 """The command `cycle`: who waits for whom, and the calls that lead from the one to the other."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import gdb
+from collections.abc import Iterator, Sequence
 
 from debugger import stack
 from debugger.inside import kernel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-
 import gdb
 
 from debugger.inside.reader import Note, check_kernel, evaluate

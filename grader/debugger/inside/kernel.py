@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gdb
 import os
 from dataclasses import dataclass
-
-import gdb
 
 from debugger.inside.reader import Memory, Note
 from debugger.stack import Frame, Lock, Place

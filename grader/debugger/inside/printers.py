@@ -5,11 +5,10 @@ Each says in one line what a structure means; where its fields matter as well, t
 """
 from __future__ import annotations
 
-import stat
-from collections.abc import Callable, Iterator
-
 import gdb
 import gdb.printing
+import stat
+from collections.abc import Callable, Iterator
 
 from debugger.inside import kernel
 from debugger.inside.bootinfo import MEMORY_TYPES, owner_name

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gdb
 from collections.abc import Iterator
 
-import gdb
-
 from debugger.inside.command import Command
-from debugger.inside.reader import (ADDRESS_MASK, DIRECT_MAP_BASE, KERNEL_BASE, PAGE_BYTES, Memory, Note,
-                             evaluate)
+from debugger.inside.reader import (ADDRESS_MASK, DIRECT_MAP_BASE, KERNEL_BASE, PAGE_BYTES, Memory,
+                                    Note, evaluate)
 from debugger.inside.slabs import (FOREIGN, FREE, MARK, SLOT_LIVE, TAIL, USER, HeapMemory, Slab,
-                            class_name)
+                                   class_name)
 from debugger.inside.text import plural
 
 

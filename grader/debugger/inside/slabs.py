@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from debugger.inside.reader import (DIRECT_MAP_BASE, HEAP, MEMMAP_LIMIT, PAGE_BYTES, PAGES, Memory, Note,
-                             Ram)
+from debugger.inside.reader import (DIRECT_MAP_BASE, HEAP, MEMMAP_LIMIT, PAGE_BYTES, PAGES, Memory,
+                                    Note, Ram)
 
 MAX_SLABS = 5000
 

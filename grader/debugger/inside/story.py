@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gdb
 import json
 import os
 import re
@@ -19,13 +20,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import gdb
-
-from debugger.inside import kernel
 from debugger.calls import CODE_BYTES, Call, follow
+from debugger.inside import kernel
 from debugger.inside.reader import HEAP, PAGES, Memory, Note, address_of
 from debugger.inside.time_travel import (Recording, back, breakpoints, forward, only_breakpoint,
-                                  position)
+                                         position)
 
 RESCUE = "heap_rescue"
 MAX_BEFORE = 10_000                     # instructions of the story before the rescue

@@ -9,11 +9,10 @@ before what went wrong.
 from __future__ import annotations
 
 import contextlib
+import gdb
 import os
 import re
 from collections.abc import Iterable, Iterator
-
-import gdb
 
 from debugger import stack
 from debugger.inside import kernel

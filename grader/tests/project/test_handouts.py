@@ -6,10 +6,9 @@ run in a copy of this tree.
 """
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import GRADER, ROOT
 from pages import ORIGINALS, as_pattern
 from processes import Terminal
 from trees import LABS, Student, instructors
@@ -153,7 +152,7 @@ def test_a_failure_that_a_handout_shows_is_seen(number):
 
 
 def test_a_script_in_a_page_has_a_test_of_its_own():
-    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    tests = "".join(path.read_text() for path in (GRADER / "tests").glob("*/test_*.py"))
     for page in ORIGINALS:
         for block in page.blocks:
             assert not block.info.startswith("sh") or f"```{block.info}\\n" in tests, page.name

@@ -3,10 +3,9 @@ import difflib
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import ROOT, grade
+from conftest import GRADER, ROOT, grade
 
 from course import lab
 
@@ -33,7 +32,7 @@ def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
 @pytest.mark.parametrize("number", [3, 4])
 def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_path):
     heap = "labs/02-heap/heap.c"
-    other = (Path(__file__).parent / "other_heap.c").read_text()
+    other = (GRADER / "tests/other_heap.c").read_text()
     patch = tmp_path / "other-heap.patch"
     patch.write_text("".join(difflib.unified_diff(
         (ROOT / heap).read_text().splitlines(True), other.splitlines(True),
