@@ -304,6 +304,7 @@ _Noreturn void monitor_run(void)
 
 	console_printf("Type help for the commands.\n");
 	for (;;) {
+		console_fresh_line();
 		monitor_prompts++;
 		console_printf(MONITOR_PROMPT);
 		for (nr_bytes = 0; !line_edit(line, sizeof(line), &nr_bytes, console_read());)

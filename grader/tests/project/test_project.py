@@ -4,11 +4,12 @@ import subprocess
 
 import pytest
 from conftest import ROOT
+from processes import DEADLINE
 
 
 def make(*words):
     return subprocess.run(["make", "-s", *words], cwd=ROOT, stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, timeout=120, check=False)
+                          capture_output=True, timeout=DEADLINE, check=False)
 
 
 def run(directory, *words):
@@ -78,6 +79,17 @@ def test_a_damaged_initramfs_is_a_clear_error(damage, reason, tmp_path):
     assert re.search(rf"error initramfs: damaged at byte \d+, entry \d+: .*{reason}.*; nothing mounted",
                      done.stdout), done.stdout
     assert done.stdout.endswith("ouroboros> ")
+
+
+def test_a_prompt_is_at_the_start_of_a_line_whatever_came_before(tmp_path):
+    (tmp_path / "word").write_text("without an end")
+    archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=tmp_path, input=b"word\n",
+                             capture_output=True, check=True).stdout
+    (tmp_path / "initramfs.cpio").write_bytes(archive)
+    done = subprocess.run(["make", "-s", "run", f"ISO={tmp_path}/x.iso", "LAB=4",
+                           f"INITRAMFS={tmp_path}/initramfs.cpio"], cwd=ROOT, text=True,
+                          input="cat word\nheap\n", capture_output=True, timeout=DEADLINE, check=False)
+    assert "\nwithout an end\nouroboros> heap\n" in done.stdout.replace("\r", ""), done.stdout
 
 
 def test_an_unknown_option_is_reported(tmp_path):
