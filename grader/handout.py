@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What students get: the tree without solutions, as a directory and as a .tar.gz.
 
-An allow-list says what is in it, so that what nobody thought of is not; nor is what git does
-not know. The solutions in C files, and the lines of a lab.toml that give an answer away, are
-taken out by labs/skeleton; a file that an instructor has tried a lab in is refused. There is no
-git history. The same tree makes the same archive, byte for byte.
-
     handout.py --into DIRECTORY [--labs 0-N]
 
+course/handout.py says what is in it, and why.
 Exit status: 0 made, 1 something is missing or wrong, 2 usage.
 """
 from __future__ import annotations

@@ -3,14 +3,8 @@
 
     mutants.py [LAB…]
 
-A mutant is a patch grader/mutants/NN/NAME.patch of lab NN, with a header of lines
-
-    What: the mistake, in a few words
-    Expect: TEST VERDICT
-
-It is caught if each test that the header names gets just that verdict, and so loses its points.
-A patch that does not apply, or whose header is not like this, is an error and not caught. The
-reference solutions are graded beside the mutants and must get full points.
+classroom/mutants.py says what they are. The reference solutions are graded beside the mutants and
+must get full points.
 
 Exit status: 0 all is as it should be, 1 it is not, 2 usage.
 """

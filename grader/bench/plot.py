@@ -14,8 +14,9 @@ from pathlib import Path
 
 from bench.measuring import HEAP_WORKLOADS, HEAPS, Numbers
 from bench.page import NAMES
+from machine.host import ROOT
 
-STYLED = Path(__file__).parents[2] / "docs" / "diagrams" / "slab.svg"   # any of them
+STYLED = ROOT / "docs/diagrams/slab.svg"    # any of them
 
 WIDTH, LEFT, RIGHT = 440, 136, 396          # of the drawing; where the axis begins and ends
 TOP, BAR, GAP = 74, 15, 12                  # heights

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classroom.intake import Candidate, Refused
-from classroom.progress import Watcher
+from classroom.progress import ClassProgress
 from course import submission, workspace
 from course.archive import SubmissionError
 from course.lab import students_files
@@ -32,8 +32,9 @@ GRACE = 10                  # seconds for grade.py to end its machines when told
 
 def tree_changed_at() -> float:
     """When the grader, the kernel or a lab was changed last, in seconds since 1970."""
-    files = [*ROOT.glob("grader/*.py"), *(file for name in workspace.SOURCES
-                                          for file in [ROOT / name, *(ROOT / name).rglob("*")])]
+    grader = [file for file in ROOT.glob("grader/**/*.py") if "tests" not in file.parts]
+    files = grader + [file for name in workspace.SOURCES
+                      for file in (ROOT / name, *(ROOT / name).rglob("*"))]
     return max(file.stat().st_mtime for file in files if file.is_file())
 
 
@@ -89,7 +90,7 @@ class Classroom:
         except SubmissionError:
             return result.digest == ""      # as grade.py has it for what it cannot read
 
-    async def grade(self, candidates: list[Candidate], jobs: int, watcher: Watcher) -> None:
+    async def grade(self, candidates: list[Candidate], jobs: int, watcher: ClassProgress) -> None:
         """Grades `jobs` at a time; those that failed once more, after all others."""
         slots = asyncio.Semaphore(jobs)
         failed: list[Candidate] = []
@@ -129,7 +130,8 @@ class Classroom:
         process = await asyncio.create_subprocess_exec(
             *self._grader, f"--tree={candidate.path.resolve()}", f"--json={file.resolve()}",
             "--jobs=1", *self.labs, stdin=asyncio.subprocess.DEVNULL, stdout=output,
-            stderr=asyncio.subprocess.STDOUT, start_new_session=True, preexec_fn=parent_guard(signal.SIGTERM))
+            stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+            preexec_fn=parent_guard(signal.SIGTERM))
         try:
             async with asyncio.timeout(self._limit):
                 return f"ended with status {await process.wait()} and no result"

@@ -33,7 +33,7 @@ from rich.console import Console
 from classroom import report
 from classroom.grading import GRADER, LIMIT, Classroom, tree_changed_at
 from classroom.intake import Candidate, Refused, find
-from classroom.progress import Watcher
+from classroom.progress import ClassProgress
 from course.archive import shown
 from course.lab import NoSuchLab, select
 from course.table import LabError
@@ -52,7 +52,7 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-async def _grade(classroom: Classroom, candidates: list[Candidate], jobs: int, watcher: Watcher
+async def _grade(classroom: Classroom, candidates: list[Candidate], jobs: int, watcher: ClassProgress
                  ) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     await classroom.grade(candidates, jobs, watcher)
@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> in
                    if options.again or not classroom.is_graded(candidate, changed_at)]
         if kept := len(candidates) - len(waiting):
             console.print(f"{kept} of {len(candidates)} were graded before")
-        with Watcher(console, len(waiting)) as watcher:
+        with ClassProgress(console, len(waiting)) as watcher:
             try:
                 asyncio.run(_grade(classroom, waiting, options.jobs, watcher))
             except (KeyboardInterrupt, asyncio.CancelledError):

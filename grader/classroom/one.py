@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`grade.py`: this tree, or one submission, graded and shown. What there is to do stands there."""
+"""`grade.py` without another word: grades this tree or one submission, and shows the result."""
 from __future__ import annotations
 
 import argparse
@@ -155,7 +155,8 @@ async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, c
             ProgressBars(console) as watcher:
         private = Path(directory)
         if files is None:
-            return await Grader(Builder(private, conduct.inspect), slots, watcher, recordings).grade(tasks)
+            grader = Grader(Builder(private, conduct.inspect), slots, watcher, recordings)
+            return await grader.grade(tasks)
         return await SubmissionGrader(files, private, slots, watcher, keep, recordings).grade(tasks)
 
 

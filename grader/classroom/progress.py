@@ -13,7 +13,7 @@ NEWS = 10                   # seconds between two lines where there is no termin
 ESTIMATE = 300              # the last seconds, from which a terminal's estimate is made
 
 
-class Watcher:
+class ClassProgress:
     """Progress with an estimate: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, console: Console, total: int):
@@ -30,7 +30,7 @@ class Watcher:
         self._nr_lost = 0                   # submissions that lost points
         self._nr_infra = 0                  # of all attempts
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> ClassProgress:
         if self._console.is_terminal:
             self._bar.start()
         return self

@@ -2,9 +2,8 @@
 """The answers of a lab: the student's, or the reference ones where nobody has answered yet."""
 from __future__ import annotations
 
-import tomllib
-
 import re
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

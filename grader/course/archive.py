@@ -52,7 +52,7 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
-def words(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
     """What a library has to say about an archive, in one line."""
     text = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
     return shown(text.splitlines()[0])
@@ -87,7 +87,7 @@ def members(path: Path, wanted: Collection[str]) -> list[Member]:
             return list(_in_zip(data))
         return list(_in_tar(_decompress(data)))
     except DAMAGE as error:
-        raise SubmissionError(f"cannot be read: {words(error)}") from None
+        raise SubmissionError(f"cannot be read: {in_words(error)}") from None
 
 
 def _open_plain(path: Path | str, directory: int | None = None, flags: int = 0) -> io.FileIO:

@@ -44,7 +44,7 @@ class FactName:
 
 
 def find(name: str) -> FactName:
-    """The fact of that name. Raises UnknownFact."""
+    """The pattern that a name matches, with its groups. Raises UnknownFact."""
     for pattern in NEEDS:
         if match := re.fullmatch(pattern, name):
             return FactName(pattern, match.groups())

@@ -6,10 +6,9 @@ names the place. The classes below describe the format: the keys are called as t
 """
 from __future__ import annotations
 
-import tomllib
-
 import functools
 import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from course.archive import (DAMAGE, SUFFIXES, Member, SubmissionError, is_silent, members,
-                            only_archive, shown, words)
+from course.archive import (DAMAGE, SUFFIXES, Member, SubmissionError, in_words, is_silent,
+                            members, only_archive, shown)
 
 MAX_FILE_BYTES = 1 << 20            # of a file that is taken
 
@@ -144,7 +144,7 @@ def _take(member: Member) -> bytes:
     try:
         contents = member.read(MAX_FILE_BYTES + 1)
     except DAMAGE as error:
-        raise SubmissionError(f"{shown(member.name)} cannot be read: {words(error)}") from None
+        raise SubmissionError(f"{shown(member.name)} cannot be read: {in_words(error)}") from None
     if len(contents) > MAX_FILE_BYTES:
         raise SubmissionError(f"{shown(member.name)} is larger than {MAX_FILE_BYTES >> 20} MiB")
     return contents

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class LabError(Exception):
-    """A lab.toml is wrong."""
+    """A file of the course is not as it must be: a lab.toml, a result, what a handout is made of."""
 
 
 class Table:

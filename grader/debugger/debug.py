@@ -13,9 +13,8 @@ from debugger.attach import STAY_STOPPED, gdb_command, gdb_flags, qemu_running
 from debugger.console import Console
 from debugger.foreground import call_in_foreground
 from debugger.place import CONSOLE, DEBUGGED, GDB, LINES, listen, locked, machines_place
-from debugger.run import DEBUG_EXIT
 from machine.host import ROOT
-from machine.qemu import Config, base_command
+from machine.qemu import DEBUG_EXIT, Config, base_command
 
 FIRST = "first.gdb"                     # in the machine's place: the commands that GDB begins with
 GREETING = ("Stopped at its first instruction: continue lets it go, Ctrl-C stops it, quit ends "

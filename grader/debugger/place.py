@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where a machine that runs is found: by its console, by GDB, and by nobody else's.
+"""Where a machine that runs is, so that its console and a GDB find it, and no other machine.
 
 It has a private directory with its sockets and a copy of its ELF. A symbolic link "machine" beside
 the ELF leads there. Whether it still runs, and whether somebody debugs it, is told by who has

@@ -10,7 +10,7 @@ from typing import Iterator
 
 from debugger.attach import STAY_STOPPED, gdb_command, gdb_flags, qemu_running
 from debugger.foreground import call_in_foreground
-from debugger.place import listen, private_directory
+from debugger.place import GDB, listen, private_directory
 from machine import recording as recordings
 from machine.abi import Outcome
 from machine.ending import BROKEN, Cause
@@ -51,10 +51,10 @@ def replayed(recording: Recording, script: Path) -> Iterator[tuple[list[str], di
         shutil.copy(recording.directory / recordings.SNAPSHOTS, snapshots)
         tape = recording.tape("replay", snapshots)
         sources = recording.directory / recordings.SOURCES
-        gdb = gdb_command(recording.elf, place / "gdb", [
+        gdb = gdb_command(recording.elf, place / GDB, [
             *(["-d", str(sources)] if sources.is_dir() else []),
             "-ex", f"source {script}"])
-        listener = listen(place / "gdb")
+        listener = listen(place / GDB)
         command = [*base_command(recording.config, "pause", tape), *virtual_time(tape), "-S",
                    "-action", "reboot=shutdown,shutdown=pause", *gdb_flags(listener),
                    "-chardev", "null,id=console", "-serial", "chardev:console"]

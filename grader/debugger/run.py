@@ -15,13 +15,10 @@ from typing import Callable
 from debugger.attach import gdb_flags, qemu_running
 from debugger.place import GDB, listen, machines_place
 from machine.prompt import ends_in_prompt
-from machine.qemu import Config, base_command
+from machine.qemu import DEBUG_EXIT, Config, base_command
 
 TAIL_BYTES = 64                         # of the console: more than a prompt
 EXIT_PASSED, EXIT_FAILED = 33, 35       # of QEMU: 2 * status + 1, kernel/machine.h
-
-# How machine_exit() ends QEMU with a status. Not the grader's: whoever ends, its memory stays.
-DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
 
 
 class Events:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Judges: looks into machines, finds out what happened, and turns that into verdicts and points.
-May import: course, debugger, machine.
+"""Looks into machines, judges what happened, and gives points; tries the tools on a known-good stage.
+May import: course, debugger.inside, machine.
 Begin with grading.py (a lab, its boots, its tests); judge.py, ktests.py and crash.py decide.
 """

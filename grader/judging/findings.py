@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from debugger import stack
-from debugger.stack import Frame, Lock, Place
+from debugger.inside import stack
+from debugger.inside.stack import Frame, Lock, Place
 from machine import sandbox
 from machine.host import ROOT, MachineError
 from machine.machine import Machine

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tries the tools on a stage of ours that is known to be good: builds it, boots it, looks into it.
 
-Standard library only, as doctor.py must work without more.
+To record and go back it starts rewind.py. Standard library only, as doctor.py must work without more.
 """
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Boots:
     def check_build(self) -> str:
         """Can an image be built?"""
         made = output("make", "-s", "iso", "print-ELF", f"LAB={STAGE}", f"ISO={self.iso}",
-                         "CMDLINE=log=info", fix=f"make iso LAB={STAGE}   # and read what it says")
+                      "CMDLINE=log=info", fix=f"make iso LAB={STAGE}   # and read what it says")
         self.elf = ROOT / made.splitlines()[-1]
         return f"builds stage {STAGE} and a boot image of it"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Values that the kernel and the grader must agree on: each is one of a header in kernel/."""
+"""Enumerations of the kernel whose values the grader reads from memory, and where the kernel lies."""
 from __future__ import annotations
 
 from enum import Enum

@@ -104,6 +104,9 @@ def virtual_time(tape: Tape | None = None) -> list[str]:
     return ["-icount", f"shift=7,{how}", "-rtc", "base=2026-01-01,clock=vm"]
 
 
+# How machine_exit() ends QEMU with a status. Not the grader's: whoever ends, its memory stays.
+DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+
 # System calls that QEMU never needs once it runs, and whoever breaks out of the guest might.
 SECCOMP = ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
 

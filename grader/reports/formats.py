@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A result for other programs: JSON, JUnit XML, KTAP, Gradescope's results.json, Markdown.
 
-Each format is a pure function of the object that judging/result.py describes; JSON is that object. Much
-of the text in it is what a student's kernel printed, so clean() makes it fit to print before any
-other format sees it, and each escapes what means something there. The source of a format stands
-at its function.
+Each format is a pure function of the object that judging/result.py describes; JSON is that
+object. Much of the text in it is what a student's kernel printed, so clean() makes it fit to print
+before any other format sees it, and each escapes what means something there. The source of a
+format stands at its function.
 """
 from __future__ import annotations
 

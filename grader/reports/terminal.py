@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +20,7 @@ from reports.causes import together
 CONSOLE_LINES = 8           # of a failure's console, unless more are asked for
 MIN_ABOUT = 24              # columns
 MAX_NAMES = 3               # of tests that failed for the same reason
+SAME = attrgetter("finding.same")
 MAX_FILES = 8               # of a submission that are ignored or missing
 
 _STYLES = {Verdict.PASS: "green", Verdict.NOT_IMPLEMENTED: "yellow", Verdict.INFRA: "magenta"}
@@ -64,10 +66,6 @@ def _table(graded: LabScore, width: int) -> list[Text]:
                                    f"  {row[2]:{name}}  ", about if room >= MIN_ABOUT else ""))
         lines[-1].rstrip()
     return lines
-
-
-def _same(score: Score) -> tuple[Verdict, str]:
-    return score.finding.same
 
 
 def _show_failure(console: Console, scores: list[Score], full: bool) -> None:
@@ -133,13 +131,13 @@ def show(console: Console, labs: list[LabScore], verbose: bool,
             console.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
         if graded.failures:
             console.print()
-        for scores in together(graded.failures, _same):
+        for scores in together(graded.failures, SAME):
             _show_failure(console, scores, verbose)
         rescued = [replace(score, finding=score.own, own=None) for score in graded.scores
                    if score.own and score not in graded.failures]
         if rescued:
             console.print(Text("On this student's earlier labs; these do not count:", "dim"))
-        for scores in together(rescued, _same):
+        for scores in together(rescued, SAME):
             _show_failure(console, scores, verbose)
     if explained:
         if submission and any(score.run for lab in labs for score in lab.scores):

@@ -17,8 +17,6 @@ from judging import ktap  # noqa: E402
 from judging.record import Results  # noqa: E402
 from machine.abi import Outcome  # noqa: E402
 
-pytest_plugins = ["containers", "guests"]       # whose fixtures several files use
-
 # Programs are started as from a shell, not from the make that runs the tests, and git as
 # somebody has it who has set up nothing.
 for name in build.NOT_OURS:
@@ -45,13 +43,22 @@ def as_printed(console: str) -> Results:
     return Results(Outcome.FAILED if failed else Outcome.PASSED, outcomes)
 
 
+def boot_image(directory: Path, lab: int, command_line: str = "log=info", *words: str
+               ) -> tuple[Path, Path]:
+    """Builds a boot image of a stage. Return: its path, and its ELF's."""
+    image = directory / f"{lab}.iso"
+    output = subprocess.run(
+        ["make", "-s", "iso", "print-ELF", f"LAB={lab}", f"ISO={image}", f"CMDLINE={command_line}",
+         *words], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    return image, ROOT / output.splitlines()[-1]
+
+
 @pytest.fixture
 def iso(tmp_path: Path):
-    """A function that builds a boot image of a stage and returns its path and its ELF's."""
-    def build(lab: int, command_line: str = "log=info", *words: str) -> tuple[Path, Path]:
-        image = tmp_path / f"{lab}.iso"
-        output = subprocess.run(
-            ["make", "-s", "iso", "print-ELF", f"LAB={lab}", f"ISO={image}",
-             f"CMDLINE={command_line}", *words], cwd=ROOT, text=True, capture_output=True, check=True).stdout
-        return image, ROOT / output.splitlines()[-1]
-    return build
+    """boot_image() in a directory of the test's own."""
+    return lambda *words: boot_image(tmp_path, *words)
+
+
+# Fixtures that several files use. These modules need what stands above.
+from containers import pristine  # noqa: E402, F401
+from guests import boot, cured, hung, reset  # noqa: E402, F401

@@ -7,8 +7,8 @@ import subprocess
 
 import counting
 import pytest
-from conftest import GRADER, ROOT
-from processes import until
+from conftest import GRADER, ROOT, boot_image
+from processes import DEADLINE, until
 
 from machine.ending import Cause
 from machine.machine import Machine
@@ -17,26 +17,16 @@ from machine.qemu import Config
 SCRIPT = GRADER / "debugger/ouroboros.py"
 COMMANDS = ("cycle", "locks", "frames", "heap", "slab initramfs.slots", "dmesg", "dentries",
             "bootinfo")
-LIMIT = 300             # seconds for a GDB: far more than anything here takes
-MAX_CALLS = 500_000     # of Python's functions, for one command: dentries makes 180,000
+MAX_STEPS = 1_000_000   # lines of Python that one command may carry out
 COLUMNS = 100
 POISON = "0x6b6b6b6b6b6b6b6b"
-
-
-def build(directory, lab, level="debug", *words):
-    """A boot image of a stage, and its ELF."""
-    image = directory / f"{lab}.iso"
-    output = subprocess.run(
-        ["make", "-s", "iso", "print-ELF", f"LAB={lab}", f"ISO={image}", f"CMDLINE=log={level}",
-         *words], cwd=ROOT, text=True, capture_output=True, check=True).stdout
-    return image, ROOT / output.splitlines()[-1]
 
 
 def run_gdb(*words, charset="C.UTF-8"):
     """What GDB says to some commands."""
     done = subprocess.run(
         ["gdb", "-nx", "-nh", "-q", "-batch", "-iex", "set auto-load off", *map(str, words)],
-        cwd=ROOT, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=LIMIT,
+        cwd=ROOT, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=DEADLINE,
         env={**os.environ, "LC_ALL": charset}, check=False)
     output = done.stdout + done.stderr
     for failure in ("Traceback", "Python Exception", "Error occurred in Python", "not those known"):
@@ -53,10 +43,10 @@ class Guest:
     def gdb(self, *commands, elf=None, charset="C.UTF-8"):
         """What the commands print, each command's text on its own."""
         words = ["-ex", f"source {SCRIPT}", "-ex", f"target remote {self.socket}",
-                 "-ex", f"source {counting.__file__}", "-ex", f"python calls = Calls({MAX_CALLS})"]
+                 "-ex", f"source {counting.__file__}", "-ex", f"python steps = Steps({MAX_STEPS})"]
         for number, command in enumerate(commands):
-            words += ["-ex", f"echo \\n@{number}@\\n", "-ex", "python calls.nr = 0; calls.__enter__()",
-                      "-ex", command, "-ex", "python calls.__exit__()"]
+            words += ["-ex", f"echo \\n@{number}@\\n", "-ex", "python steps.__enter__()", "-ex", command,
+                      "-ex", "python steps.__exit__(); steps.nr = 0"]
         output = run_gdb(elf or self.elf, *words, "-ex", "echo \\n@end@\\n", "-ex", "disconnect",
                          charset=charset)
         parts = re.split(r"\n@(?:\d+|end)@\n", output)
@@ -84,7 +74,7 @@ def boot(tmp_path_factory):
     def start(lab, cause=Cause.PROMPT, mem="64M", words=(), line=""):
         key = (lab, mem, words)
         if key not in guests:
-            image, elf = build(tmp_path_factory.mktemp("iso"), lab, "debug", *words)
+            image, elf = boot_image(tmp_path_factory.mktemp("iso"), lab, "log=debug", *words)
             machine = loop.run_until_complete(Machine(Config(image, mem=mem)).__aenter__())
             machines.append(machine)
             ending = loop.run_until_complete(machine.wait())

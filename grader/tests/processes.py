@@ -1,4 +1,5 @@
 """Programs as a person at a terminal has them, and which of them still run."""
+import contextlib
 import os
 import pty
 import re
@@ -23,6 +24,14 @@ def qemus_of(marker) -> list[int]:
         if command.startswith(b"qemu") and str(marker).encode() in command:
             found.append(int(entry))
     return found
+
+
+def kill_session(leader):
+    """Kills all that a process has started which leads a session, and itself."""
+    for entry in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(entry)) == leader:
+                os.kill(int(entry), signal.SIGKILL)
 
 
 def until(condition):

@@ -1,5 +1,5 @@
 """Records of boots that nobody booted."""
-from debugger.stack import Lock, Place
+from debugger.inside.stack import Lock, Place
 from judging.findings import Autopsy
 from judging.record import Panic, Record
 from machine.ending import Cause, Ending

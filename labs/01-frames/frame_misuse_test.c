@@ -145,7 +145,7 @@ KTEST(frame, freeing_what_is_not_managed_panics)
 	check_unchanged();
 }
 
-/* The calls of the trace: grader/judging/replay.py makes the same random choices. */
+/* The calls of the trace: grader/judging/replay.py makes the same choices in the same order. */
 static struct trace frame_trace;
 
 /* The model: the blocks that are live, each frame of which carries its block's stamp. */

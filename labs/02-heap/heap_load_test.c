@@ -61,7 +61,7 @@ static void check_distance(const struct tracked *item)
 		      other->bytes, other->object);
 }
 
-/* The calls of the trace: grader/judging/replay.py makes the same random choices. */
+/* The calls of the trace: grader/judging/replay.py makes the same choices in the same order. */
 static struct trace heap_trace;
 
 static void *traced_krealloc(void *object, size_t bytes)

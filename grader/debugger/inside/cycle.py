@@ -5,12 +5,11 @@ from __future__ import annotations
 import gdb
 from collections.abc import Iterator, Sequence
 
-from debugger import stack
-from debugger.inside import kernel
+from debugger.inside import kernel, stack
 from debugger.inside.command import Command
 from debugger.inside.locks import held_locks, this_cpu
 from debugger.inside.reader import Memory
-from debugger.stack import Frame, Lock
+from debugger.inside.stack import Frame, Lock
 
 UNICODE = ("┌─► ", "│   ", "└── ")
 ASCII = ("+-> ", "|   ", "+-- ")

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 
 from debugger.inside.reader import Memory, Note
-from debugger.stack import Frame, Lock, Place
+from debugger.inside.stack import Frame, Lock, Place
 
 MAX_FRAMES = 1000
 UNKNOWN = (gdb.error, UnicodeDecodeError)       # what is further out is not known

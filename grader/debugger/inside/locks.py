@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from debugger.inside import kernel
 from debugger.inside.command import Command
 from debugger.inside.reader import SPINLOCK, Memory, Note, address_of
-from debugger.stack import Lock
+from debugger.inside.stack import Lock
 
 MAX_LOCKS = 1000
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from debugger.calls import CODE_BYTES, Call, follow
+from debugger.inside.calls import CODE_BYTES, Call, follow
 from debugger.inside import kernel
 from debugger.inside.reader import HEAP, PAGES, Memory, Note, address_of
 from debugger.inside.time_travel import (Recording, back, breakpoints, forward, only_breakpoint,

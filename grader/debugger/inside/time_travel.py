@@ -14,8 +14,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from debugger import stack
-from debugger.inside import kernel
+from debugger.inside import kernel, stack
 from debugger.inside.all_commands import define
 from debugger.inside.command import Command
 from debugger.inside.reader import Memory, Note, address_of, evaluate

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from conftest import GRADER, ROOT, grade
+from processes import DEADLINE
 
 LAB_0 = "boot.monitor"      # a cheap test of lab 0
 
@@ -93,7 +94,7 @@ def test_the_command_to_debug_stops_where_it_went_wrong():
     command = next(line.strip() for line in done.stdout.splitlines()
                    if line.startswith("    make debug "))
     session = subprocess.run(command, shell=True, input="backtrace\nquit\n", cwd=ROOT, text=True,
-                             capture_output=True, timeout=120, check=False)
+                             capture_output=True, timeout=DEADLINE, check=False)
     assert re.search(r"Breakpoint 1, machine_announce_panic", session.stdout), session.stdout
     assert "heap_rescue" in session.stdout and "kmain" in session.stdout
 
@@ -103,7 +104,7 @@ def test_two_graders_at_once_do_not_disturb_each_other():
                              cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             for _ in range(2)]
     for grader in both:
-        output, _ = grader.communicate(timeout=120)
+        output, _ = grader.communicate(timeout=DEADLINE)
         assert grader.returncode == 0, output
 
 

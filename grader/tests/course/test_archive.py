@@ -16,10 +16,12 @@ from conftest import GRADER
 from containers import (FRAME, HEAP, WANTED, directory, every_archive, every_container, plain_tar,
                         refusal, write, zipped)
 
+from counting import Steps
+
 from course import archive, submission
 from course.archive import SubmissionError
 
-MAX_CALLS = 100_000     # of functions, to refuse a bomb: 64 MiB in pieces make 40,000
+MAX_STEPS = 200_000     # lines of Python, to refuse a bomb: 64 MiB in pieces take 75,000
 
 
 @every_container
@@ -235,8 +237,8 @@ def test_bombs_are_refused_in_bounded_work_and_memory(bomb, tmp_path):
     bomb(tmp_path / "alice")
     script = ("import pathlib, sys\n"
               "from course import submission\n"
-              "from counting import Calls\n"
-              f"with Calls({MAX_CALLS}):\n"
+              "from counting import Steps\n"
+              f"with Steps({MAX_STEPS}):\n"
               "    try: submission.read(pathlib.Path(sys.argv[1]), sys.argv[2:])\n"
               "    except submission.SubmissionError as error: print(error)")
     done = subprocess.run(
@@ -250,7 +252,8 @@ def test_bombs_are_refused_in_bounded_work_and_memory(bomb, tmp_path):
 def test_a_bomb_that_nobody_wants_is_not_even_lit(tmp_path, pristine):
     path = zipped(tmp_path, {FRAME: b"mine", "Makefile": bytes(100 << 20)})
     tracemalloc.start()
-    assert submission.read(path, WANTED, pristine).ignored == ("Makefile",)
+    with Steps(5_000):                  # for its 100 MiB in pieces they would be more,
+        assert submission.read(path, WANTED, pristine).ignored == ("Makefile",)
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most_bytes < 4 << 20         # its 100 KiB, and nothing of the 100 MiB in them
+    assert most_bytes < 4 << 20         # and at once this

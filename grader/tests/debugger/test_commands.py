@@ -195,7 +195,7 @@ def test_the_printers(hung, cured):
 
 def test_a_machine_of_6_gib_is_shown_without_a_look_at_each_of_its_frames(boot):
     guest = boot(4, mem="6G")
-    for text in guest.gdb(*COMMANDS):           # in at most MAX_CALLS each, for 1.5 million frames
+    for text in guest.gdb(*COMMANDS):           # in at most MAX_STEPS each, for 1.5 million frames
         assert all(len(line) <= COLUMNS for line in text.splitlines())
     frames, = guest.gdb("frames")
     assert "16 MiB a character" in frames and len(frames.splitlines()) < 25

@@ -2,6 +2,7 @@
 import re
 import subprocess
 
+import guests
 import pytest
 from guests import COMMANDS, POISON, SCRIPT, run_gdb
 
@@ -203,6 +204,12 @@ def test_a_damaged_list_of_records(hung, place, value, note):
     text, = hung.damaged({place: value}, "dmesg")
     assert note in text.splitlines()[-1] and text.splitlines()[-1].startswith("dmesg: ")
     assert len(text.splitlines()) < 10
+
+
+def test_a_command_that_does_not_end_is_noticed(cured, monkeypatch):
+    monkeypatch.setattr(guests, "MAX_STEPS", 1000)
+    with pytest.raises(AssertionError, match="more than 1,000 steps"):
+        cured.gdb("dentries")
 
 
 def test_a_cycle_that_is_none(hung):

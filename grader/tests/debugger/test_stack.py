@@ -1,8 +1,8 @@
 """stack.py: the cycle in a stack, and what was going on before the kernel's own report."""
 import pytest
 
-from debugger import stack
-from debugger.stack import Frame, Lock, Place
+from debugger.inside import stack
+from debugger.inside.stack import Frame, Lock, Place
 
 
 def calls(*functions):

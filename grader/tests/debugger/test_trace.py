@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from processes import qemus_of
 
-from debugger.calls import follow, is_call, is_return
+from debugger.inside.calls import follow, is_call, is_return
 from debugger.outline import Box, Mark, outline, path
 from debugger.picture import LETTER, Caption, Picture, lay_out, text_width
 

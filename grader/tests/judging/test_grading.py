@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, as_printed
+from processes import DEADLINE
 
 from course import lab
 from course.build import Stage
@@ -92,6 +93,6 @@ def test_what_was_typed_is_typed_again_under_gdb():
     assert run == "make run LAB=3 LOG=error   # then type: heap, fill"
     assert debug == "make debug LAB=3 LOG=error TYPE='heap; fill' BREAK=machine_announce_panic"
     session = subprocess.run(debug, shell=True, input="backtrace\nquit\n", cwd=ROOT, text=True,
-                             capture_output=True, timeout=120, check=False)
+                             capture_output=True, timeout=DEADLINE, check=False)
     assert re.search("Breakpoint 1, machine_announce_panic", session.stdout), session.stdout
     assert re.search(r"heap_rescue(?s:.*) fill ", session.stdout), session.stdout

@@ -121,7 +121,7 @@ def test_a_flood_of_exceptions_is_kept_in_bounds(iso, tmp_path):
 
 
 def test_an_image_that_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(endings, "IDLE_LIMIT", 1)
+    monkeypatch.setattr(endings, "IDLE_LIMIT", 4)
     (tmp_path / "no.iso").write_bytes(b"not an image")
     ending, console = asyncio.run(boot(Config(tmp_path / "no.iso")))
     assert (ending.cause, console) == (Cause.SILENCE, "")

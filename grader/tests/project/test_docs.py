@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT
+from processes import DEADLINE
 from pages import ORIGINALS, PAGES, TRANSLATIONS, Page, slug
 from trees import LABS, project_files, unpacked
 
@@ -304,7 +305,7 @@ def browse(address):
     return subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu",
                            "--allow-file-access-from-files", "--virtual-time-budget=60000",
                            "--dump-dom", address], text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, timeout=120, check=False).stdout
+                          stderr=subprocess.DEVNULL, timeout=DEADLINE, check=False).stdout
 
 
 in_chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium here")

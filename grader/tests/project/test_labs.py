@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from conftest import GRADER, ROOT, grade
+from processes import DEADLINE
 
 from course import lab
 
@@ -44,7 +45,7 @@ def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_pat
 def run(directory, *words):
     """`make run` with these words and no input: it ends at the monitor's prompt, or with a panic."""
     return subprocess.run(["make", "-s", "run", f"ISO={directory}/x.iso", *words], cwd=ROOT,
-                          stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60,
+                          stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=DEADLINE,
                           check=False)
 
 
