@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 # Installs the tools that are missing: `make setup`.
 #
-# On Debian and Ubuntu with apt-get, as root or through sudo. Elsewhere it names the
-# packages and leaves the installing to you. Changes nothing when nothing is missing.
-# Exit status: 0 all tools are there, 1 some are still missing.
+# First what the labs and the grader need; then what only the docs, the benchmark or a class need,
+# which may fail. On Debian and Ubuntu it uses apt-get, as root or through sudo. Elsewhere, and
+# without root, it prints the command and leaves the installing to you. It changes nothing when
+# nothing is missing.
+# Exit status: 0 what the labs and the grader need is there, 1 some of it is missing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,24 +19,18 @@ has_file() {
 	return 1
 }
 
-# In the Python that the Makefile will choose, or in the system's own if there is none yet.
-has_module() {
-	python=$(grader/find-python) || python=/usr/bin/python3
-	"$python" -c "import $1" 2> /dev/null
-}
+is_x86_64() { [ "$(uname -m)" = x86_64 ]; }
+
+# In $python, which is the one that the Makefile will choose, or the system's own if there is none yet.
+has_module() { "$python" -c "import $1" 2> /dev/null; }
 
 has_python() { has_module sys; }
+has_compiler() { has x86_64-elf-gcc || has x86_64-linux-gnu-gcc || { is_x86_64 && has gcc; }; }
+has_binutils() { has ld && has as && has nm && has strip && has objdump; }
 
-# What make docs needs. A handout has no such target.
-has_for_docs() { [ ! -e docs/conf.py ] || grader/find-python "$1" > /dev/null; }
-
-# What make bench needs, which runs on x86_64 Linux alone. A handout has no such target either.
-has_for_bench() {
-	[ ! -e grader/bench ] || [ "$(uname -sm)" != "Linux x86_64" ] || has "$1" ||
-		has_file "/usr/lib/x86_64-linux-gnu/$1" "/usr/lib64/$1" "/usr/lib/$1" "/usr/include/$1"
-}
-has_compiler() { has x86_64-elf-gcc || has x86_64-linux-gnu-gcc || { [ "$(uname -m)" = x86_64 ] && has gcc; }; }
-has_binutils() { has ld && has nm && has strip; }
+# A GDB that knows x86_64: the Makefile's choice is the grader's (machine/host.py).
+has_gdb() { has x86_64-elf-gdb || has gdb-multiarch || { is_x86_64 && has gdb; }; }
+has_awk() { has awk || has gawk || has mawk; }
 has_mkrescue() { has grub-mkrescue || has grub2-mkrescue || has i686-elf-grub-mkrescue; }
 has_grub() {
 	has_file "/usr/lib/grub/$1/normal.mod" "/usr/share/grub2/$1/normal.mod" \
@@ -51,104 +47,182 @@ has_uefi() {
 # bubblewrap needs Linux, and elsewhere nothing replaces it.
 has_sandbox() { has bwrap || [ "$(uname -s)" != Linux ]; }
 
-compiler=gcc
-[ "$(uname -m)" = x86_64 ] || compiler=gcc-x86-64-linux-gnu
+# What make docs needs. A handout has no such target.
+has_for_docs() { [ ! -e docs/conf.py ] || grader/find-python "$1" > /dev/null; }
 
-# What each system calls the package behind a check: check | Debian | Fedora | Arch | Homebrew
+# What make bench needs, which runs on x86_64 Linux alone. A handout has no such target either.
+has_for_bench() {
+	[ ! -e grader/bench ] || [ "$(uname -sm)" != "Linux x86_64" ] || has "$1" || {
+		for directory in /usr/lib/x86_64-linux-gnu /usr/lib64 /usr/lib /usr/include; do
+			[ ! -f "$directory/$1" ] || return 0
+		done
+		return 1
+	}
+}
+
+# What make test can do without, but more slowly. A handout has no such target either.
+has_for_tests() { [ ! -e grader/tests ] || grader/find-python "$1" > /dev/null; }
+
+compiler=gcc debugger=gdb
+is_x86_64 || compiler=gcc-x86-64-linux-gnu debugger=gdb-multiarch
+
+# What each system calls the package behind a check. Of names with a slash between them the first
+# that the system knows is taken. What comes after "need" is needed; all else is for a purpose.
+# purpose | check | Debian and Ubuntu | Fedora | Arch | Homebrew
 packages() {
 	cat <<-'END'
-	has qemu-system-x86_64  |qemu-system-x86     |qemu-system-x86        |qemu-system-x86   |qemu
-	has qemu-img            |qemu-utils          |qemu-img               |qemu-img          |qemu
-	has_compiler            |COMPILER            |gcc                    |gcc               |x86_64-elf-gcc
-	has_binutils            |binutils            |binutils               |binutils          |x86_64-elf-binutils
-	has gdb                 |gdb                 |gdb                    |gdb               |gdb
-	has make                |make                |make                   |make              |make
-	has patch               |patch               |patch                  |patch             |gpatch
-	has cpio                |cpio                |cpio                   |cpio              |cpio
-	has diff                |diffutils           |diffutils              |diffutils         |diffutils
-	has_mkrescue            |grub-common         |grub2-tools-extra      |grub              |i686-elf-grub
-	has_grub i386-pc        |grub-pc-bin         |grub2-pc-modules       |grub              |i686-elf-grub
-	has_grub x86_64-efi     |grub-efi-amd64-bin  |grub2-efi-x64-modules  |grub              |x86_64-elf-grub
-	has xorriso             |xorriso             |xorriso                |libisoburn        |xorriso
-	has mformat             |mtools              |mtools                 |mtools            |mtools
-	has_sandbox             |bubblewrap          |bubblewrap             |bubblewrap        |
-	has_uefi                |ovmf                |edk2-ovmf              |edk2-ovmf         |qemu
-	has_python              |python3             |python3                |python            |python@3.12
-	has_module rich         |python3-rich        |python3-rich           |python-rich       |
-	has_module elftools     |python3-pyelftools  |python3-pyelftools     |python-pyelftools |
-	has_module pytest       |python3-pytest      |python3-pytest         |python-pytest     |
-	has_for_docs sphinx     |python3-sphinx      |python3-sphinx         |python-sphinx     |
-	has_for_docs myst_parser|python3-myst-parser |python3-myst-parser    |python-myst-parser|
-	has_for_docs furo       |furo                |python3-furo           |python-sphinx-furo|
-	has_for_bench stdio.h   |libc6-dev           |glibc-devel            |glibc             |
-	has_for_bench valgrind  |valgrind            |valgrind               |valgrind          |
-	has_for_bench valgrind/callgrind.h |valgrind |valgrind-devel         |valgrind          |
-	has_for_bench libmimalloc.so.2 |libmimalloc2.0 |mimalloc             |mimalloc          |
-	has_for_bench libjemalloc.so.2 |libjemalloc2 |jemalloc               |jemalloc          |
-	has_for_bench libtcmalloc_minimal.so.4 |libtcmalloc-minimal4 |gperftools-libs |gperftools |
-	has parallel            |parallel            |parallel               |parallel          |parallel
+	need  |has qemu-system-x86_64  |qemu-system-x86     |qemu-system-x86        |qemu-system-x86   |qemu
+	need  |has qemu-img            |qemu-utils          |qemu-img               |qemu-img          |qemu
+	need  |has_compiler            |COMPILER            |gcc                    |gcc               |x86_64-elf-gcc
+	need  |has_binutils            |binutils            |binutils               |binutils          |x86_64-elf-binutils
+	need  |has_gdb                 |DEBUGGER            |gdb                    |gdb               |x86_64-elf-gdb
+	need  |has make                |make                |make                   |make              |make
+	need  |has_awk                 |mawk                |gawk                   |gawk              |gawk
+	need  |has patch               |patch               |patch                  |patch             |gpatch
+	need  |has cpio                |cpio                |cpio                   |cpio              |cpio
+	need  |has diff                |diffutils           |diffutils              |diffutils         |diffutils
+	need  |has_mkrescue            |grub-common         |grub2-tools-extra      |grub              |i686-elf-grub
+	need  |has_grub i386-pc        |grub-pc-bin         |grub2-pc-modules       |grub              |i686-elf-grub
+	need  |has xorriso             |xorriso             |xorriso                |libisoburn        |xorriso
+	need  |has mformat             |mtools              |mtools                 |mtools            |mtools
+	need  |has_python              |python3             |python3                |python            |python@3.12
+	need  |has_module rich         |python3-rich        |python3-rich           |python-rich       |
+	need  |has_module elftools     |python3-pyelftools  |python3-pyelftools     |python-pyelftools |
+	need  |has_module pytest       |python3-pytest      |python3-pytest         |python-pytest     |
+	a sandbox for student code |has_sandbox |bubblewrap |bubblewrap             |bubblewrap        |
+	FIRMWARE=uefi |has_grub x86_64-efi |grub-efi-amd64-bin |grub2-efi-x64-modules |grub            |x86_64-elf-grub
+	FIRMWARE=uefi |has_uefi        |ovmf                |edk2-ovmf              |edk2-ovmf         |qemu
+	make docs |has_for_docs sphinx |python3-sphinx      |python3-sphinx         |python-sphinx     |
+	make docs |has_for_docs myst_parser|python3-myst-parser |python3-myst-parser |python-myst-parser|
+	make docs |has_for_docs furo   |furo                |python3-furo           |python-sphinx-furo|
+	make bench |has_for_bench stdio.h |libc6-dev        |glibc-devel            |glibc             |
+	make bench |has_for_bench valgrind |valgrind        |valgrind               |valgrind          |
+	make bench |has_for_bench valgrind/callgrind.h |valgrind |valgrind-devel    |valgrind          |
+	make bench |has_for_bench libmimalloc.so |libmimalloc-dev |mimalloc-devel   |mimalloc          |
+	make bench |has_for_bench libjemalloc.so.2 |libjemalloc2 |jemalloc          |jemalloc          |
+	make bench |has_for_bench libtcmalloc_minimal.so.4 |libtcmalloc-minimal4t64/libtcmalloc-minimal4 |gperftools-libs |gperftools |
+	make test with two workers |has_for_tests xdist |python3-pytest-xdist |python3-pytest-xdist |python-pytest-xdist |
+	grading a class with GNU parallel |has parallel |parallel |parallel         |parallel          |parallel
 	END
 }
 
-# The packages in column $1 whose check fails, each once.
-missing() {
-	packages | while IFS='|' read -r check debian fedora arch brew; do
+trim() { sed 's/^[[:space:]]*//; s/[[:space:]]*$//'; }
+
+# The lines whose check fails: purpose | package, in the column of system $1.
+missing_lines() {
+	python=$(grader/find-python) || python=/usr/bin/python3
+	# shellcheck disable=SC2034 # by the name in $1
+	packages | while IFS='|' read -r purpose check debian fedora arch brew; do
 		eval "$check" && continue
-		eval "echo \$$1"
-	done | sed "s/^COMPILER/$compiler/" | sort -u | tr '\n' ' '
+		eval "package=\$$1"
+		package=$(echo "$package" | trim)
+		[ -z "$package" ] || echo "$(echo "$purpose" | trim)|$package"
+	done | sed "s/|COMPILER/|$compiler/; s/|DEBUGGER/|$debugger/"
+}
+
+# The packages of these lines, each once: those that are needed, or all others.
+needed() { sed -n 's/^need|//p' | sort -u | tr '\n' ' '; }
+others() { sed '/^need|/d; s/.*|//' | sort -u | tr '\n' ' '; }
+
+# Each package by the name that apt knows, where there are several.
+known_to_apt() {
+	while IFS='|' read -r purpose names; do
+		known=${names%%/*}
+		for name in $(echo "$names" | tr / ' '); do
+			if apt-cache show "$name" > /dev/null 2>&1; then
+				known=$name
+				break
+			fi
+		done
+		echo "$purpose|$known"
+	done
+}
+
+# What will not work, as these lines are still missing.
+say_what_is_left() {
+	missing_lines "$1" | sed '/^need|/d' | sort | while IFS='|' read -r purpose package; do
+		echo "setup: without $package there is no: $purpose" >&2
+	done
 }
 
 install_with_apt() {
-	packages=$(missing debian)
 	sudo=
 	if [ "$(id -u)" -ne 0 ]; then
-		has sudo || { echo "setup: run as root: apt-get install --no-install-recommends $packages" >&2; exit 1; }
 		sudo=sudo
+		if ! has sudo; then
+			packages=$(missing_lines debian | known_to_apt)
+			echo "setup: run as root: apt-get update; apt-get install --no-install-recommends" \
+				"$(echo "$packages" | needed)" >&2
+			other=$(echo "$packages" | others)
+			[ -z "$other" ] || echo "setup: and, for what can be done without:" \
+				"apt-get install --no-install-recommends $other" >&2
+			exit 1
+		fi
 	fi
-	echo "setup: installing with apt-get: $packages"
-	$sudo apt-get update -qq
-	# shellcheck disable=SC2086 # a list of words
-	$sudo env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends $packages > /dev/null
+	$sudo apt-get update -qq || echo "setup: apt-get update failed; going on with what it knew before" >&2
+	packages=$(missing_lines debian | known_to_apt)
+	for list in "$(echo "$packages" | needed)" "$(echo "$packages" | others)"; do
+		[ -n "$list" ] || continue
+		echo "setup: installing with apt-get: $list"
+		# shellcheck disable=SC2086 # a list of words
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $list \
+			> /dev/null || one_by_one "$list"
+	done
 }
 
+# One package that cannot be had must not keep back the others.
+one_by_one() {
+	for package in $1; do
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			"$package" > /dev/null 2>&1 || echo "setup: apt-get cannot install $package" >&2
+	done
+}
+
+# For system $1: the command $2, with what is missing behind it.
 name_packages() {
-	echo "setup: some tools are missing. Install them with:" >&2
-	echo "  $*" >&2
-	exit 1
+	lines=$(missing_lines "$1")
+	need=$(echo "$lines" | needed) other=$(echo "$lines" | others)
+	if [ -n "$need" ]; then
+		echo "setup: some tools are missing. Install them with:" >&2
+		echo "  $2 $need${3:-}" >&2
+	fi
+	if [ -n "$other" ]; then
+		echo "setup: one can do without these:" >&2
+		echo "  $2 $other" >&2
+	fi
 }
 
 python_packages="rich pyelftools pytest"
-[ ! -e docs/conf.py ] || python_packages="$python_packages sphinx myst-parser furo"
 
+# Tests have another file in its place.
+os_release=${SETUP_OS_RELEASE:-/etc/os-release}
 system=$(uname -s)
-[ ! -r /etc/os-release ] || system=$(. /etc/os-release && echo "$ID ${ID_LIKE:-}")
+# shellcheck source=/dev/null
+[ ! -r "$os_release" ] || system=$(. "$os_release" && echo "$ID ${ID_LIKE:-}")
 
+if [ -z "$(missing_lines debian)" ]; then
+	nothing=yes
+else
+	nothing=
+	case " $system " in
+	*" debian "* | *" ubuntu "*) install_with_apt ;;
+	*" fedora "* | *" rhel "*) name_packages fedora "sudo dnf install" ;;
+	*" arch "*) name_packages arch "sudo pacman -S --needed" ;;
+	*" Darwin "*) name_packages brew "brew install" "&& python3 -m pip install $python_packages" ;;
+	*) name_packages debian "your package manager; Debian's names are:" ;;
+	esac
+fi
+
+left=$(missing_lines debian | needed)
+if [ -n "$left" ]; then
+	echo "setup: still missing: $left" >&2
+	exit 1
+fi
 # All packages in one interpreter that is new enough: what the Makefile will look for.
-need_python() {
-	grader/find-python > /dev/null && return
+if ! grader/find-python > /dev/null; then
 	echo "setup: no Python 3.11 or later has rich, pyelftools and pytest; this system's" \
 		"own is $(/usr/bin/python3 --version 2>&1)" >&2
 	exit 1
-}
-
-if [ -z "$(missing debian)" ]; then
-	need_python
-	echo "setup: nothing is missing."
-	exit 0
 fi
-case " $system " in
-*" debian "* | *" ubuntu "*) install_with_apt ;;
-*" fedora "* | *" rhel "*) name_packages "sudo dnf install $(missing fedora)" ;;
-*" arch "*) name_packages "sudo pacman -S --needed $(missing arch)" ;;
-*" Darwin "*) name_packages "brew install $(missing brew) && python3 -m pip install $python_packages" ;;
-*) name_packages "your package manager; Debian's names are: $(missing debian)" ;;
-esac
-
-left=$(missing debian)
-if [ -n "$left" ]; then
-	echo "setup: still missing after installing: $left" >&2
-	exit 1
-fi
-need_python
-echo "setup: done."
+say_what_is_left debian
+[ -n "$nothing" ] && echo "setup: nothing is missing." || echo "setup: done."

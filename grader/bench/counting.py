@@ -17,7 +17,7 @@ from pathlib import Path
 BENCH = "build/bench/bench"         # from the tree's root
 
 # What stands in for the process's malloc, by the Debian package that has it.
-PRELOADED = {"mimalloc": ("libmimalloc.so.2", "libmimalloc2.0"),
+PRELOADED = {"mimalloc": ("libmimalloc.so", "libmimalloc-dev"),
              "jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
              "tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4")}
 LIBRARIES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")

@@ -10,7 +10,6 @@ import html
 import math
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from bench.measuring import HEAP_WORKLOADS, HEAPS, Numbers
 from bench.page import NAMES

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Iterator
 
 from debugger.foreground import call_in_foreground
 from debugger.place import DEBUGGED, ELF, GDB, locked, running
-from machine.host import ROOT, MachineError
+from machine.host import ROOT, MachineError, gdb
 from machine.qemu import qemu_guard
 
 COMMANDS = ROOT / "grader/debugger/ouroboros.py"
@@ -43,9 +42,7 @@ def gdb_flags(listener: socket.socket) -> list[str]:
 
 def gdb_command(elf: Path, address: Path, arguments: list[str]) -> list[str]:
     """The command that attaches GDB, with our commands, to the machine that runs an ELF."""
-    if shutil.which("gdb") is None:
-        raise MachineError("gdb is not installed. Try: make setup")
-    return ["gdb", "-q", "-iex", "set debuginfod enabled off", str(elf), "-ex", "set confirm off",
+    return [gdb(), "-q", "-iex", "set debuginfod enabled off", str(elf), "-ex", "set confirm off",
             "-ex", "set pagination off",                # a question would swallow what is typed next
             "-ex", "set breakpoint pending off",        # there is no library to come
             "-ex", f"target remote {address}", "-ex", f"source {COMMANDS}", *arguments]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
+import shutil
 import sys
 from pathlib import Path
 from typing import Callable
@@ -16,6 +18,23 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class MachineError(Exception):
     """QEMU or the host failed; the guest is not to blame."""
+
+
+def gdb_names() -> list[str]:
+    """
+    What the GDB that we need may be called, which must know x86_64: gdb on an x86_64 Linux, elsewhere
+    rather one for that target, such as Homebrew's x86_64-elf-gdb or Debian's gdb-multiarch.
+    """
+    others = ["x86_64-elf-gdb", "gdb-multiarch"]
+    is_native = sys.platform == "linux" and platform.machine() == "x86_64"
+    return ["gdb", *others] if is_native else [*others, "gdb"]
+
+
+def gdb() -> str:
+    """The GDB to start. Raises MachineError."""
+    for name in filter(shutil.which, gdb_names()):
+        return name
+    raise MachineError("gdb is not installed. Try: make setup")
 
 
 def parent_guard(how: int) -> Callable[[], None]:

@@ -49,7 +49,8 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
 # What may run in the sandbox and is not part of the system everywhere.
 TOOLS = ("make", "gcc", "ld", "x86_64-elf-gcc", "x86_64-elf-ld", "x86_64-linux-gnu-gcc",
          "x86_64-linux-gnu-ld", "qemu-system-x86_64", "grub-mkrescue", "grub2-mkrescue",
-         "i686-elf-grub-mkrescue", "xorriso", "mformat", "cpio", "patch", "gdb")
+         "i686-elf-grub-mkrescue", "xorriso", "mformat", "cpio", "patch", "gdb", "gdb-multiarch",
+         "x86_64-elf-gdb")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 
 from machine import sandbox
-from machine.host import ROOT, MachineError
+from machine.host import ROOT, MachineError, gdb_names
 from machine.qemu import QEMU, firmware_flags
 
 SETUP = "make setup"
@@ -62,6 +62,8 @@ def output(*command: str, fix: str = SETUP) -> str:
 def check_tool(tool: Tool) -> str:
     """Is it there, and young enough?"""
     program = tool.name
+    if program == "gdb":
+        program = next(filter(shutil.which, gdb_names()), program)
     if tool.variable:
         program = output("make", "-s", f"print-{tool.variable}").strip()
     if shutil.which(program) is None:

@@ -130,7 +130,7 @@ def test_a_wrong_word_is_reported():
 
 def test_a_missing_library_is_named_with_its_package(monkeypatch):
     monkeypatch.setattr("bench.counting.LIBRARIES", ("/nowhere",))
-    with pytest.raises(BenchError, match=r"libmimalloc.so.2 is not installed \(Debian: libmimalloc2.0\)"):
+    with pytest.raises(BenchError, match=r"libmimalloc.so is not installed \(Debian: libmimalloc-dev\)"):
         environment("mimalloc")
 
 

@@ -130,6 +130,9 @@ def test_gradescope_may_kill_it_at_any_time(autograder):
 
 
 def test_setup_names_the_image_to_choose_where_python_is_too_old(autograder):
-    (autograder / "source/grader/setup.sh").write_text("#!/bin/sh\nexit 1\n")
+    (autograder / "source/grader/setup.sh").write_text("#!/bin/sh\necho why >&2\nexit 1\n")
+    done = run(autograder / "source/setup.sh", autograder, directory="/")
+    assert (done.returncode, done.stderr) == (1, "why\n")          # and Python is not to blame
+    (autograder / "source/grader/find-python").write_text("#!/bin/sh\nexit 1\n")
     done = run(autograder / "source/setup.sh", autograder, directory="/")
     assert done.returncode == 1 and "choose the base image Ubuntu 24.04" in done.stderr

@@ -14,7 +14,8 @@ def path_without(tmp_path):
         for directory in ("/usr/sbin", "/usr/bin"):
             for name in os.listdir(directory):
                 link = tmp_path / name
-                if name not in missing and name not in false and not link.is_symlink():
+                if name not in missing and name.replace("-", "_") not in false \
+                        and not link.is_symlink():
                     link.symlink_to(f"{directory}/{name}")
         for name, script in false.items():
             (tmp_path / name.replace("_", "-")).unlink(missing_ok=True)
@@ -35,24 +36,102 @@ def test_setup_does_nothing_when_nothing_is_missing(path_without):
     assert (done.returncode, done.stdout) == (0, "setup: nothing is missing.\n")
 
 
-def test_setup_installs_what_is_missing_and_says_if_that_failed(path_without):
-    done = run("sh", "grader/setup.sh",
-               environment=path_without("gdb", "patch", apt_get="echo called: $* >&2"))
+# Stand-ins for apt-get, which writes down what it is told, and installs what it can.
+APT = """echo "apt-get $*" >> "$LOG"
+for word; do case " $FAILS " in *" $word "*) exit 100;; esac; done"""
+APT_CACHE = 'for word; do :; done; case " $KNOWN " in *" $word "*) exit 0;; esac; exit 100'
+
+
+@pytest.fixture
+def setup(path_without, tmp_path):
+    """
+    A function that runs setup.sh without some tools. `fails`: packages that apt-get cannot
+    install; `known`: those that apt-cache knows, where a package has several names. Return: what
+    became of it, and what apt-get was told to install, a list for each call.
+    """
+    def run_it(*missing, fails="", known="", user="0", system=None, **false):
+        log = tmp_path / "apt.log"
+        false = {"apt_get": APT, "apt_cache": APT_CACHE, "id": f"echo {user}"} | false
+        environment = path_without(*missing, **false) | {
+            "LOG": str(log), "FAILS": fails, "KNOWN": known}
+        if system:
+            if system != "none":
+                (tmp_path / "os-release").write_text(f"ID={system}\n")
+            environment["SETUP_OS_RELEASE"] = str(tmp_path / "os-release")
+        done = run("sh", "grader/setup.sh", environment=environment)
+        told = log.read_text().splitlines() if log.exists() else []
+        return done, [line.partition("--no-install-recommends ")[2].split()
+                      for line in told if " install " in line]
+    return run_it
+
+
+def test_setup_installs_what_is_missing_and_says_if_that_failed(setup):
+    done, installed = setup("gdb", "patch")
+    assert done.returncode == 1 and installed == [["gdb", "patch"]]
+    assert done.stderr.endswith("setup: still missing: gdb patch \n")
+
+
+def test_what_one_can_do_without_comes_second_and_may_fail(setup):
+    done, installed = setup("valgrind", "parallel", "bwrap", fails="valgrind")
+    together, *alone = installed
+    assert sorted(together) == sorted(word for words in alone for word in words) == \
+        ["bubblewrap", "parallel", "valgrind"]
+    assert done.returncode == 0, done.stderr
+    assert "setup: apt-get cannot install valgrind\n" in done.stderr
+    assert "setup: without valgrind there is no: make bench\n" in done.stderr
+    assert done.stdout.endswith("setup: done.\n")
+
+
+def test_what_is_needed_is_installed_though_the_rest_is_unknown(setup):
+    done, installed = setup("patch", "valgrind", fails="valgrind")
+    assert installed == [["patch"], ["valgrind"], ["valgrind"]]
+    assert done.returncode == 1 and "still missing: patch" in done.stderr      # the stand-in's fault
+
+
+def test_of_several_names_of_a_package_the_one_that_is_known_is_taken(path_without):
+    script = (ROOT / "grader/setup.sh").read_text()
+    functions = script[script.index("known_to_apt() {"):script.index("# What will not work")]
+    environment = path_without("apt-cache", apt_cache=APT_CACHE)
+    for known, name in (("a", "a"), ("b", "b"), ("a b", "a"), ("", "a")):
+        done = run("sh", "-c", f"{functions}\necho 'make bench|a/b' | known_to_apt",
+                   environment=environment | {"KNOWN": known})
+        assert done.stdout == f"make bench|{name}\n"
+
+
+def test_without_root_and_sudo_it_prints_commands_that_can_succeed(setup):
+    done, installed = setup("patch", "cpio", "valgrind", "sudo", user="1000")
+    assert done.returncode == 1 and not installed
+    first, second = done.stderr.splitlines()
+    assert first == "setup: run as root: apt-get update; apt-get install " \
+                    "--no-install-recommends cpio patch "
+    assert second.endswith(": apt-get install --no-install-recommends valgrind ")
+
+
+def test_without_root_it_takes_sudo(setup):
+    done, installed = setup("patch", user="1000", sudo='exec "$@"')
+    assert installed == [["patch"]]
+
+
+@pytest.mark.parametrize("system, command", [
+    ("fedora", "sudo dnf install"), ("arch", "sudo pacman -S --needed"),
+    ("nixos", "your package manager; Debian's names are:")])
+def test_elsewhere_it_prints_what_is_needed_and_what_is_not(system, command, setup):
+    done, installed = setup("patch", "valgrind", system=system)
+    assert done.returncode == 1 and not installed
+    assert f"Install them with:\n  {command} patch \n" in done.stderr
+    assert f"without these:\n  {command} valgrind \n" in done.stderr
+
+
+def test_on_a_mac_the_debugger_is_the_one_for_x86_64(setup):
+    done, _ = setup("gdb-multiarch", "bwrap", system="none",
+                    uname='case "$*" in *m*) echo arm64;; *) echo Darwin;; esac')
     assert done.returncode == 1
-    assert "called: update" in done.stderr
-    assert "--no-install-recommends gdb patch\n" in done.stderr
-    assert "still missing" in done.stderr
+    assert "\n  brew install x86_64-elf-gdb && python3 -m pip install rich " in done.stderr
 
 
-def test_setup_asks_for_bubblewrap_where_there_is_one(path_without):
-    done = run("sh", "grader/setup.sh", environment=path_without("bwrap", apt_get="echo $* >&2"))
-    assert "--no-install-recommends bubblewrap\n" in done.stderr
-
-
-def test_setup_does_not_ask_for_bubblewrap_where_there_is_none(path_without):
-    done = run("sh", "grader/setup.sh",
-               environment=path_without("bwrap", apt_get="exit 1", uname="echo Darwin"))
-    assert (done.returncode, done.stdout) == (0, "setup: nothing is missing.\n")
+def test_setup_does_not_ask_for_bubblewrap_where_there_is_none(setup):
+    done, installed = setup("bwrap", uname='case "$*" in *m*) echo x86_64;; *) echo Darwin;; esac')
+    assert (done.returncode, done.stdout, installed) == (0, "setup: nothing is missing.\n", [])
 
 
 def test_doctor_is_content_with_this_machine():
