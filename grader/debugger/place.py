@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -34,10 +35,13 @@ def listen(path: Path) -> socket.socket:
 
 @contextlib.contextmanager
 def private_directory() -> Iterator[Path]:
-    """A directory of our own whose name is short enough for sockets to lie in it."""
+    """
+    A directory of our own in which sockets can lie: its name is short, and has nothing in it that
+    GDB or QEMU would take for more than a name.
+    """
     usual = Path(tempfile.gettempdir(), "ouroboros-12345678", CONSOLE)
-    short = len(os.fsencode(usual)) < ADDRESS_BYTES
-    with tempfile.TemporaryDirectory(prefix="ouroboros-", dir=None if short else "/tmp") as name:
+    is_fit = len(os.fsencode(usual)) < ADDRESS_BYTES and re.fullmatch(r"[\w./-]+", str(usual), re.A)
+    with tempfile.TemporaryDirectory(prefix="ouroboros-", dir=None if is_fit else "/tmp") as name:
         yield Path(name)
 
 

@@ -49,11 +49,14 @@ def available_bytes():
 
 
 gdb.execute("set backtrace past-main on")
+attached = gdb.selected_thread() is not None        # without a machine GDB would read the ELF file
 print(os.environ["AUTOPSY_MARK"] + json.dumps({
-    "frames": [asdict(frame) for frame in kernel.backtrace()],
+    "attached": attached,
+    "frames": [asdict(frame) for frame in kernel.backtrace()] if attached else [],
     "cpu": attempt(cpu),
     "available_bytes": attempt(available_bytes),
     "values": {expression: attempt(value, expression)
                for expression in json.loads(os.environ.get("AUTOPSY_VALUES", "[]"))},
 }))
-gdb.execute("disconnect")       # detaching would let the machine go on
+if attached:
+    gdb.execute("disconnect")   # detaching would let the machine go on

@@ -17,7 +17,7 @@ from typing import Any
 from debugger.inside import stack
 from debugger.inside.stack import Frame, Lock, Place
 from machine import sandbox
-from machine.host import ROOT, MachineError
+from machine.host import ROOT, MachineError, gdb
 from machine.machine import Machine
 
 AUTOPSY = Path(__file__).with_name("autopsy.py")
@@ -77,6 +77,8 @@ def read(text: str, mark: str) -> Autopsy:
     else:
         raise ValueError("GDB printed no result")
     found = json.loads(line.removeprefix(mark))
+    if not found["attached"]:
+        raise ValueError("GDB is attached to no machine")
     cpu = found["cpu"] or {"id": 0, "waits_for": None, "waits_at": None}
     frames = [Frame(**frame) for frame in found["frames"]]
     return Autopsy(
@@ -91,32 +93,33 @@ def read(text: str, mark: str) -> Autopsy:
 
 async def dissect(machine: Machine, elf: Path, expressions: list[str] = []) -> Autopsy:
     """Stops a machine, attaches GDB to it and looks around. Raises MachineError."""
-    address = await machine.listen_for_gdb()
+    socket = await machine.listen_for_gdb()
     mark = f"AUTOPSY {secrets.token_hex(8)} "       # which no name in the kernel can pretend to be
-    command = ["gdb", "-nx", "-nh", "-batch", "-iex", "set auto-load off",
-               "-ex", "set pagination off", str(elf),
-               "-ex", f"target remote {address}", "-x", str(AUTOPSY)]
+    # Where the locale is C, GDB 16 finds no script under a name that is not ASCII, without being told.
+    command = [gdb(), "-nx", "-nh", "-batch", "-iex", "set auto-load off",
+               "-iex", "set host-charset UTF-8", "-ex", "set pagination off", str(elf.absolute()),
+               "-ex", f"target remote {socket.name}", "-x", str(AUTOPSY)]
     try:
-        gdb = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *sandbox.wrap(command, [elf, AUTOPSY, DEBUGGER], [machine.private], machine.private),
-            env=sandbox.environment(AUTOPSY_MARK=mark, AUTOPSY_VALUES=json.dumps(expressions),
+            cwd=machine.private, env=sandbox.environment(AUTOPSY_MARK=mark, AUTOPSY_VALUES=json.dumps(expressions),
                                     HOME=str(machine.private)),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, preexec_fn=sandbox.DEBUG.apply)
-    except FileNotFoundError:
-        raise MachineError("gdb is not installed. Try: make setup") from None
+    except OSError as error:
+        raise MachineError(f"GDB cannot be started: {error.strerror}") from None
     try:
         async with asyncio.timeout(GDB_LIMIT):
-            output, _ = await gdb.communicate()
+            output, _ = await process.communicate()
         return read(output.decode(errors="replace"), mark)
     except TimeoutError:
         raise MachineError(f"GDB did not answer within {GDB_LIMIT} s") from None
     except ValueError as error:
         raise MachineError(f"{error}: {output.decode(errors='replace').strip()}") from None
     finally:
-        if gdb.returncode is None:
-            gdb.kill()
-            await gdb.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def _pieces(names: list[str]) -> Iterator[tuple[list[str], int]]:

@@ -26,7 +26,7 @@ from machine import sandbox
 from machine.ending import AT_A_PROMPT, BROKEN, POLL, Cause, Ending, Silence, last_exception
 from machine.host import MachineError
 from machine.prompt import PROMPTS_BYTES, ends_in_prompt, nr_prompts
-from machine.qemu import (SECCOMP, Config, Tape, base_command, escaped, memory_bytes, no_huge_pages,
+from machine.qemu import (SECCOMP, Config, Tape, base_command, memory_bytes, no_huge_pages,
                           qemu_guard, virtual_time)
 
 SCREEN, SCREEN_COLUMNS, SCREEN_ROWS = 0xb8000, 80, 25   # VGA text memory
@@ -40,6 +40,7 @@ CONSOLE_LIMIT_BYTES = 4 << 20
 FILE_BYTES = 16 << 20           # that QEMU may write
 TAPE_BYTES = 1 << 30            # the same when it records: spinning on PAUSE is 50 MB of tape
 MEMORY_PIECE_BYTES = FILE_BYTES // 2
+GDB_SOCKET = "gdb"              # in the machine's directory
 PIPE_BYTES = 64 << 10           # in a pipe, unless asked for more
 LOG_BYTES = 16 << 10            # of QEMU's log: the registers at the last ten exceptions
 CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host to read
@@ -93,11 +94,11 @@ class Machine:
             command += virtual_time(self._tape)
         if sys.platform == "linux":
             command += SECCOMP
-        command += [
+        command += [                    # names in its own directory, whatever that is called
             "-action", "reboot=shutdown,shutdown=pause",
-            "-chardev", f"pipe,id=console,path={escaped(pipe)}", "-serial", "chardev:console",
+            "-chardev", f"pipe,id=console,path={pipe.name}", "-serial", "chardev:console",
             "-chardev", "socket,id=qmp,fd=0", "-mon", "chardev=qmp,mode=control",
-            "-d", "cpu_reset,int", "-D", f"{pipe}.log",     # says "Triple fault", and why
+            "-d", "cpu_reset,int", "-D", f"{pipe.name}.log",    # says "Triple fault", and why
         ]
         self._log_file = os.open(f"{pipe}.log", os.O_RDWR | os.O_NONBLOCK)     # never at its end
         asyncio.get_running_loop().add_reader(self._log_file, self._read_log)
@@ -260,6 +261,8 @@ class Machine:
         text = await self.hmp("info registers")
         found = {name.lower(): int(value, 16)
                  for name, value in re.findall(r"\b([A-Z]+\d*) *=([0-9a-f]{8,16})\b", text)}
+        if "rip" not in found and "eip" not in found:
+            raise MachineError(f"QEMU does not show the registers: {text.strip()}")
         found["rflags"] = found.pop("rfl", found.pop("efl", 0))
         found["halted"] = "HLT=1" in text
         return found
@@ -279,11 +282,16 @@ class Machine:
         return [line for line in lines if line]
 
     async def listen_for_gdb(self) -> Path:
-        """Stops the machine and lets a GDB connect to it. Return: the socket."""
-        path = self.private / "gdb"
+        """
+        Stops the machine and lets a GDB connect to it. Return: the socket, in `private`. Its whole
+        path may be too long for a socket's name, or have a colon in it: GDB must be started there.
+        Raises MachineError.
+        """
         await self.qmp("stop")
-        await self.hmp(f"gdbserver unix:{path},server=on,wait=off")
-        return path
+        said = await self.hmp(f"gdbserver unix:{GDB_SOCKET},server=on,wait=off")
+        if not (self.private / GDB_SOCKET).is_socket():
+            raise MachineError(f"QEMU does not listen for GDB: {said.strip()}")
+        return self.private / GDB_SOCKET
 
     def type_line(self, line: str) -> None:
         """Types a line at the console. wait() then waits for the prompt after it."""

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from conftest import GRADER, ROOT
@@ -149,6 +151,51 @@ def test_gdb_finds_the_frames_behind_the_interrupt(iso):
     assert autopsy.deadlock is None
     assert autopsy.values == {"bootinfo.nr_modules": 1, "no_such_thing": None}
     assert 60 << 20 < autopsy.available_bytes < 64 << 20
+
+
+ODD_NAMES = ["x" * 120, "a,b", "a:b", "a b", "a'b", 'a"b', "目录", "a\\b", "-x"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=ascii)
+def test_a_directory_of_any_name_will_do(name, iso, tmp_path, monkeypatch):
+    async def look():
+        async with Machine(Config(image)) as guest:
+            assert (await guest.wait()).cause is Cause.PROMPT
+            return await dissect(guest, elf), await guest.read_memory(0x100000, 4)
+
+    image, elf = iso(0)
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    autopsy, _ = asyncio.run(look())
+    assert "kmain" in autopsy.functions and autopsy.available_bytes
+
+
+def test_a_gdb_that_is_attached_to_nothing_is_no_evidence(iso, monkeypatch):
+    async def look():
+        async with Machine(Config(image)) as guest:
+            await guest.wait()
+            monkeypatch.setattr(guest, "listen_for_gdb", lambda: asyncio.sleep(0, Path("/no/socket")))
+            await dissect(guest, elf)
+
+    image, elf = iso(0)
+    with pytest.raises(MachineError, match="GDB is attached to no machine"):
+        asyncio.run(look())
+
+
+def test_a_command_that_qemu_refuses_is_our_fault(iso, monkeypatch):
+    async def ask(what):
+        async with Machine(Config(image)) as guest:
+            async def refuse(command):
+                return "device busy"
+
+            await guest.wait()
+            monkeypatch.setattr(guest, "hmp", refuse)
+            await getattr(guest, what)()
+
+    image, _ = iso(0)
+    for what in ("listen_for_gdb", "registers"):
+        with pytest.raises(MachineError, match="device busy"):
+            asyncio.run(ask(what))
 
 
 def test_two_machines_at_once(iso):
