@@ -11,8 +11,8 @@ endif
 
 LAB      ?=
 LOG      ?= info
-MEM      ?= 64M
 FIRMWARE ?= bios
+MEM      ?= $(if $(filter uefi,$(FIRMWARE)),128M,64M)
 ACCEL    ?= tcg
 TEST     ?=
 OPTIONS  ?=

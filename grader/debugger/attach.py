@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -40,9 +42,16 @@ def gdb_flags(listener: socket.socket) -> list[str]:
             "-gdb", "chardev:gdb"]
 
 
+def _that_reads_paths() -> list[str]:
+    """Has GDB 16 find our scripts, whose path may not be ASCII, where the locale is no UTF-8."""
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    is_utf8 = re.search("utf-?8", next(filter(None, names), "C"), re.I)
+    return [] if is_utf8 or str(ROOT).isascii() else ["env", "LC_ALL=C.UTF-8"]
+
+
 def gdb_command(elf: Path, address: Path, arguments: list[str]) -> list[str]:
     """The command that attaches GDB, with our commands, to the machine that runs an ELF."""
-    return [gdb(), "-q", "-iex", "set debuginfod enabled off", str(elf), "-ex", "set confirm off",
+    return [*_that_reads_paths(), gdb(), "-q", "-iex", "set debuginfod enabled off", str(elf), "-ex", "set confirm off",
             "-ex", "set pagination off",                # a question would swallow what is typed next
             "-ex", "set breakpoint pending off",        # there is no library to come
             "-ex", f"target remote {address}", "-ex", f"source {COMMANDS}", *arguments]

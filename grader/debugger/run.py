@@ -14,10 +14,11 @@ from typing import Callable
 
 from debugger.attach import gdb_flags, qemu_running
 from debugger.place import GDB, listen, machines_place
-from machine.prompt import ends_in_prompt
+from machine.host import MachineError
+from machine.prompt import ends_in_prompt, why_grub_gave_up
 from machine.qemu import DEBUG_EXIT, Config, base_command
 
-TAIL_BYTES = 64                         # of the console: more than a prompt
+TAIL_BYTES = 4096                       # of the console: more than a prompt, or GRUB's last words
 EXIT_PASSED, EXIT_FAILED = 33, 35       # of QEMU: 2 * status + 1, kernel/machine.h
 
 
@@ -60,12 +61,15 @@ def _how_it_ended(status: int | None, resets: Path, reasons: list[str]) -> str:
 def _type_script(qemu: subprocess.Popen[bytes]) -> int | None:
     """
     Shows the console and types our standard input, a line at each prompt. Return: QEMU's exit
-    status, or None when the input has ended before the machine.
+    status, or None when the input has ended before the machine. Raises MachineError if GRUB gives up.
     """
     tail = b""
     while data := os.read(qemu.stdout.fileno(), 4096):
         os.write(sys.stdout.fileno(), data)
         tail = (tail + data)[-TAIL_BYTES:]
+        if why := why_grub_gave_up(tail):
+            print(flush=True)
+            raise MachineError(f"GRUB did not load the kernel: {why}")
         if ends_in_prompt(tail):
             line = sys.stdin.buffer.readline()
             if not line:
@@ -95,8 +99,8 @@ def run(config: Config, elf: Path, stopped: bool, clock: list[str]) -> int:
         resets = place / "resets"
         command = base_command(config, panic="none" if person else "exit-failure") + clock
         command += [*DEBUG_EXIT, "-serial", "mon:stdio" if person else "stdio",
-                    "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}",
-                    "-mon", "chardev=qmp,mode=control", "-d", "cpu_reset", "-D", str(resets),
+                    "-chardev", f"socket,id=qmp,fd={qmp_peer.fileno()}", "-qmp", "chardev:qmp",
+                    "-d", "cpu_reset", "-D", str(resets),
                     *gdb_flags(listener), *(["-S"] if stopped else [])]
         if person:
             print("Ctrl-A x quits.", file=sys.stderr)

@@ -95,15 +95,15 @@ async def dissect(machine: Machine, elf: Path, expressions: list[str] = []) -> A
     """Stops a machine, attaches GDB to it and looks around. Raises MachineError."""
     socket = await machine.listen_for_gdb()
     mark = f"AUTOPSY {secrets.token_hex(8)} "       # which no name in the kernel can pretend to be
-    # Where the locale is C, GDB 16 finds no script under a name that is not ASCII, without being told.
     command = [gdb(), "-nx", "-nh", "-batch", "-iex", "set auto-load off",
-               "-iex", "set host-charset UTF-8", "-ex", "set pagination off", str(elf.absolute()),
+               "-ex", "set pagination off", str(elf.absolute()),
                "-ex", f"target remote {socket.name}", "-x", str(AUTOPSY)]
     try:
         process = await asyncio.create_subprocess_exec(
             *sandbox.wrap(command, [elf, AUTOPSY, DEBUGGER], [machine.private], machine.private),
-            cwd=machine.private, env=sandbox.environment(AUTOPSY_MARK=mark, AUTOPSY_VALUES=json.dumps(expressions),
-                                    HOME=str(machine.private)),
+            cwd=machine.private, env=sandbox.environment(
+                LC_ALL="C.UTF-8",       # in C, GDB 16 finds no script whose path is not ASCII
+                AUTOPSY_MARK=mark, AUTOPSY_VALUES=json.dumps(expressions), HOME=str(machine.private)),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT, preexec_fn=sandbox.DEBUG.apply)
     except OSError as error:

@@ -97,7 +97,7 @@ class Machine:
         command += [                    # names in its own directory, whatever that is called
             "-action", "reboot=shutdown,shutdown=pause",
             "-chardev", f"pipe,id=console,path={pipe.name}", "-serial", "chardev:console",
-            "-chardev", "socket,id=qmp,fd=0", "-mon", "chardev=qmp,mode=control",
+            "-chardev", "socket,id=qmp,fd=0", "-qmp", "chardev:qmp",
             "-d", "cpu_reset,int", "-D", f"{pipe.name}.log",    # says "Triple fault", and why
         ]
         self._log_file = os.open(f"{pipe}.log", os.O_RDWR | os.O_NONBLOCK)     # never at its end

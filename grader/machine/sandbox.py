@@ -89,7 +89,7 @@ def qemu_limits(guest_bytes: int, file_bytes: int) -> Limits:
 
 def environment(**variables: str) -> dict[str, str]:
     """A clean environment for subprocess: where the tools are, plain English, and `variables`."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **variables}
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"} | variables
 
 
 @functools.cache

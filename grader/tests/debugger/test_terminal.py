@@ -353,3 +353,15 @@ def test_a_breakpoint_that_is_none_leaves_it_stopped(tmp_path):
                           cwd=ROOT, input="print $pc\nquit\n", capture_output=True, timeout=DEADLINE,
                           check=False)
     assert "nobody" in done.stderr and "0xfff0" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_boot_that_grub_gives_up_ends_with_its_reason(tmp_path):
+    """GRUB 2.12 and later need more than 64 MiB for UEFI; 2.06 does with that."""
+    done = subprocess.run(["make", "-s", "run", "LAB=0", "FIRMWARE=uefi", "MEM=64M",
+                           f"ISO={tmp_path}/uefi.iso"], cwd=ROOT, text=True, input="help\n",
+                          capture_output=True, timeout=DEADLINE, check=False)
+    if "ouroboros> " in done.stdout:
+        assert done.returncode == 0
+    else:
+        assert done.returncode != 0
+        assert "terminal.py: GRUB did not load the kernel: could not allocate" in done.stderr

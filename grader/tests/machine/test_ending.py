@@ -5,6 +5,7 @@ import pytest
 
 from machine.ending import (DEAD_LIMIT, IDLE_LIMIT, NMI_LIMIT, POLL, RFLAGS_IF, SILENCE_LIMIT, Cause,
                             CpuException, Silence, last_exception)
+from machine.prompt import why_grub_gave_up
 
 RUNS = {"rflags": RFLAGS_IF, "halted": False}
 IDLE = {"rflags": RFLAGS_IF, "halted": True}
@@ -45,3 +46,14 @@ def entry(vector, pc, cr2="0"):
 ])
 def test_a_triple_fault_begins_with_the_first_exception_of_its_place(log, exception):
     assert last_exception(log) == exception
+
+
+@pytest.mark.parametrize("console, why", [
+    (b"", ""), (b"Ouroboros\nouroboros> ", ""), (b"Aborted.\nouroboros> ", ""),
+    (b"could not allocate\r\n\rAborted. Press any key to exit.", "could not allocate"),
+    (b"error: no server.\n\nAborted. Press any key to exit.\r\n", "error: no server."),
+    (b"Aborted. Press any key to exit.", "without a word"),
+    (b"Aborted. Press any key to exit.\nBdsDxe: next", ""),
+])
+def test_why_grub_gave_up(console, why):
+    assert why_grub_gave_up(console) == why
