@@ -281,6 +281,17 @@ def _of_lines(obj: _Object) -> Iterator[str]:
         yield f"{obj.source} claims that its code is from {name}"
 
 
+def _as_any_objdump(text: str) -> str:
+    """
+    An instruction as every version of objdump would print it: without the segment that is taken
+    anyway, and with 16 bits of a register where the instruction takes no more.
+    """
+    text = re.sub(r"%[de]s:(?=\()", "", " ".join(text.split()))
+    if re.match(r"(ltr|lldt|lmsw|str|sldt|smsw) ", text):
+        text = re.sub(r"%[er]([a-d]x|[sd]i|[sb]p)\b", r"%\1", text)
+    return text
+
+
 def _of_instructions(obj: _Object) -> Iterator[str]:
     """Instructions that only the base kernel has a use for; the first of each kind."""
     named = set()
@@ -295,7 +306,7 @@ def _of_instructions(obj: _Object) -> Iterator[str]:
                            if pattern.fullmatch(mnemonic)), _MOVES if _MOVE.search(text) else None)
             if reason and reason not in named:
                 named.add(reason)
-                yield f"{obj.source} {reason[0]} ({' '.join(text.split())})" \
+                yield f"{obj.source} {reason[0]} ({_as_any_objdump(text)})" \
                       f"{obj.place(section.name, int(offset, 16))}: {reason[1]}"
 
 

@@ -160,7 +160,7 @@ class Gdb:
         gdb = shutil.which("gdb")
         self.process = subprocess.Popen(
             [gdb, "--interpreter=mi"], cwd=os.path.dirname(gdb), text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            errors="replace", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.numbers = itertools.count(1000)
         self.lines = queue.Queue()
         self.seen = []

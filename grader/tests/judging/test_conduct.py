@@ -272,9 +272,9 @@ def test_a_kernel_test_of_the_students_own_is_named(build):
 @pytest.mark.parametrize("source, does, instruction", [
     (in_function("outb(0xf4, 1)"), "does port I/O", "out %al,$0xf4"),
     (in_function("outb(0x3f8, 1)"), "does port I/O", "out %al,(%dx)"),
-    (in_function("outsb(0x3f8, \"ok 1\", 4)"), "does port I/O", "rep outsb %ds:(%rsi),(%dx)"),
+    (in_function("outsb(0x3f8, \"ok 1\", 4)"), "does port I/O", "rep outsb (%rsi),(%dx)"),
     (assembly("data16; in (%dx), %al"), "does port I/O", "data16 in (%dx),%al"),
-    (assembly("insl"), "does port I/O", "insl (%dx),%es:(%rdi)"),
+    (assembly("insl"), "does port I/O", "insl (%dx),(%rdi)"),
     (assembly(".byte 0xee"), "does port I/O", "out %al,(%dx)"),
     (in_function("cpu_stop()"), "stops the CPU", "hlt"),
     (assembly("lidt (%rax)"), "reaches for the CPU's own state", "lidt (%rax)"),
@@ -416,8 +416,9 @@ def test_an_object_that_is_not_well_formed_is_an_offence(build):
 def test_a_second_table_of_symbols_hides_nothing(flags, build):
     name = ".rodata.x" if "a" in flags else ".symtab"
     made = build(rf'__asm__(".section {name},\"{flags}\",@2,24; .quad 1, 2, 3; .text; call kmain");')
-    assert conduct.offences(made, "heap.c") == [
-        "heap.c uses kmain, which no header in kernel/ declares"]
+    found, = conduct.offences(made, "heap.c")
+    assert found == "heap.c uses kmain, which no header in kernel/ declares" \
+        or found.startswith("heap.c makes an object that is not well-formed: ")     # pyelftools 0.32
 
 
 def test_a_name_cannot_write_to_the_terminal(build):
