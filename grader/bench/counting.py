@@ -50,13 +50,16 @@ def environment(subject: str) -> dict[str, str]:
     """For a run with this allocator: its library goes before the C library. Raises BenchError."""
     plain = {name: value for name, value in os.environ.items()
              if name not in ("LD_PRELOAD", "VALGRIND_OPTS")}
-    if subject not in PRELOADED:
-        return plain
-    library, package = PRELOADED[subject]
+    return plain | {"LD_PRELOAD": str(library(subject))} if subject in PRELOADED else plain
+
+
+def library(subject: str) -> Path:
+    """The file of an allocator's library. Raises BenchError."""
+    name, package = PRELOADED[subject]
     for directory in LIBRARIES:
-        if (path := Path(directory, library)).exists():
-            return plain | {"LD_PRELOAD": str(path)}
-    raise BenchError(f"{library} is not installed (Debian: {package}). Try: make setup")
+        if (path := Path(directory, name)).exists():
+            return path
+    raise BenchError(f"{name} is not installed (Debian: {package}). Try: make setup")
 
 
 def name_of(subject: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.bounds import BOUNDS, Bound
+from bench.counting import library
 from bench.measuring import (FRAME_WORKLOADS, FRAMES, HEAP_WORKLOADS, HEAPS, NR_BOOTS, Numbers)
 
 TEMPLATE = Path(__file__).with_name("page.md.in")
@@ -111,11 +112,14 @@ def _boot(numbers: Numbers) -> str:
     return table(["", ""], rows)
 
 
-def compiler() -> str:
-    """What the host's files are compiled with."""
+def measured_with() -> str:
+    """
+    What other numbers would come of: the compiler of the host's files, and the allocator that bounds
+    compare with. Raises BenchError.
+    """
     version = subprocess.run([os.environ.get("HOST_CC", "gcc"), "--version"], capture_output=True,
                              text=True, check=True)
-    return version.stdout.splitlines()[0]
+    return f"{version.stdout.splitlines()[0]}, beside {library('mimalloc').resolve().name}"
 
 
 def _short(numbers: Numbers) -> str:
@@ -127,7 +131,7 @@ def _short(numbers: Numbers) -> str:
 def markdown(numbers: Numbers) -> str:
     """The page."""
     values = {
-        "compiler": compiler(), "bounds": _bounds(numbers), "footprint": _footprints(numbers),
+        "measured_with": measured_with(), "bounds": _bounds(numbers), "footprint": _footprints(numbers),
         "plot": "![Instructions an operation, for nine heaps and three workloads]"
                 "(diagrams/performance.svg)",
         "heap": _heap(numbers),

@@ -72,8 +72,8 @@ def test_the_cost_of_the_workload_itself_does_not_count():
 @pytest.mark.parametrize("bound", [bound for bound in BOUNDS if bound.unit != "s"],
                          ids=lambda bound: bound.what)
 def test_a_bound_is_kept(bound, brief):
-    if page.compiler() not in (ROOT / "docs" / "performance.md").read_text():
-        pytest.skip(f"the bounds are not of {page.compiler()}")
+    if page.measured_with() not in (ROOT / "docs" / "performance.md").read_text():
+        pytest.skip(f"the bounds are not of {page.measured_with()}")
     assert bound.is_kept(brief), f"{bound.measure(brief)} {bound.unit}, bound {bound.bound}"
 
 
@@ -138,8 +138,8 @@ def test_the_page_shows_what_is_measured_now(brief):
     """Who makes the code faster or slower runs `make bench`. Another compiler counts otherwise."""
     text = (ROOT / "docs" / "performance.md").read_text()
     assert all(f"| {bound.what}" in text for bound in BOUNDS)
-    if page.compiler() not in text:
-        pytest.skip(f"the page is not of {page.compiler()}")
+    if page.measured_with() not in text:
+        pytest.skip(f"the page is not of {page.measured_with()}")
     for kind, name in itertools.chain(*(zip(itertools.repeat(kind), brief[kind])
                                         for kind in ("heap", "frames"))):
         shown = page.cell(brief[kind][name]["ouroboros"])
