@@ -26,7 +26,7 @@ from machine.host import ROOT
 NAME = "ouroboros-labs"
 
 # Patterns of paths in the tree, and of paths in a lab's directory.
-FILES = ("LICENSE", "Makefile", ".gitignore", ".vscode/*.json",
+FILES = ("LICENSE", "Makefile", ".gitignore", ".devcontainer/*.json", ".vscode/*.json",
          "boot/*.S", "boot/*.awk", "boot/*.in", "boot/compile-commands", "boot/link",
          "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
          "docs/*.md", "docs/diagrams/*.svg", "labs/diff-files", "labs/patch-layer",

@@ -269,7 +269,7 @@ def test_it_may_be_sourced_twice_and_from_anywhere(cured, tmp_path):
 @pytest.mark.parametrize("boxed", [True, False])
 def test_the_grader_sees_the_same_cycle_and_leaves_nothing(hung, tmp_path, monkeypatch, boxed):
     class Standing:
-        private = tmp_path
+        private = hung.socket.parent
 
         async def listen_for_gdb(self):
             return hung.socket
@@ -281,11 +281,8 @@ def test_the_grader_sees_the_same_cycle_and_leaves_nothing(hung, tmp_path, monke
         (tmp_path / "judging").mkdir()
         monkeypatch.setattr(findings, "AUTOPSY",
                             shutil.copy(findings.AUTOPSY, tmp_path / "judging"))
-        autopsy = asyncio.run(findings.dissect(Standing(), hung.elf))
-        assert not list(tmp_path.rglob("__pycache__"))
-    else:
-        Standing.private = hung.socket.parent
-        autopsy = asyncio.run(findings.dissect(Standing(), hung.elf))
+    autopsy = asyncio.run(findings.dissect(Standing(), hung.elf))
+    assert not list(tmp_path.rglob("__pycache__"))
     drawn = re.findall(r"#\d+ +(\w+)", hung.gdb("cycle")[0])
     assert findings.describe_deadlock(autopsy, autopsy.deadlock).endswith(
         f"along {' → '.join(drawn)}")

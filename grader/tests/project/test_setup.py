@@ -1,5 +1,7 @@
 """setup.sh and doctor.py: that they say what is so, and change nothing that is right."""
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -132,6 +134,29 @@ def test_on_a_mac_the_debugger_is_the_one_for_x86_64(setup):
 def test_setup_does_not_ask_for_bubblewrap_where_there_is_none(setup):
     done, installed = setup("bwrap", uname='case "$*" in *m*) echo x86_64;; *) echo Darwin;; esac')
     assert (done.returncode, done.stdout, installed) == (0, "setup: nothing is missing.\n", [])
+
+
+def test_a_container_for_editors_is_made_by_make_setup(tmp_path):
+    """Its steps are run in a fresh Debian where FRESH=1 asks for that: it takes minutes."""
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    *prepare, setup = container["onCreateCommand"].split(" && ")
+    assert setup == "make setup doctor"
+    assert all(step.startswith("apt-get ") for step in prepare)
+    if "FRESH" in os.environ:
+        image, _, suite = container["image"].partition(":")
+        assert image == "debian"
+        done = run(GRADER / "tests/fresh", suite, environment={
+            **os.environ, "COMMANDS": container["onCreateCommand"]})
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_template_for_other_systems_runs_the_readmes_commands():
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((GRADER / "github/systems.yml").read_text())
+    steps = [step["run"] for step in workflow["jobs"]["try"]["steps"] if "run" in step]
+    assert steps[1:] == re.findall(r"^(make setup \w+) ", (ROOT / "README.md").read_text(), re.M)
+    for entry in workflow["jobs"]["try"]["strategy"]["matrix"]["include"]:
+        assert "git make" in entry["prepare"]
 
 
 def test_doctor_is_content_with_this_machine():
