@@ -22,6 +22,7 @@ from bench.bounds import BOUNDS
 from bench.counting import BenchError
 from bench.measuring import Numbers, everything
 from machine.host import MachineError
+from machine.start import prepare
 
 
 def show(console: Console, numbers: Numbers) -> list[str]:
@@ -70,4 +71,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main())

@@ -17,8 +17,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from machine.start import prepare
+
 if None in map(find_spec, ("elftools", "rich")):    # not the Python that has them came first
-    found = subprocess.run([Path(__file__).with_name("find-python")], text=True,
+    found = subprocess.run(["sh", Path(__file__).with_name("find-python")], text=True,
                            stdout=subprocess.PIPE, check=False).stdout.strip()
     if not found or os.environ.get("OUROBOROS_PYTHON") == found:
         print("grade.py: no Python 3.11 or later with rich and pyelftools. Try: make setup",
@@ -41,4 +43,5 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main(sys.argv[1:]))

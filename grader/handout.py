@@ -15,6 +15,7 @@ from pathlib import Path
 
 from course.handout import NAME, first_labs, make
 from course.table import LabError
+from machine.start import prepare
 
 
 def main(words: list[str]) -> int:
@@ -35,4 +36,5 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main(sys.argv[1:]))

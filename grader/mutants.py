@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from classroom.mutants import grade, patches, summary, table
 from course.lab import NoSuchLab, select
+from machine.start import prepare
 
 PIPE_WIDTH = 240            # columns of a table that goes to a file: a row is a line
 
@@ -50,4 +51,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main())

@@ -20,6 +20,7 @@ from debugger.foreground import clean_up_when_told_to_end
 from debugger.rewind import open_in_gdb, record
 from machine import recording as recordings
 from machine.host import MachineError
+from machine.start import prepare
 
 
 def main(words: list[str]) -> int:
@@ -46,4 +47,5 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main(sys.argv[1:]))

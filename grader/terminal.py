@@ -21,6 +21,7 @@ from debugger.run import run
 from debugger.viewer import view
 from machine.host import MachineError
 from machine.qemu import virtual_time
+from machine.start import prepare
 
 
 def main(words: list[str]) -> int:
@@ -54,4 +55,5 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main(sys.argv[1:]))

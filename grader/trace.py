@@ -16,6 +16,7 @@ from debugger.arguments import add_machine, lines_of, machine_of
 from debugger.foreground import clean_up_when_told_to_end
 from debugger.trace import draw
 from machine.host import MachineError
+from machine.start import prepare
 
 
 def main(words: list[str]) -> int:
@@ -37,4 +38,5 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,4 @@
 """grade.py as a program: its exit status, its JSON, and what it does when things go wrong."""
-import os
 import re
 import subprocess
 import sys
@@ -117,7 +116,7 @@ def test_a_build_failure_is_shown_once_with_the_command_that_builds(tmp_path):
 
 
 def test_a_report_that_cannot_be_written_is_not_points_lost(tmp_path):
-    done = subprocess.run([sys.executable, str(GRADER / "grade.py"), "0", "--test", LAB_0], cwd=ROOT,
-                          env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True,
-                          check=False)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, str(GRADER / "grade.py"), "0", "--test", LAB_0],
+                              cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 3
