@@ -25,7 +25,7 @@ from judging.grading import Grader, Task
 from judging.result import LabScore, Score, as_dict
 from judging.submitted import SubmissionGrader
 from judging.verdict import Finding, Verdict
-from machine import sandbox
+from machine import host, sandbox
 from machine.host import ROOT, MachineError
 from reports import formats
 from reports.progress import ProgressBars
@@ -203,9 +203,11 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
     except Usage:
         raise
     except Exception as error:      # a bug of ours must not look like points lost
-        with contextlib.suppress(OSError):
-            traceback.print_exc()
-        graded.error = f"{type(error).__name__}: {error}"
+        graded.error = host.lack_of_room()
+        if not graded.error:
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
+            graded.error = f"{type(error).__name__}: {error}"
     return graded
 
 

@@ -19,7 +19,7 @@ from judging.result import LabScore, Score
 from judging.tapes import Tapes
 from judging.verdict import Finding, Verdict
 from machine.ending import BROKEN
-from machine.host import MachineError
+from machine.host import MachineError, lack_of_room
 from machine.qemu import Config
 
 
@@ -88,9 +88,12 @@ class Grader:
         except Exception as error:
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
-            with contextlib.suppress(OSError):
-                traceback.print_exception(error)
-            finding = Finding(Verdict.INFRA, f"the grader failed: {type(error).__name__}: {error}")
+            why = lack_of_room()
+            if not why:
+                why = f"the grader failed: {type(error).__name__}: {error}"
+                with contextlib.suppress(OSError):
+                    traceback.print_exception(error)
+            finding = Finding(Verdict.INFRA, why)
             return LabScore(task.lab, [Score(test, finding) for test in task.tests])
 
     async def _grade_lab(self, task: Task) -> LabScore:

@@ -6,14 +6,18 @@ Standard library only, as doctor.py must work without more.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
+
+ROOM_BYTES = 32 << 20       # for temporary files: some boot images, what is compiled, a recording
 
 
 class MachineError(Exception):
@@ -35,6 +39,19 @@ def gdb() -> str:
     for name in filter(shutil.which, gdb_names()):
         return name
     raise MachineError("gdb is not installed. Try: make setup")
+
+
+def lack_of_room() -> str:
+    """Why the directory for temporary files does not take ROOM_BYTES more; "" if it does."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, ROOM_BYTES)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"{tempfile.gettempdir()} has less than {ROOM_BYTES >> 20} MiB to spare: " \
+                   f"{error.strerror}. Make room, or set TMPDIR to another directory"
+    return ""
 
 
 def parent_guard(how: int) -> Callable[[], None]:
