@@ -5,24 +5,53 @@
 # (VARIANT or PATCH) is one more layer, made of the files it changes.
 # `make help` lists the targets; `make print-NAME` prints a variable.
 
+# Where all its descriptors were closed, make loses what $(shell) prints, and compilers write their
+# complaints into their output. Another make then does the work, with descriptors that are open.
+ifeq ($(wildcard /proc/self/fd)+$(wildcard /proc/self/fd/1),/proc/self/fd+)
+.PHONY: $(MAKECMDGOALS) again
+$(or $(MAKECMDGOALS),all): again ;
+again:
+	@exec $(MAKE) --no-print-directory $(MAKECMDGOALS) </dev/null >/dev/null 2>&1
+else
+
 ifneq ($(words $(CURDIR)),1)
 $(error "$(CURDIR)" has a blank in it, and make cannot work with that: move the tree)
 endif
 
-LAB      ?=
-LOG      ?= info
-FIRMWARE ?= bios
-MEM      ?= $(if $(filter uefi,$(FIRMWARE)),128M,64M)
-ACCEL    ?= tcg
-TEST     ?=
-OPTIONS  ?=
-VARIANT  ?=
-BREAK    ?=
-STOPPED  ?=
-RECORDING ?=
-TYPE     ?=
-PATCH    ?= $(if $(VARIANT),$(wildcard $(lab_dir)/variants/$(VARIANT).patch))
-CMDLINE  ?= $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
+# Scripts whose lines end with CR LF do not run. git, an editor or an unpacker may have made them so.
+define newline
+
+
+endef
+script := $(file < boot/link)
+ifneq ($(script),)
+ifeq ($(findstring set -eu$(newline),$(script)),)
+$(error the scripts here have the line ends of Windows (CR LF). Get the tree anew, with: git clone -c core.autocrlf=input)
+endif
+endif
+
+# Only make's command line sets these. A shell may export a LOG or a TEST that is not for us.
+LAB       =
+FROM      =
+TO        =
+LOG       = info
+FIRMWARE  = bios
+MEM       = $(if $(filter uefi,$(FIRMWARE)),128M,64M)
+ACCEL     = tcg
+TEST      =
+OPTIONS   =
+VARIANT   =
+BREAK     =
+STOPPED   =
+RECORDING =
+TYPE      =
+OUT       =
+V         =
+PATCH     = $(if $(word 2,$(VARIANT)),,$(patsubst %,$(lab_dir)/variants/%.patch,$(filter $(variants),$(VARIANT))))
+CMDLINE   = $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
+
+# One word for a shell, whatever is in it.
+quoted = '$(subst ','\'',$1)'
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -30,6 +59,11 @@ MAKEFLAGS += --no-builtin-rules
 
 # One short line a step; the whole commands with V=1.
 say = $(if $(V),,@printf '  %-4s %s\n' $1 $2;)
+
+# Makes the target's directory. Everything that is built lies in one.
+room = @mkdir -p $(@D) 2>/dev/null; [ -w $(@D) ] || \
+	{ printf 'make: %s is not writable for %s. If root has built there: sudo make clean\n' \
+	$(call quoted,$(CURDIR)/$(@D)) "$$(id -un 2>/dev/null || id -u)" >&2; exit 1; }
 
 # `make setup grade` does one after the other, also with -j.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
@@ -41,12 +75,25 @@ endif
 find_tool = $(or $(shell for t in $1; do command -v $$t && break; done),$(error none of these is installed: $1. Try: make setup))
 once      = $(eval $1 := $2)$($1)
 
-CROSS_COMPILE = $(call once,CROSS_COMPILE,$(patsubst %gcc,%,$(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
-CC     = $(CROSS_COMPILE)gcc
-CC_INCLUDE = $(call once,CC_INCLUDE,$(shell $(CC) -print-file-name=include))
+# These two may come from the environment: so they reach the make that the grader runs. CC is a
+# command, as "ccache gcc" is one; its name may have the prefix of the tools that go with it.
+ifneq ($(and $(filter-out default undefined,$(origin CC)),$(strip $(CC))),)
+named       = $(patsubst %gcc,%,$(firstword $(filter %gcc,$(subst gcc,gcc ,$(notdir $(CC))))))
+prefix      = $(if $(shell command -v $(call quoted,$(named)nm)),$(named))
+else
+override CC = $(CROSS_COMPILE)gcc
+prefix      = $(patsubst %gcc,%,$(lastword $(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
+endif
+ifeq ($(origin CROSS_COMPILE),undefined)
+CROSS_COMPILE = $(call once,CROSS_COMPILE,$(prefix))
+endif
 NM     = $(CROSS_COMPILE)nm
 STRIP  = $(CROSS_COMPILE)strip
-PYTHON = $(call once,PYTHON,$(or $(shell grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
+# The directory of the compiler's own headers, or what is the matter with the compiler.
+headers    = $(if $(filter headers:,$(firstword $1)),$(wordlist 2,99,$1),$(error $1))
+CC_INCLUDE = $(call once,CC_INCLUDE,$(call headers,$(shell sh boot/check-tools $(call quoted,$(CC)) $(call quoted,$(NM)) $(call quoted,$(STRIP)) awk)))
+PYTHON = $(call once,PYTHON,$(or $(shell sh grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
+python = $(call quoted,$(PYTHON))
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
 
 # Warnings are errors, but what a half-done exercise leaves unused is only warned of.
@@ -60,7 +107,7 @@ CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
-	-ffile-prefix-map="$(CURDIR)/"= -Ikernel -nostdinc -isystem $(CC_INCLUDE)
+	-ffile-prefix-map=$(call quoted,$(CURDIR)/)= -Ikernel -nostdinc -isystem $(call quoted,$(CC_INCLUDE))
 # What an editor needs of that: not how to generate code, in words that clang only partly knows.
 EDITOR_CFLAGS = $(filter-out -f% -m%,$(CFLAGS)) -ffreestanding -mgeneral-regs-only
 LDFLAGS := -nostdlib -static -no-pie -Wl,-T,build/kernel.ld -Wl,-z,max-page-size=4096 \
@@ -76,15 +123,21 @@ up_to      = $(strip $(if $2,$(firstword $2) $(if $(filter $1,$(firstword $2)),,
 layers_of  = kernel $(call up_to,$(call dir_of,$1),$(labs))
 last_wins  = $(foreach name,$(sort $(notdir $(wildcard $(1:=/*.c)))),$(lastword $(wildcard $(1:=/$(name)))))
 
-files_of   = $(if $(filter $1,$(numbers)),$(call last_wins,$(call layers_of,$1) $2),$(error which lab? "$1" is none of: $(numbers)))
+is_lab     = $(and $(filter 1,$(words $1)),$(filter $(numbers),$1))
+files_of   = $(if $(call is_lab,$1),$(call last_wins,$(call layers_of,$1) $2),$(error which lab? "$1" is none of: $(numbers)))
 
 lab_dir    = $(call dir_of,$(LAB))
 variants   = $(patsubst $(lab_dir)/variants/%.patch,%,$(wildcard $(lab_dir)/variants/*.patch))
 
 ifneq ($(LAB),)
-override LAB := $(or $(patsubst 0%,%,$(LAB)),0)
-ifeq ($(filter $(LAB),$(numbers)),)
-$(error there is no lab "$(LAB)"; there are: $(numbers))
+override LAB := $(foreach lab,$(LAB),$(or $(patsubst 0%,%,$(lab)),0))
+ifneq ($(filter-out $(numbers),$(LAB)),)
+$(error there is no lab "$(filter-out $(numbers),$(LAB))"; there are: $(numbers))
+endif
+ifneq ($(word 2,$(LAB)),)
+ifneq ($(PATCH)$(VARIANT)$(filter-out grade mutants gradescope,$(or $(MAKECMDGOALS),all)),)
+$(error LAB="$(LAB)" is more than one lab; only grade, mutants and gradescope take several)
+endif
 endif
 endif
 ifeq ($(filter $(LOG),error warn info debug),)
@@ -104,9 +157,11 @@ endif
 
 # A patch becomes a layer of its own: the files that it names, changed.
 ifneq ($(PATCH),)
-stage_name  := $(LAB)-$(or $(VARIANT),$(basename $(notdir $(PATCH)))-$(firstword $(shell cksum 2>&1 < $(PATCH))))
+# The patch's name without what make or a shell would take for something else.
+patch_name   = $(shell file=$$(basename $(call quoted,$(PATCH))); printf %s "$${file%.*}" | tr -c A-Za-z0-9+._- _)
+stage_name  := $(LAB)-$(or $(VARIANT),$(patch_name)-$(firstword $(shell cksum 2>/dev/null < $(call quoted,$(PATCH)))))
 patch_layer := build/patched/$(stage_name)
-patch_error := $(shell labs/patch-layer $(PATCH) $(patch_layer) $(call files_of,$(LAB)) 2>&1)
+patch_error := $(shell sh labs/patch-layer $(call quoted,$(PATCH)) $(patch_layer) $(call files_of,$(LAB)) 2>&1)
 ifneq ($(patch_error),)
 $(error $(PATCH): $(patch_error))
 endif
@@ -121,7 +176,7 @@ objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call files_of,$1,$2
 
 # What a file was made with, in a file that changes only when that does.
 FORCE:
-remember = @mkdir -p $(@D); echo '$1' > $@.$$$$; if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
+remember = $(room); printf '%s\n' $(call quoted,$1) > $@.$$$$; if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 
 # $1 the stage's directory in build/, $2 its objects
 define stage
@@ -129,10 +184,10 @@ build/$1/objects: FORCE
 	$$(call remember,$2)
 
 build/$1/kernel.elf: $2 build/$1/objects build/kernel.ld boot/symbols.awk
-	$$(call say,LINK,$$@) boot/link $$@ $$(CC) $$(NM) $(LDFLAGS) -- $$(filter %.o,$$^)
+	$$(call say,LINK,$$@) sh boot/link $$@ $$(call quoted,$$(CC)) $$(call quoted,$$(NM)) $(LDFLAGS) -- $$(filter %.o,$$^)
 
 build/$1/compile_commands.json: FORCE
-	@boot/compile-commands $$@ $$(CC) $$(EDITOR_CFLAGS) -- $(patsubst build/obj/%.o,%,$(filter %.c.o,$2))
+	$$(room); sh boot/compile-commands $$@ $$(CC) $$(EDITOR_CFLAGS) -- $(patsubst build/obj/%.o,%,$(filter %.c.o,$2))
 endef
 
 $(foreach n,$(numbers),$(eval $(call stage,stage-$n,$(call objects_of,$n))))
@@ -147,15 +202,15 @@ build/flags: FORCE
 dependencies = -MD -MP -MT $@ -MF $@.d
 
 build/obj/%.c.o: %.c build/flags
-	@mkdir -p $(@D)
+	$(room)
 	$(call say,CC,$<) $(CC) $(CFLAGS) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 build/obj/%.S.o: %.S build/flags
-	@mkdir -p $(@D)
+	$(room)
 	$(call say,AS,$<) $(CC) -g -Ikernel $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 build/kernel.ld: boot/kernel.ld.in kernel/layout.h build/flags
-	@mkdir -p $(@D)
+	$(room)
 	@$(CC) -E -P -undef -x c -Ikernel -o $@ $<
 
 # String functions must not be compiled into calls of themselves.
@@ -169,12 +224,13 @@ build/obj/%_test.c.o: CFLAGS += -fno-toplevel-reorder
 # ---- ELF -> ISO
 
 ELF       = build/stage-$(stage_name)/kernel.elf
-ISO      ?= build/stage-$(stage_name)/$(shell echo '$(FIRMWARE) $(subst ','\'',$(CMDLINE))' | cksum | tr ' ' -).iso
+ISO       = build/stage-$(stage_name)/$(shell echo $(call quoted,$(FIRMWARE) $(CMDLINE)) | cksum | tr ' ' -).iso
 INITRAMFS = build/initramfs.cpio
+initramfs = $(subst $(empty) ,\ ,$(INITRAMFS))
 
 build/initramfs.cpio: boot/mkinitramfs
-	@mkdir -p $(@D)
-	$(call say,CPIO,$@) boot/mkinitramfs $@
+	$(room)
+	$(call say,CPIO,$@) python3 boot/mkinitramfs $@
 
 need_lab = $(if $(LAB),,$(error which lab? Say LAB=N; there are: $(numbers)))
 
@@ -185,27 +241,30 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 
 .PHONY: for_editors all elf iso run debug gdb console rewind trace grade files diff setup doctor clean help
 
-all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(INITRAMFS) ## build all stages
+all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(initramfs) ## build all stages
 
 elf: $(if $(LAB),for_editors $(ELF))
 	$(need_lab)
 
-iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(ELF)) $(INITRAMFS)
+iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(ELF)) $(initramfs)
 	$(need_lab)
-	@GRUB_MKRESCUE="$(GRUB_MKRESCUE)" STRIP="$(STRIP)" boot/mkiso $(ISO) $(ELF) $(INITRAMFS) $(FIRMWARE) '$(subst ','\'',$(CMDLINE))'
+	@GRUB_MKRESCUE=$(call quoted,$(GRUB_MKRESCUE)) STRIP=$(call quoted,$(STRIP)) sh boot/mkiso \
+		$(foreach word,ISO ELF INITRAMFS FIRMWARE CMDLINE,$(call quoted,$($(word))))
 
 # ---- what people do with it
 
-machine  = --iso $(ISO) --elf $(ELF) --mem $(MEM) --accel $(ACCEL) --firmware $(FIRMWARE)
+option   = $(if $2,--$1 $(call quoted,$2))
+machine  = $(call option,iso,$(ISO)) --elf $(ELF) $(call option,mem,$(MEM)) $(call option,accel,$(ACCEL)) \
+	$(call option,firmware,$(FIRMWARE))
 counted  = $(if $(TEST),--count)
-typed    = $(if $(TYPE),--type '$(subst ','\'',$(TYPE))')
-terminal = $(PYTHON) grader/terminal.py
+typed    = $(call option,type,$(TYPE))
+terminal = $(python) grader/terminal.py
 
 run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
 	@$(terminal) run $(machine) $(counted) $(if $(STOPPED),--stopped)
 
 debug: iso ## the same, stopped at the first instruction, or at BREAK=function, with GDB attached
-	@$(terminal) debug $(machine) $(counted) $(typed) $(if $(BREAK),--break '$(BREAK)')
+	@$(terminal) debug $(machine) $(counted) $(typed) $(call option,break,$(BREAK))
 
 gdb: ## attach GDB to what make run has started; also LAB=N VARIANT=name
 	@$(terminal) gdb $(if $(LAB),--elf $(ELF))
@@ -215,16 +274,17 @@ console: ## see and type at the console of what make debug has started; also LAB
 
 # What was recorded holds all that is needed: nothing is built then.
 rewind: $(if $(RECORDING),,iso) ## record LAB=N, also TYPE='fill', or take RECORDING=directory; debug it backwards in time
-	@$(PYTHON) grader/rewind.py $(if $(RECORDING),'$(subst ','\'',$(RECORDING))',$(machine) $(typed))
+	@$(python) grader/rewind.py $(if $(RECORDING),$(call quoted,$(RECORDING)),$(machine) $(typed))
 
 trace: LOG = debug
 trace: iso ## draw LAB=N from the call that runs out of memory on: calls and locks, as build/trace-N.svg
-	@$(PYTHON) grader/trace.py $(machine) --lab $(LAB) --log $(LOG) --out $(or $(OUT),build/trace-$(stage_name).svg) \
-		$(if $(VARIANT),--variant $(VARIANT),$(if $(PATCH),--patch $(PATCH))) $(typed) \
-		$(if $(TEST),--test '$(TEST)') $(if $(OPTIONS),--options '$(OPTIONS)')
+	@$(python) grader/trace.py $(machine) --lab $(LAB) --log $(LOG) \
+		$(call option,out,$(or $(OUT),build/trace-$(stage_name).svg)) \
+		$(if $(VARIANT),$(call option,variant,$(VARIANT)),$(call option,patch,$(PATCH))) $(typed) \
+		$(call option,test,$(TEST)) $(call option,options,$(OPTIONS))
 
 grade: ## grade all labs, or LAB=N
-	@$(PYTHON) grader/grade.py $(if $(LAB),--lab $(LAB)) $(if $(PATCH),--patch $(PATCH))
+	@$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH))
 
 files: ## the files that stage LAB=N is made of, each from its layer
 	$(need_lab)
@@ -232,13 +292,13 @@ files: ## the files that stage LAB=N is made of, each from its layer
 
 diff: ## what stage TO=M changes in the files of stage FROM=N
 	$(if $(and $(FROM),$(TO)),,$(error which stages? Say: make diff FROM=3 TO=4))
-	@labs/diff-files '$(call files_of,$(FROM))' '$(call files_of,$(TO))'
+	@sh labs/diff-files '$(call files_of,$(FROM))' '$(call files_of,$(TO))'
 
 setup: ## install the tools that are missing
-	@grader/setup.sh
+	@sh grader/setup.sh
 
 doctor: ## check the tools by using them
-	@$(or $(shell grader/find-python),python3) grader/doctor.py
+	@$(call quoted,$(or $(shell sh grader/find-python),python3)) grader/doctor.py
 
 clean: ## remove everything that was built
 	rm -rf build
@@ -251,4 +311,6 @@ instructor = $(wildcard grader/instructor.mk)
 include $(instructor)
 
 print-%:
-	@echo '$($*)'
+	@printf '%s\n' $(call quoted,$($*))
+
+endif

@@ -14,6 +14,7 @@ from typing import Callable
 
 from judging.trial import Boots
 from machine.host import MachineError
+from machine.start import prepare
 from machine.tools import (SETUP, TOOLS, Trouble, Worth, check_python, check_sandbox, check_tool,
                            check_uefi)
 
@@ -25,7 +26,8 @@ def report(check: Callable[[], str]) -> bool:
     except Worth as note:
         print(f"  note  {note}", flush=True)
     except (Trouble, MachineError) as trouble:
-        print(f"  FAIL  {trouble}\n        fix: {getattr(trouble, 'fix', SETUP)}", flush=True)
+        said = str(trouble).removesuffix(f". Try: {SETUP}")
+        print(f"  FAIL  {said}\n        fix: {getattr(trouble, 'fix', SETUP)}", flush=True)
         return False
     return True
 
@@ -42,4 +44,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    prepare()
     sys.exit(main())

@@ -2,32 +2,34 @@
 #
 # What instructors do with the labs. A handout has no such file.
 
-MINUTES ?= 10
-LABS     =
-SITE     = build/docs
+MINUTES = 10
+LABS    =
+SITE    = build/docs
 
 .PHONY: exercise handout docs mutants test gradescope
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)
-	@labs/leave-out $(wildcard $(lab_dir)/*.c)
+	@sh labs/leave-out $(wildcard $(lab_dir)/*.c)
 
 handout: ## what students get, without solutions: build/handout/ with a .tar.gz; also LABS=0-2
-	@$(PYTHON) grader/handout.py --into build/handout $(if $(LABS),--labs '$(LABS)')
+	@$(python) grader/handout.py --into build/handout $(call option,labs,$(LABS))
 
 docs: ## the handbook and the handouts as a site: build/docs/index.html
-	@$(or $(shell grader/find-python sphinx myst_parser furo),$(error no Python 3.11 or later with sphinx, myst_parser and furo. Try: make setup)) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(SITE)
+	@$(call quoted,$(or $(shell sh grader/find-python sphinx myst_parser furo),$(error no Python 3.11 or later with sphinx, myst_parser and furo. Try: make setup))) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(call quoted,$(SITE))
 
 mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
-	@$(PYTHON) grader/mutants.py $(LAB)
+	@$(python) grader/mutants.py $(LAB)
 
 test: all ## the project's own tests
-	@$(PYTHON) -m pytest -q grader/tests
+	@$(python) -m pytest -q grader/tests
+
+minutes = $(or $(shell [ $(call quoted,$1) -gt 0 ] 2>/dev/null && echo $1),$(error MINUTES=$1 is not a number of minutes))
 
 # Committed files only, with what Gradescope looks for in the root of the archive.
 gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; also MINUTES=10
 	@mkdir -p build/gradescope
-	@printf 'labs="%s"\nseconds=%d\n' '$(LAB)' $$(($(MINUTES) * 54)) > build/gradescope/gradescope.conf
+	@printf 'labs="%s"\nseconds=%d\n' '$(LAB)' $$(($(call minutes,$(MINUTES)) * 54)) > build/gradescope/gradescope.conf
 	@git archive --format=zip --output=build/gradescope.zip --add-file=grader/gradescope/setup.sh \
 		--add-file=grader/gradescope/run_autograder --add-file=build/gradescope/gradescope.conf HEAD
 	@git diff --quiet HEAD || echo 'gradescope: what is not committed is not in it' >&2
@@ -50,7 +52,7 @@ build/bench/flags: FORCE
 	$(call remember,$(HOST_CC) $(bench_common) $(bench_as_in_kernel))
 
 build/bench/%.o: % build/bench/flags
-	@mkdir -p $(@D)
+	$(room)
 	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_flags) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
 
 $(bench_labs:%=build/bench/%.o) build/bench/grader/bench/workloads.c.o: bench_flags = $(bench_as_in_kernel)
@@ -67,9 +69,9 @@ $(eval $(call stage,$(BENCH_STAGE),$(call objects_of,$(LAST_LAB),grader/bench gr
 bench_page = docs/performance.md docs/diagrams/performance.svg
 
 bench: bench-build ## measure the allocators, the log and the boot: writes docs/performance.md
-	@HOST_CC='$(HOST_CC)' $(PYTHON) grader/benchmark.py $(bench_page)
+	@HOST_CC=$(call quoted,$(HOST_CC)) $(python) grader/benchmark.py $(bench_page)
 
 bench-check: bench-build ## only see whether anything is slower than it may be
-	@$(PYTHON) grader/benchmark.py --check $(bench_page)
+	@$(python) grader/benchmark.py --check $(bench_page)
 
-bench-build: build/bench/bench build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf $(INITRAMFS)
+bench-build: build/bench/bench build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf $(initramfs)

@@ -22,7 +22,8 @@ from typing import AsyncIterator, Callable
 
 from course.lab import students_sources
 from machine import sandbox
-from machine.host import ROOT, MachineError
+from machine.choices import chosen, environment_for_make, for_make
+from machine.host import ROOT, MachineError, lack_of_room
 from machine.image import Image
 
 LOCK_RETRY = 0.02           # seconds
@@ -40,11 +41,6 @@ _COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
 
 # make's own word on which object or kernel it could not make.
 _BROKEN = re.compile(r"^make: \*\*\* \[.*: (build/(?:obj/\S+\.o|stage-\S+/kernel\.elf))\] ", re.M)
-
-# What a user's own make may have put into our environment, and must not reach ours.
-NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
-             "LAB", "VARIANT", "PATCH", "LOG", "MEM", "FIRMWARE", "ACCEL", "TEST", "OPTIONS",
-             "CMDLINE", "BREAK", "ISO", "INITRAMFS", "OUT", "RECORDING", "STOPPED", "TYPE", "V"}
 
 
 class BuildFailure(Exception):
@@ -69,7 +65,7 @@ class Stage:
 
     @property
     def arguments(self) -> list[str]:
-        return [f"LAB={self.lab}", *([f"PATCH={self.patch}"] if self.patch else [])]
+        return [f"LAB={self.lab}", *([for_make("PATCH", self.patch)] if self.patch else [])]
 
 
 @dataclass(frozen=True)
@@ -87,10 +83,10 @@ class Tree:
 
     def environment(self, private: Path) -> dict[str, str]:
         """The variables for make. What is interrupted goes with the private directory."""
-        if self.foreign:
-            return sandbox.environment(TMPDIR=str(private))
-        return {name: value for name, value in os.environ.items() if name not in NOT_OURS} | \
-            {"TMPDIR": str(private)}
+        if self.foreign:            # ccache asks for a home, but must not keep anything
+            return sandbox.environment(TMPDIR=str(private), HOME=str(private), CCACHE_DISABLE="1",
+                                       **chosen())
+        return environment_for_make() | {"TMPDIR": str(private)}
 
     @contextlib.asynccontextmanager
     async def alone(self) -> AsyncIterator[int]:
@@ -153,6 +149,8 @@ async def _make(tree: Tree, lock: int, private: Path, *arguments: str) -> list[s
     lines = text.splitlines()
     if status == 0:
         return lines
+    if lack := lack_of_room():          # no compiler's complaint counts then
+        raise MachineError(lack)
     complaints = [line[:MAX_LETTERS] for line in lines if _COMPLAINT.search(line)]
     if complaints:
         raise BuildFailure("\n".join(complaints[:MAX_ERRORS]))
@@ -228,7 +226,7 @@ class Builder:
         # Asked apart from building: what a compiler prints can be the student's words.
         elf, *sources = await _make(self.tree, lock, self.private, "print-ELF", "files",
                                     *stage.arguments)
-        goals = ("iso", f"ISO={iso}", f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments)
+        goals = ("iso", for_make("ISO", iso), f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments)
         try:
             await _make(self.tree, lock, self.private, *goals)
         except MachineError:            # the host may do better

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from course.build import Tree
-from machine.host import ROOT
+from machine.host import ROOT, MachineError
 
 SOURCES = ("Makefile", "boot", "kernel", "labs")
 BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/labs")
@@ -25,8 +25,12 @@ _OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|[cS]\.o\.d)")
 def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> Tree:
     """
     Makes the tree in `into`. `students_files` are the paths of all files that students edit,
-    `files` the contents of those that there are. Our own tree must have been built.
+    `files` the contents of those that there are. Our own tree must have been built. Raises
+    MachineError where make could not work.
     """
+    if re.search(r"\s", str(into)):
+        raise MachineError(f'make cannot work in "{into.parent}", as that has a blank in it. Set '
+                           "TMPDIR to another directory")
     hidden = {ROOT / name for name in students_files} | \
         {ROOT / f"build/obj/{name}.o{end}" for name in students_files for end in ("", ".d")}
 

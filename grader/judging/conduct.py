@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from elftools.common.exceptions import ELFError
@@ -30,8 +29,9 @@ from pathlib import Path
 
 from course.archive import shown
 from machine import sandbox
-from machine.host import ROOT, MachineError
+from machine.host import ROOT
 from machine.image import section_flags
+from machine.tools import binutil
 
 TOOL_LIMIT = 60             # seconds of the host's time; a tool has less of the processor's
 MAX_OBJECT_BYTES = 4 << 20  # a lab's solution has about 60 KiB, most of it for the debugger
@@ -119,11 +119,8 @@ class _Unreadable(Exception):
 
 @cache
 def _tool(name: str) -> str:
-    """Path of a program of binutils, with the prefix that the Makefile prefers."""
-    for prefix in ("x86_64-elf-", "x86_64-linux-gnu-", ""):
-        if path := shutil.which(prefix + name):
-            return path
-    raise MachineError(f"{name} is not installed. Try: make setup")
+    """A program of binutils. Raises MachineError."""
+    return binutil(name)
 
 
 def _run(tool: str, *arguments: str) -> list[str]:

@@ -38,6 +38,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine.choices import chosen
+
 PROBE_LIMIT = 20                # seconds for a command that does nothing
 TMP_BYTES = 256 << 20           # of /tmp, which is memory
 MAX_PROCESSES = 256             # and threads, in one sandbox, unless root runs it
@@ -146,12 +148,17 @@ def _bwrap(command: list[str], readable: Sequence[Path], writable: Sequence[Path
 
 def _prefixes() -> list[Path]:
     """Where tools outside the system are installed: /opt/cross for /opt/cross/bin/gcc."""
-    found = set()
-    for tool in filter(None, map(shutil.which, TOOLS)):
-        for path in (Path(tool).absolute(), Path(tool).resolve()):
-            if not any(path.is_relative_to(place) for place in SYSTEM):
-                found.add(_prefix(path))
-    return sorted(found)
+    choices = chosen()
+    tools = [*TOOLS, *choices.get("CC", "").split(), choices.get("CROSS_COMPILE", "") + "gcc"]
+    programs = {path for tool in filter(None, map(shutil.which, tools))
+                for path in (Path(tool).absolute(), Path(tool).resolve()) if not _is_system(path)}
+    found = {_prefix(program) for program in programs}
+    grub = Path(choices.get("GRUB_DIR", SYSTEM[0])).absolute()
+    return sorted(found | ({grub} if grub.is_dir() and not _is_system(grub) else set()))
+
+
+def _is_system(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in SYSTEM)
 
 
 def _prefix(program: Path) -> Path:
@@ -162,4 +169,5 @@ def _prefix(program: Path) -> Path:
     if program.is_relative_to("/nix/store"):
         return Path("/nix/store")
     above = program.parent.parent
-    return program.parent if Path.home().is_relative_to(above) else above
+    is_own = program.parent.name in ("bin", "sbin") and not Path.home().is_relative_to(above)
+    return above if is_own else program.parent

@@ -6,12 +6,14 @@ Standard library only, so that it can say which package is missing.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 
 from machine import sandbox
+from machine.choices import binutils_prefixes, environment_for_make
 from machine.host import ROOT, MachineError, gdb_names
 from machine.qemu import QEMU, firmware_flags
 
@@ -36,10 +38,12 @@ class Tool:
     name: str
     minimum: tuple[int, int]
     variable: str = ""      # the Makefile's, if it chooses the program
+    is_binutil: bool = False    # the grader's own, but with the prefix of the Makefile's
 
 
 TOOLS = [
-    Tool("make", (4, 2)), Tool("gcc", (11, 0), "CC"), Tool("nm", (2, 35), "NM"),
+    Tool("make", (4, 2)), Tool("gcc", (12, 0), "CC"), Tool("nm", (2, 35), "NM"),
+    Tool("objdump", (2, 35), is_binutil=True), Tool("addr2line", (2, 35), is_binutil=True),
     Tool("gdb", (12, 0)), Tool(QEMU, (7, 2)), Tool("qemu-img", (7, 2)),
     Tool("grub-mkrescue", (2, 4), "GRUB_MKRESCUE"), Tool("xorriso", (1, 4)), Tool("patch", (2, 7)),
     Tool("cpio", (2, 11)), Tool("mformat", (4, 0)),
@@ -47,34 +51,50 @@ TOOLS = [
 PACKAGES = {"rich": "python3-rich", "elftools": "python3-pyelftools", "pytest": "python3-pytest"}
 
 
+def binutil(name: str) -> str:
+    """A program of binutils, with the prefix that the Makefile prefers. Raises MachineError."""
+    for prefix in binutils_prefixes():
+        if shutil.which(prefix + name):
+            return prefix + name
+    raise MachineError(f"{name} is not installed. Try: {SETUP}")
+
+
 def output(*command: str, fix: str = SETUP) -> str:
     """What a command prints. Raises Trouble if it fails."""
     try:
-        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False,
+                              env=environment_for_make())
     except OSError as error:
         raise Trouble(f"{command[0]}: {error.strerror}") from None
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
+        if refusal := re.fullmatch(r"Makefile:\d+: \*\*\* (.*)\.  Stop\.", lines[-1] if lines else ""):
+            raise Trouble(refusal[1], fix)
         raise Trouble(f"{' '.join(command[:3])} … failed: {' / '.join(lines[-3:])}", fix)
     return done.stdout
 
 
 def check_tool(tool: Tool) -> str:
     """Is it there, and young enough?"""
-    program = tool.name
-    if program == "gdb":
-        program = next(filter(shutil.which, gdb_names()), program)
-    if tool.variable:
-        program = output("make", "-s", f"print-{tool.variable}").strip()
-    if shutil.which(program) is None:
-        raise Trouble(f"{program} is not installed")
-    text = output(program, "--version")
+    command = [tool.name]
+    if tool.name == "gdb":
+        command = [next(filter(shutil.which, gdb_names()), tool.name)]
+    elif tool.variable:
+        command = shlex.split(output("make", "-s", f"print-{tool.variable}"))
+    elif tool.is_binutil:
+        command = [binutil(tool.name)]
+    program = " ".join(command)
+    if shutil.which(command[0]) is None:
+        raise Trouble(f"{command[0]} is not installed")
+    text = output(*command, "--version")
     version = re.search(r"(\d+)\.(\d+)[\w.]*", text)
     if version is None:
         raise Worth(f"{program} does not tell its version")
     if (int(version[1]), int(version[2])) < tool.minimum:
         raise Trouble(f"{program} is {version[0]}, but {tool.minimum[0]}.{tool.minimum[1]} is needed",
                       "upgrade your distribution, or put a newer one first on the PATH")
+    if tool.variable == "CC":           # whether it compiles the kernel, make knows
+        output("make", "-s", "print-CC_INCLUDE")
     return f"{program} {version[0]}"
 
 

@@ -12,14 +12,14 @@ GRADER = Path(__file__).resolve().parents[1]
 ROOT = GRADER.parent
 sys.path.insert(0, str(GRADER))
 
-from course import build  # noqa: E402
 from judging import ktap  # noqa: E402
 from judging.record import Results  # noqa: E402
+from machine import choices  # noqa: E402
 from machine.abi import Outcome  # noqa: E402
 
 # Programs are started as from a shell, not from the make that runs the tests, and git as
 # somebody has it who has set up nothing.
-for name in build.NOT_OURS:
+for name in choices.NOT_OURS:
     os.environ.pop(name, None)
 os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
