@@ -26,9 +26,9 @@ from machine.host import ROOT
 NAME = "ouroboros-labs"
 
 # Patterns of paths in the tree, and of paths in a lab's directory.
-FILES = ("LICENSE", "Makefile", ".gitignore", ".devcontainer/*.json", ".vscode/*.json",
-         "boot/*.S", "boot/*.awk", "boot/*.in", "boot/compile-commands", "boot/link",
-         "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
+FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*.json",
+         ".vscode/*.json", "boot/*.S", "boot/*.awk", "boot/*.in", "boot/check-tools",
+         "boot/compile-commands", "boot/link", "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
          "docs/*.md", "docs/diagrams/*.svg", "labs/diff-files", "labs/patch-layer",
          "grader/*.py", "grader/find-python", "grader/setup.sh", "grader/reports/*.html",
          *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course",
@@ -49,8 +49,11 @@ PAGES = ("README.md", "README.zh.md")
 
 def tracked() -> set[str]:
     """The files that git knows, as paths in the tree. Raises LabError if there is no git."""
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, text=True, capture_output=True,
-                          check=False)
+    try:
+        done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, text=True, capture_output=True,
+                              check=False)
+    except FileNotFoundError:
+        raise LabError("git must tell what belongs to this tree, and git is not installed") from None
     if done.returncode != 0:
         raise LabError(f"git must tell what belongs to this tree: {done.stderr.strip()}")
     return set(done.stdout.split("\0"))
@@ -76,7 +79,7 @@ def without_solutions(name: str) -> bytes:
     file = ROOT / name
     if file.suffix not in (".c", ".toml"):
         return file.read_bytes()
-    done = subprocess.run([ROOT / "labs/skeleton", file], capture_output=True, check=False)
+    done = subprocess.run(["sh", ROOT / "labs/skeleton", file], capture_output=True, check=False)
     if done.returncode != 0:
         raise LabError(done.stderr.decode().strip())
     return done.stdout
