@@ -1,0 +1,337 @@
+"""The machines that we say it runs on: what surrounds make and the grader there, and is not as here."""
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import GRADER, ROOT
+from processes import DEADLINE
+from trees import project_files
+
+from course import lab
+from machine import choices, sandbox
+
+ODD = "a b'c"                   # what a shell would cut in pieces
+GRADE = str(GRADER / "grade.py")
+QUICK = ("0", "--test", "boot.monitor")
+NO_WORD_OF_A_SHELL = ("Syntax error", "not found", "Traceback")
+
+# bwrap gives a command another view of the files, and takes from root what it may do beside others.
+BESIDE = ["bwrap", "--dev-bind", "/", "/", "--die-with-parent"]
+in_bwrap = pytest.mark.skipif(bool(sandbox.trouble()), reason="bwrap does not work here")
+
+
+def run(*command, directory=ROOT, **variables):
+    return subprocess.run(command, cwd=directory, env={**os.environ, **variables}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE,
+                          errors="replace", check=False)
+
+
+def make(*words, **options):
+    return run("make", "-s", *words, **options)
+
+
+def is_one_line(done, *words):
+    """Whether a program failed with one line that has these words, but for what make adds to it."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    assert done.returncode != 0 and len(lines) == 1, done.stdout + done.stderr
+    assert all(word in lines[0] for word in words), lines[0]
+    return True
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """A directory with a blank and a quote in its name."""
+    (tmp_path / ODD).mkdir()
+    return tmp_path / ODD
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of this tree, as an archive would have it: without git, and with nothing built."""
+    for name in project_files():
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / "copy" / name)
+    return tmp_path / "copy"
+
+
+@pytest.fixture
+def path_without(tmp_path):
+    """A function that gives a PATH with all tools but some."""
+    def path(*missing):
+        (tmp_path / "bin").mkdir()
+        for directory in ("/usr/sbin", "/usr/bin"):
+            for name in os.listdir(directory):
+                link = tmp_path / "bin" / name
+                if name not in missing and not link.is_symlink():
+                    link.symlink_to(f"{directory}/{name}")
+        return str(tmp_path / "bin")
+    return path
+
+
+# ---- what goes from make to scripts
+
+def test_a_boot_image_may_lie_anywhere(odd):
+    done = make("run", "LAB=0", f"ISO={odd}/x.iso")
+    assert done.returncode == 0 and done.stdout.endswith("ouroboros> "), done.stderr
+
+
+def test_a_patch_and_an_initramfs_may_lie_anywhere(odd):
+    patch = next(ROOT.glob("labs/03-*/variants/muted.patch"))
+    shutil.copy(patch, odd / "it's a %$(x).patch")
+    assert make("build/initramfs.cpio").returncode == 0
+    shutil.copy(ROOT / "build/initramfs.cpio", odd)
+    done = make("iso", "LAB=3", f"PATCH={odd}/it's a %$$(x).patch", f"ISO={odd}/x.iso",
+                f"INITRAMFS={odd}/initramfs.cpio")
+    assert (done.returncode, done.stderr) == (0, "") and (odd / "x.iso").exists()
+
+
+@pytest.mark.parametrize("words, message", [
+    (["iso", "LAB=0 1"], 'LAB="0 1" is more than one lab'),
+    (["LAB=3 4"], 'LAB="3 4" is more than one lab'),
+    (["iso", "LAB=%"], 'there is no lab "%"; there are: 0 1 2 3 4'),
+    (["files", "LAB=9'"], "there is no lab \"9'\""),
+    (["diff", "FROM=0 1", "TO=3"], 'which lab? "0 1" is none of: 0 1 2 3 4'),
+    (["iso", "LAB=3", "VARIANT=muted unlocked"], 'lab 3 has no variant "muted unlocked"'),
+    (["iso", "LAB=3", "VARIANT=*"], 'lab 3 has no variant "*"'),
+    (["iso", "LAB=1", f"PATCH=/{ODD}/x.patch"], f"/{ODD}/x.patch: no such file"),
+    (["iso", "LAB=0", "FIRMWARE=bios'"], "FIRMWARE=bios' is neither bios nor uefi"),
+    (["handout", "LABS=0'"], "labs \"0'\": each lab stands on those before it"),
+    (["gradescope", "MINUTES=1 0"], "MINUTES=1 0 is not a number of minutes"),
+])
+def test_an_odd_word_is_named(words, message):
+    assert is_one_line(make(*words), message)
+
+
+def test_an_odd_word_is_one_word():
+    done = make("run", "LAB=0", "MEM=1 '6M")
+    assert "\"1 '6M\" is not a size of memory" in done.stderr
+
+
+def test_several_labs_may_be_graded():
+    assert "--lab 0 --lab 3" in make("-n", "grade", "LAB=00 3").stdout
+
+
+def test_grading_works_in_any_directory_for_temporary_files(odd):
+    done = run(sys.executable, GRADE, *QUICK, TMPDIR=str(odd))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_where_make_cannot_build_a_submission_the_directory_is_named(odd):
+    done = run(sys.executable, GRADE, "--tree", str(ROOT), "1", TMPDIR=str(odd))
+    assert done.returncode == 3 and f'make cannot work in "{odd}/' in done.stderr, done.stderr
+    assert "TMPDIR" in done.stderr.splitlines()[-1]
+
+
+# ---- compilers
+
+@pytest.fixture
+def compiler(tmp_path, copy):
+    """A GCC of somebody's own, which compiles only in the copy of the tree, and says so elsewhere."""
+    (tmp_path / "own/bin").mkdir(parents=True)
+    own = tmp_path / "own/bin/some-gcc-99"
+    own.write_text(f"#!/bin/sh\ncase $PWD,$* in *,*-E*|*,-print*|{copy},*) exec gcc \"$@\" ;; esac\n"
+                   "echo 'labs/01-frames/frame.c:1:1: error: compiled by some-gcc-99' >&2\nexit 1\n")
+    own.chmod(0o755)
+    return own
+
+
+@pytest.mark.parametrize("how", ["on make's command line", "in the environment"])
+def test_the_grader_uses_the_compiler_that_make_is_told_to_use(how, copy, compiler):
+    cc = f"env SOME=thing {compiler}"
+    words, variables = ([f"CC={cc}"], {}) if how.startswith("on") else ([], {"CC": cc})
+    done = make("grade", "LAB=1", *words, directory=copy, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (copy / "build/flags").read_text().startswith(cc)
+    assert make("print-CC", directory=copy, **{"CC": cc}).stdout == f"{cc}\n"
+
+
+def test_a_submission_is_compiled_by_the_compiler_of_the_grader(copy, compiler):
+    done = run(sys.executable, "grader/grade.py", "--tree", str(ROOT), "1", directory=copy,
+               CC=str(compiler))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "error: compiled by some-gcc-99" in done.stdout
+
+
+def test_ccache_needs_no_home_in_the_sandbox(tmp_path):
+    from course.build import Tree
+    environment = Tree(tmp_path, foreign=True).environment(tmp_path)
+    assert environment["HOME"] == str(tmp_path) and environment["CCACHE_DISABLE"] == "1"
+
+
+@pytest.mark.parametrize("says", ["1 4 1", "__clang__ 11 1", "__clang__ 13 __x86_64__", ""])
+def test_another_compiler_is_refused_in_one_sentence(says, tmp_path):
+    other = tmp_path / "other cc"
+    other.write_text(f"#!/bin/sh\necho '{says}'\n")
+    other.chmod(0o755)
+    done = make("elf", "LAB=0", f"CC='{other}'")
+    assert is_one_line(done, f"'{other}' is not GCC 12 or later for x86_64, which the kernel needs")
+
+
+def test_doctor_says_the_same_of_a_compiler():
+    done = run(sys.executable, "-c", "from machine.tools import *\n"
+               "try: check_tool(next(tool for tool in TOOLS if tool.name == 'gcc'))\n"
+               "except Trouble as trouble: print(trouble)", directory=GRADER, CC="/bin/echo 13.0")
+    assert done.stdout == "/bin/echo 13.0 is not GCC 12 or later for x86_64, which the kernel needs. " \
+                          "Name one, as in: make CC=gcc-12\n", done.stderr
+
+
+@pytest.mark.parametrize("variables, first", [
+    ({"CC": "ccache /opt/x/bin/x86_64-elf-gcc-13 -pipe"}, "x86_64-elf-"), ({"CC": "gcc-13"}, ""),
+    ({"CROSS_COMPILE": "/opt/x/bin/y-", "CC": "gcc"}, "/opt/x/bin/y-"), ({"CC": "cc"}, "x86_64-elf-")])
+def test_binutils_go_with_the_compiler(variables, first, monkeypatch):
+    for name in choices.CHOICES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert choices.binutils_prefixes()[0] == first
+
+
+# ---- what is missing
+
+@pytest.mark.parametrize("missing", [["as", "x86_64-linux-gnu-as"], ["ld", "x86_64-linux-gnu-ld"],
+                                     ["awk"]])
+def test_a_missing_tool_is_named(missing, path_without):
+    done = make("elf", "LAB=0", PATH=path_without(*missing))
+    assert is_one_line(done, f"{missing[0]} is not installed. Try: make setup")
+
+
+def test_doctor_misses_what_the_grader_needs(path_without):
+    done = run(sys.executable, "-c", "from machine.tools import *\n"
+               "for tool in TOOLS:\n try: check_tool(tool)\n except Exception as trouble: print(trouble)",
+               directory=GRADER, PATH=path_without("objdump", "x86_64-linux-gnu-objdump"))
+    assert done.stdout == "objdump is not installed. Try: make setup\n", done.stderr
+
+
+@in_bwrap
+def test_a_directory_without_the_modules_of_grub_is_not_taken(tmp_path):
+    done = run(*BESIDE, "--tmpfs", "/usr/lib/grub/i386-pc", "make", "-s", "iso", "LAB=0",
+               f"ISO={tmp_path}/x.iso")
+    assert is_one_line(done, "GRUB's files for i386-pc are not installed. Try: make setup")
+
+
+def test_an_exercise_needs_git_and_says_so(copy, path_without):
+    alone = make("exercise", "LAB=1", directory=copy, GIT_CEILING_DIRECTORIES=str(copy.parent))
+    assert is_one_line(alone, "git could not bring the solutions back", "not a git repository")
+    without = make("exercise", "LAB=1", directory=copy, PATH=path_without("git"))
+    assert is_one_line(without, "leave-out: git is not installed")
+    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", "x",
+                    "--allow-empty"], cwd=copy, check=True)
+    unknown = make("exercise", "LAB=1", directory=copy)
+    assert is_one_line(unknown, "git does not know labs/01-frames/")
+    assert "SOLUTION" in (copy / "labs/01-frames/frame.c").read_text()
+
+
+def test_a_handout_needs_git_and_says_so(path_without):
+    assert is_one_line(make("handout", PATH=path_without("git")), "handout: ", "git is not installed")
+
+
+# ---- the environment
+
+def test_words_for_others_in_the_environment_change_nothing():
+    asked = [f"print-{name}" for name in ("CMDLINE", "ELF", "ISO", "MEM", "machine", "typed", "OUT", "V")]
+    junk = dict.fromkeys(choices.NOT_OURS - {name for name in choices.NOT_OURS if "MAKE" in name}
+                         - {"MFLAGS"} | {"FROM", "TO", "LABS", "MINUTES", "SITE"}, "junk")
+    assert make(*asked, **junk).stdout == make(*asked).stdout
+    assert make("files", "LAB=3", **junk).returncode == 0
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+
+
+@pytest.mark.parametrize("command", [
+    [sys.executable, GRADE, "--help"], [sys.executable, GRADE, *QUICK, "--verbose"],
+    ["make", "-s", "trace", "LAB=3", "OUT=x.svg"], ["make", "-s", "handout"]], ids=" ".join)
+def test_a_terminal_without_our_letters_gets_what_it_can_show(command, tmp_path):
+    command = [word.replace("x.svg", f"{tmp_path}/x.svg") for word in command]
+    done = run(*command, **ASCII)
+    assert done.returncode == 0 and done.stdout.isascii(), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_of_another_encoding_gets_that():
+    done = subprocess.run([sys.executable, GRADE, *QUICK], cwd=ROOT, capture_output=True, check=False,
+                          env={**os.environ, **ASCII, "PYTHONIOENCODING": "latin-1"})
+    assert b"Lab 0 \xb7 The machine" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("command", [["make", "grade", "LAB=0"], ["make", "run", "LAB=0"],
+                                     [sys.executable, GRADE, *QUICK]], ids=" ".join)
+def test_it_works_with_all_descriptors_closed(command):
+    done = run("sh", "-c", f"exec {shlex.join(command)} <&- >&- 2>&-")
+    assert done.returncode == 0
+
+
+def test_a_failure_is_one_with_all_descriptors_closed():
+    assert run("sh", "-c", "exec make iso LAB=9 <&- >&- 2>&-").returncode != 0
+
+
+# ---- the tree
+
+def test_no_file_need_be_executable(copy):
+    for name in project_files():
+        (copy / name).chmod(0o644)
+    for words in (["iso", "LAB=0"], ["files", "LAB=3", "VARIANT=muted"], ["diff", "FROM=3", "TO=4"],
+                  ["print-PYTHON"]):
+        done = make(*words, directory=copy)
+        assert done.returncode == 0, done.stderr
+    subprocess.run(["git", "init", "-q"], cwd=copy, check=True)
+    subprocess.run(["git", "add", "-A"], cwd=copy, check=True)
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", "x"],
+                   cwd=copy, check=True)
+    for words in (["exercise", "LAB=2"], ["handout", "LABS=0-1"]):
+        done = make(*words, directory=copy)
+        assert done.returncode == 0, done.stderr
+
+
+def test_line_ends_of_windows_are_named(copy):
+    for name in project_files():
+        file = copy / name
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    for goal in ("all", "grade", "setup"):
+        assert is_one_line(make(goal, directory=copy), "line ends of Windows (CR LF)")
+
+
+def test_git_keeps_our_line_ends(tmp_path, copy):
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], cwd=copy, check=True, capture_output=True)
+    subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", str(copy), str(tmp_path / "clone")],
+                   check=True, capture_output=True)
+    for name in project_files():
+        assert (tmp_path / "clone" / name).read_bytes() == (copy / name).read_bytes(), name
+
+
+@in_bwrap
+def test_a_tree_that_cannot_be_written_is_named():
+    beside = [*BESIDE, "--ro-bind", str(ROOT), str(ROOT)]
+    done = run(*beside, "make", "-s", "elf", "LAB=0")
+    assert is_one_line(done, f"make: {ROOT}/build", "is not writable for")
+    done = run(*beside, sys.executable, GRADE, *QUICK)
+    assert done.returncode == 3 and f"{ROOT}/build/.grader.lock: Read-only file system" in done.stdout
+
+
+@in_bwrap
+def test_a_directory_of_root_is_named(copy):
+    assert make("elf", "LAB=0", directory=copy).returncode == 0
+    (copy / "build").chmod(0o555)
+    done = run(*BESIDE, "--cap-drop", "ALL", "make", "-s", "elf", "LAB=0", "CC=env gcc", directory=copy)
+    assert is_one_line(done, f"make: {copy}/build is not writable for", "sudo make clean")
+
+
+@in_bwrap
+@pytest.mark.parametrize("size", [1_500_000, 4_000_000])
+def test_where_temporary_files_have_no_room_no_points_are_lost(size, tmp_path):
+    tree = tmp_path / "submission"
+    for name in lab.students_files():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tree / name)
+    (tmp_path / "small").mkdir()
+    done = run(*BESIDE, "--size", str(size), "--tmpfs", f"{tmp_path}/small", sys.executable, GRADE,
+               "1", "--tree", str(tree), TMPDIR=f"{tmp_path}/small")
+    assert done.returncode == 3, done.stdout + done.stderr
+    said = " ".join((done.stdout + done.stderr).split())
+    assert f"{tmp_path}/small has less than" in said and "No space left on device" in said, said
