@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import os
 import sys
+
 from rich.console import Console
 from rich.progress import Progress
 

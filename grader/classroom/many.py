@@ -28,6 +28,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
 from rich.console import Console
 
 from classroom import report

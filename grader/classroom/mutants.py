@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text

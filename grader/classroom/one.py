@@ -13,6 +13,7 @@ import tempfile
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
+
 from rich.console import Console
 
 from course import lab as labs

@@ -17,15 +17,16 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from itertools import chain, islice
+from pathlib import Path
+
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import Section, StringTableSection, Symbol, SymbolTableSection
-from fnmatch import fnmatchcase
-from functools import cache
-from itertools import chain, islice
-from pathlib import Path
 
 from course.archive import shown
 from machine import sandbox

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import struct
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
 from elftools.common.exceptions import DWARFError, ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
-from functools import cached_property
-from pathlib import Path
 
 from machine.abi import KERNEL_BASE
 from machine.machine import Machine

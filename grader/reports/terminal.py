@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
