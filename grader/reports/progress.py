@@ -2,9 +2,10 @@
 """How the grading of one submission goes on, on a terminal."""
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from typing import Any
 
 from course.lab import Lab
 from judging.grading import Watcher

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-from typing import Any
 
 from course.lab import Question
 from judging.result import LabScore, Score

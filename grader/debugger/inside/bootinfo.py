@@ -2,8 +2,9 @@
 """The command `bootinfo`: what the boot loader said, and what the kernel made of it."""
 from __future__ import annotations
 
-import gdb
 from collections.abc import Iterator
+
+import gdb
 
 from debugger.inside.command import Command
 from debugger.inside.reader import BOOTINFO, MEMMAP, Note, c_text, enumerators

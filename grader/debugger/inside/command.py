@@ -2,9 +2,10 @@
 """What the commands have in common: a name, a help text, and that they never end in a traceback."""
 from __future__ import annotations
 
-import gdb
 import inspect
 from collections.abc import Iterator
+
+import gdb
 
 from debugger.inside.reader import Note, check_kernel
 

@@ -2,8 +2,9 @@
 """The command `cycle`: who waits for whom, and the calls that lead from the one to the other."""
 from __future__ import annotations
 
-import gdb
 from collections.abc import Iterator, Sequence
+
+import gdb
 
 from debugger.inside import kernel, stack
 from debugger.inside.command import Command

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import gdb
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import gdb
 
 from debugger.inside.command import Command
 from debugger.inside.reader import INITRAMFS, Memory, Note, Ram

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+
 import gdb
 
 from debugger.inside.reader import Note, check_kernel, evaluate

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import gdb
 import os
 from dataclasses import dataclass
+
+import gdb
 
 from debugger.inside.reader import Memory, Note
 from debugger.inside.stack import Frame, Lock, Place

@@ -2,9 +2,10 @@
 """The command `locks`: every lock of the kernel, and who has it."""
 from __future__ import annotations
 
-import gdb
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import gdb
 
 from debugger.inside import kernel
 from debugger.inside.command import Command

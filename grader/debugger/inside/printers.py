@@ -5,10 +5,11 @@ Each says in one line what a structure means; where its fields matter as well, t
 """
 from __future__ import annotations
 
-import gdb
-import gdb.printing
 import stat
 from collections.abc import Callable, Iterator
+
+import gdb
+import gdb.printing
 
 from debugger.inside import kernel
 from debugger.inside.bootinfo import MEMORY_TYPES, owner_name

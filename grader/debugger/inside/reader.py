@@ -8,11 +8,12 @@ information.
 from __future__ import annotations
 
 import contextlib
-import gdb
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import gdb
 
 from debugger.inside.text import printable
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gdb
 from collections.abc import Iterator
+
+import gdb
 
 from debugger.inside.command import Command
 from debugger.inside.reader import (ADDRESS_MASK, DIRECT_MAP_BASE, KERNEL_BASE, PAGE_BYTES, Memory,

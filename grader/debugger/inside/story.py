@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gdb
 import json
 import os
 import re
@@ -20,8 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from debugger.inside.calls import CODE_BYTES, Call, follow
+import gdb
+
 from debugger.inside import kernel
+from debugger.inside.calls import CODE_BYTES, Call, follow
 from debugger.inside.reader import HEAP, PAGES, Memory, Note, address_of
 from debugger.inside.time_travel import (Recording, back, breakpoints, forward, only_breakpoint,
                                          position)

@@ -9,10 +9,11 @@ before what went wrong.
 from __future__ import annotations
 
 import contextlib
-import gdb
 import os
 import re
 from collections.abc import Iterable, Iterator
+
+import gdb
 
 from debugger.inside import kernel, stack
 from debugger.inside.all_commands import define
