@@ -11,14 +11,22 @@ import threading
 
 from machine.host import end_with_parent, parent_guard
 
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+
 
 def clean_up_when_told_to_end() -> None:
     """
     Has a signal that would end us be an exception, so that all is left as it should be. The end
-    of who has started us, mostly make, is such a signal too, and so is that of our terminal.
+    of who has started us, mostly make, is such a signal too, and so is that of our terminal. Only
+    the first signal counts: one more would interrupt the clean-up.
     """
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    def end(number: int, _: object) -> None:
+        for ending in ENDINGS:
+            signal.signal(ending, lambda *_: None)
+        sys.exit(128 + number)
+
+    for ending in ENDINGS:
+        signal.signal(ending, end)
     end_with_parent(signal.SIGTERM)
     if sys.stdin.isatty():
         threading.Thread(target=_watch_terminal, daemon=True).start()

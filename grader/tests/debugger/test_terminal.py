@@ -322,6 +322,21 @@ def test_nothing_outlives_the_terminal_of_make(what, typed, tmp_path):
     until(lambda: not [*tmp_path.glob("ouroboros-*")])
 
 
+@pytest.mark.parametrize("second", [signal.SIGHUP, signal.SIGTERM])
+def test_a_second_signal_does_not_disturb_the_clean_up(second):
+    program = ("import os, signal\n"
+               "from debugger.foreground import clean_up_when_told_to_end\n"
+               "clean_up_when_told_to_end()\n"
+               "try:\n"
+               "    signal.raise_signal(signal.SIGHUP)\n"
+               "finally:\n"
+               f"    signal.raise_signal({second:d})\n"
+               "    print('cleaned up')\n")
+    done = subprocess.run([sys.executable, "-c", program], cwd=GRADER, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGHUP, "cleaned up\n", "")
+
+
 def test_nothing_outlives_make(tmp_path):
     make = subprocess.Popen(["make", "debug", "LAB=0", "BREAK=kmain", f"ISO={tmp_path}/0.iso"],
                             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
