@@ -63,7 +63,9 @@ def machines_place(elf: Path) -> Iterator[Path]:
     with private_directory() as directory, locked(directory / RUNNING):
         shutil.copy(elf, directory / ELF)
         link = elf.with_name(PLACE)
-        before = Path(os.readlink(link)) if link.is_symlink() else None
+        before: Path | None = None
+        with contextlib.suppress(OSError):      # there is none, or none any more
+            before = Path(os.readlink(link))
         _link(link, directory)
         try:
             yield directory
