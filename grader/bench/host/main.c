@@ -6,13 +6,14 @@
  *     bench frames ALLOCATOR WORKLOAD
  *     bench record NAME
  *     bench time NAME
- *     bench footprint ALLOCATOR WORKLOAD
+ *     bench footprint ALLOCATOR WORKLOAD [OPERATIONS]
  *
  * Callgrind counts what a call costs by the place of the call. So operations are
  * called from NR_SITES places one after the other, and the counts written out after
  * each round: what every single operation costs is then known. `footprint` is not
  * for callgrind: it fills every object with a pattern, looks whether that is still
- * there in the end, and says how much memory was taken at the most.
+ * there in the end, and says how much memory was taken at the most. It does so for
+ * the first OPERATIONS only, if it is told a number.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -113,6 +114,12 @@ static void make_workload(const char *name)
 		fail("there is no workload \"%s\"", name);
 	next = ops;
 	printf("%zu operations\n", workload.nr_ops - workload.nr_setup);
+}
+
+static void shorten_workload(size_t nr_ops)
+{
+	if (nr_ops < workload.nr_ops)
+		workload.nr_ops = nr_ops;
 }
 
 /* ---- heap */
@@ -216,9 +223,11 @@ int main(int nr_arguments, char **arguments)
 		choose_heap(arguments[2]);
 		make_workload(arguments[3]);
 		count_rounds(round_of_heap);
-	} else if (strcmp(what, "footprint") == 0 && nr_arguments == 4) {
+	} else if (strcmp(what, "footprint") == 0 && (nr_arguments == 4 || nr_arguments == 5)) {
 		choose_heap(arguments[2]);
 		make_workload(arguments[3]);
+		if (nr_arguments == 5)
+			shorten_workload(strtoul(arguments[4], NULL, 10));
 		measure_footprint();
 	} else if (strcmp(what, "frames") == 0 && nr_arguments == 4) {
 		choose_frames(arguments[2]);
@@ -226,7 +235,8 @@ int main(int nr_arguments, char **arguments)
 		set_up();
 		count_rounds(round_of_frames);
 	} else {
-		fail("usage: heap|frames|footprint ALLOCATOR WORKLOAD, or: record|time NAME");
+		fail("usage: heap|frames ALLOCATOR WORKLOAD, or: footprint ALLOCATOR WORKLOAD "
+		     "[OPERATIONS], or: record|time NAME");
 	}
 	return 0;
 }
