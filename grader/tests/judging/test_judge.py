@@ -38,7 +38,7 @@ def test_what_is_there_instead_of_a_deadlock(record, verdict):
     assert judge.judge_end(demand("deadlock"), record).verdict is verdict
 
 
-@pytest.mark.parametrize("expect", crash._EXPECTED.keys() | {"monitor", "reboot"})
+@pytest.mark.parametrize("expect", sorted(crash._EXPECTED.keys() | {"monitor", "reboot"}))
 def test_a_false_prompt_passes_nothing(expect):
     record = ended(Cause.FALSE_PROMPT, "\nouroboros> ", autopsy=DEADLOCK)
     finding = judge.judge_end(demand(expect), record)
