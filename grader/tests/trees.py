@@ -18,6 +18,15 @@ def project_files():
     return [name for name in listed.split("\0") if (ROOT / name).is_file()]
 
 
+def copied(tree):
+    """
+    This tree in another place, with what was built of the unchanged sources. Return: the place.
+    What other tests build meanwhile is left out, and so are files that are not yet complete.
+    """
+    return shutil.copytree(ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(
+        ".git", "*cache*", "stage-*", "patched", "*.[0-9]*"))
+
+
 def unpacked(directory, *words):
     """What students get, made and unpacked in an empty directory. Return: its path."""
     subprocess.run([sys.executable, GRADER / "handout.py", "--into", directory / "made", *words],

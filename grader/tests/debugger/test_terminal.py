@@ -9,6 +9,7 @@ import sys
 import pytest
 from conftest import GRADER, ROOT
 from processes import DEADLINE, Terminal, qemus_of, until
+from trees import copied
 
 from debugger.run import _how_it_ended
 from machine import qemu
@@ -284,12 +285,14 @@ def test_in_tmux_the_console_has_a_pane_of_its_own(guest, tmp_path):
 
 
 def test_without_a_lab_the_only_machine_is_found(tmp_path):
-    """Also though build/stage leads to its directory as well."""
-    run = Terminal("make", "run", "LAB=0", "VARIANT=", f"ISO={tmp_path}/0.iso")
+    """Also though build/stage leads to its directory as well. Other tests' machines are elsewhere."""
+    tree = copied(tmp_path / "tree")
+    run = Terminal("make", "run", "LAB=0", "VARIANT=", f"ISO={tmp_path}/0.iso", directory=tree)
     run.expect("ouroboros> ")
-    subprocess.run(["make", "-s", "elf", "LAB=0"], cwd=ROOT, check=True)        # makes the link
-    done = subprocess.run(command("gdb", "--", "-batch", "-ex", "backtrace"), text=True, cwd=ROOT,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False)
+    subprocess.run(["make", "-s", "elf", "LAB=0"], cwd=tree, check=True)        # makes the link
+    done = subprocess.run([sys.executable, tree / "grader/terminal.py", "gdb", "--", "-batch", "-ex",
+                           "backtrace"], text=True, cwd=tree, stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=DEADLINE, check=False)
     assert "monitor_run" in done.stdout, done.stdout + done.stderr
     run.type("\x01x")
     assert run.status() == 0

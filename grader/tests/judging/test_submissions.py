@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from conftest import ROOT, grade
+from trees import copied
 
 from course.lab import students_files
 from machine import sandbox
@@ -137,8 +138,7 @@ def test_a_broken_earlier_lab_does_not_cost_the_next(submission, tmp_path):
 
 
 def test_lab_toml_says_which_counts(submission, tmp_path):
-    clone = tmp_path / "clone"
-    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".git", "stage-*", "patched"))
+    clone = copied(tmp_path / "clone")
     toml = clone / "labs/02-heap/lab.toml"
     toml.write_text(toml.read_text().replace("boots_to", 'earlier = "own"\nboots_to', 1))
     done = subprocess.run(
