@@ -21,8 +21,9 @@ docs: ## the handbook and the handouts as a site: build/docs/index.html
 mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
 	@$(python) grader/mutants.py $(LAB)
 
+# Two at a time where pytest-xdist is installed. A file's tests share machines, and stay together.
 test: all ## the project's own tests
-	@$(python) -m pytest -q grader/tests
+	@$(python) -m pytest -q $(shell $(python) -c 'import xdist' 2>/dev/null && echo --numprocesses=2 --dist=loadfile) grader/tests
 
 minutes = $(or $(shell [ $(call quoted,$1) -gt 0 ] 2>/dev/null && echo $1),$(error MINUTES=$1 is not a number of minutes))
 

@@ -61,7 +61,7 @@ has_for_bench() {
 }
 
 # What make test can do without, but more slowly. A handout has no such target either.
-has_for_tests() { [ ! -e grader/tests ] || grader/find-python "$1" > /dev/null; }
+has_for_tests() { [ ! -e grader/tests ] || grader/find-python rich elftools pytest "$1" > /dev/null; }
 
 compiler=gcc debugger=gdb
 is_x86_64 || compiler=gcc-x86-64-linux-gnu debugger=gdb-multiarch

@@ -27,6 +27,14 @@ os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Files whose tests take minutes. They go first, lest one worker be left with such a file alone.
+LONG = ("test_handouts.py", "test_mutants.py", "test_submissions.py", "test_terminal.py", "test_rewind.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def grade(*arguments: str, directory: Path) -> tuple[int, list[dict], str]:
     """Runs grade.py. Return: its exit status, the labs in its JSON, and what it printed."""
     file = directory / "grade.json"
