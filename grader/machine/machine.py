@@ -34,7 +34,7 @@ SCREEN, SCREEN_COLUMNS, SCREEN_ROWS = 0xb8000, 80, 25   # VGA text memory
 # Backstops, in seconds of the host's time. No verdict should ever need one.
 TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
-TAPE_POLLS = 50             # for one instruction more
+TAPE_POLLS = 50             # at which the CPU is halted, for one instruction more
 
 CONSOLE_LIMIT_BYTES = 4 << 20
 FILE_BYTES = 16 << 20           # that QEMU may write
@@ -159,12 +159,17 @@ class Machine:
         return nr_instructions
 
     async def _go_on(self, nr_instructions: int) -> None:
-        """Goes on beyond so many instructions, as QEMU keeps the end of its tape badly."""
-        with contextlib.suppress(MachineError):
+        """
+        Goes on beyond so many instructions, as QEMU keeps the end of its tape badly. A busy host
+        takes its time; only where the CPU stays halted are there none to come.
+        """
+        nr_halted = 0
+        with contextlib.suppress(MachineError, TimeoutError):
             await self.qmp("cont")
-            for _ in range(TAPE_POLLS):
-                if (await self.qmp("query-replay"))["icount"] > nr_instructions:
-                    break
+            async with asyncio.timeout(QMP_LIMIT):
+                while (await self.qmp("query-replay"))["icount"] <= nr_instructions \
+                        and nr_halted < TAPE_POLLS:
+                    nr_halted += (await self.registers())["halted"]
 
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""
