@@ -8,7 +8,7 @@
 # nothing is missing.
 # Exit status: 0 what the labs and the grader need is there, 1 some of it is missing.
 set -eu
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 
 has() { command -v "$1" > /dev/null 2>&1; }
 
@@ -48,7 +48,7 @@ has_uefi() {
 has_sandbox() { has bwrap || [ "$(uname -s)" != Linux ]; }
 
 # What make docs needs. A handout has no such target.
-has_for_docs() { [ ! -e docs/conf.py ] || grader/find-python "$1" > /dev/null; }
+has_for_docs() { [ ! -e docs/conf.py ] || sh grader/find-python "$1" > /dev/null; }
 
 # What make bench needs, which runs on x86_64 Linux alone. A handout has no such target either.
 has_for_bench() {
@@ -61,7 +61,7 @@ has_for_bench() {
 }
 
 # What make test can do without, but more slowly. A handout has no such target either.
-has_for_tests() { [ ! -e grader/tests ] || grader/find-python rich elftools pytest "$1" > /dev/null; }
+has_for_tests() { [ ! -e grader/tests ] || sh grader/find-python rich elftools pytest "$1" > /dev/null; }
 
 compiler=gcc debugger=gdb
 is_x86_64 || compiler=gcc-x86-64-linux-gnu debugger=gdb-multiarch
@@ -110,7 +110,7 @@ trim() { sed 's/^[[:space:]]*//; s/[[:space:]]*$//'; }
 
 # The lines whose check fails: purpose | package, in the column of system $1.
 missing_lines() {
-	python=$(grader/find-python) || python=/usr/bin/python3
+	python=$(sh grader/find-python) || python=/usr/bin/python3
 	# shellcheck disable=SC2034 # by the name in $1
 	packages | while IFS='|' read -r purpose check debian fedora arch brew; do
 		eval "$check" && continue
@@ -219,7 +219,7 @@ if [ -n "$left" ]; then
 	exit 1
 fi
 # All packages in one interpreter that is new enough: what the Makefile will look for.
-if ! grader/find-python > /dev/null; then
+if ! sh grader/find-python > /dev/null; then
 	echo "setup: no Python 3.11 or later has rich, pyelftools and pytest; this system's" \
 		"own is $(/usr/bin/python3 --version 2>&1)" >&2
 	exit 1

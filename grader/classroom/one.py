@@ -228,11 +228,16 @@ def _show(console: Console, graded: Graded, verbose: bool, kept: Path | None) ->
         for note in graded.notes:
             console.print(note, markup=False)
     except BrokenPipeError:     # whoever read it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
     if graded.submission and sandbox.trouble():
         print(f"grade.py: without a sandbox: {sandbox.trouble()}", file=sys.stderr)
     if graded.error:
         print(f"grade.py: {graded.error}", file=sys.stderr)
+
+
+def _give_up_stdout() -> None:
+    """What is still to be written there goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(words: list[str], usage: str) -> int:
@@ -250,7 +255,9 @@ def main(words: list[str], usage: str) -> int:
     try:
         _write(arguments, graded)
         _show(console, graded, arguments.verbose, arguments.keep)
+        sys.stdout.flush()
     except Exception as error:      # must not look like points lost either
         print(f"grade.py: the result could not be written: {error}", file=sys.stderr)
+        _give_up_stdout()           # or Python 3.13 ends with a status of its own
         return FAILED
     return graded.status

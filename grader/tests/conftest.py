@@ -27,6 +27,14 @@ os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_on_a_terminal():
+    """A test that fails in the midst of a session leaves no machine behind."""
+    yield
+    from processes import Terminal
+    Terminal.kill_all()
+
+
 # Files whose tests take minutes. They go first, lest one worker be left with such a file alone.
 LONG = ("test_handouts.py", "test_mutants.py", "test_submissions.py", "test_terminal.py", "test_rewind.py")
 

@@ -44,7 +44,8 @@ def until(condition):
 
 
 class Terminal:
-    """A program on a pseudo-terminal, started in a directory."""
+    """A program on a pseudo-terminal, started in a directory. What a test leaves running is killed."""
+    running = set()         # process ids, each the leader of its session
 
     def __init__(self, *command, directory=ROOT, **variables):
         self.pid, self.file = pty.fork()
@@ -53,6 +54,7 @@ class Terminal:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)       # which Python ignores
             os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "TMUX_PANE": "",
                                               **variables})
+        Terminal.running.add(self.pid)
         self.text = ""          # that has come and is not done with
         self.before = ""        # what came before that which was expected last
 
@@ -88,4 +90,14 @@ class Terminal:
                 break
             self.text += data.decode(errors="replace")
         os.close(self.file)
+        Terminal.running.discard(self.pid)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    @classmethod
+    def kill_all(cls):
+        """Ends what a test has not waited for, with all that it has started."""
+        for leader in cls.running:
+            kill_session(leader)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(leader, 0)
+        cls.running.clear()

@@ -321,6 +321,7 @@ def test_nothing_outlives_the_terminal_of_make(what, typed, tmp_path):
         terminal.expect("ouroboros> ")
     os.close(terminal.file)
     until(lambda: not qemus_of(tmp_path))
+    Terminal.running.discard(terminal.pid)
     os.waitpid(terminal.pid, 0)
     until(lambda: not [*tmp_path.glob("ouroboros-*")])
 

@@ -49,7 +49,7 @@ def test_how_machines_end(iso, line, cause):
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_when_the_tests_are_over_their_results_are_in_memory(iso, firmware):
     async def look():
-        async with Machine(Config(image, firmware=firmware)) as guest:
+        async with Machine(Config(image, mem="128M", firmware=firmware)) as guest:
             ending = await guest.wait()
             return ending, await Memory.of(guest, Image(elf))
 

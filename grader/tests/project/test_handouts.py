@@ -13,7 +13,8 @@ from pages import ORIGINALS, as_pattern
 from processes import Terminal
 from trees import LABS, Student, instructors
 
-PROMPTS = {"(gdb)": r"(?:^|\n)\(gdb\) $", "ouroboros>": r"(?:^|\n)ouroboros> $"}
+# The guest may write on behind GDB's prompt, which shares its terminal.
+PROMPTS = {"(gdb)": r"(?:^|\n)\(gdb\) ", "ouroboros>": r"(?:^|\n)ouroboros> $"}
 WRONG = re.compile(r"Undefined command|No symbol|No function|not defined|Cannot (?:access|insert)|"
                    r"Junk|Invalid|syntax error|[Ee]rror: |^Error|Traceback|Exception|\w+: .*not known",
                    re.MULTILINE)
