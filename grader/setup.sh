@@ -8,7 +8,7 @@
 # nothing is missing.
 # Exit status: 0 what the labs and the grader need is there, 1 some of it is missing.
 set -eu
-CDPATH= cd "$(dirname "$0")/.."
+CDPATH='' cd "$(dirname "$0")/.."
 
 has() { command -v "$1" > /dev/null 2>&1; }
 
@@ -138,9 +138,9 @@ known_to_apt() {
 	done
 }
 
-# What will not work, as these lines are still missing.
+# What will not work without the packages of these lines.
 say_what_is_left() {
-	missing_lines "$1" | sed '/^need|/d' | sort | while IFS='|' read -r purpose package; do
+	sed '/^need|/d; /^$/d' | sort | while IFS='|' read -r purpose package; do
 		echo "setup: without $package there is no: $purpose" >&2
 	done
 }
@@ -150,7 +150,7 @@ install_with_apt() {
 	if [ "$(id -u)" -ne 0 ]; then
 		sudo=sudo
 		if ! has sudo; then
-			packages=$(missing_lines debian | known_to_apt)
+			packages=$(echo "$missing" | known_to_apt)
 			echo "setup: run as root: apt-get update; apt-get install --no-install-recommends" \
 				"$(echo "$packages" | needed)" >&2
 			other=$(echo "$packages" | others)
@@ -160,7 +160,7 @@ install_with_apt() {
 		fi
 	fi
 	$sudo apt-get update -qq || echo "setup: apt-get update failed; going on with what it knew before" >&2
-	packages=$(missing_lines debian | known_to_apt)
+	packages=$(echo "$missing" | known_to_apt)
 	for list in "$(echo "$packages" | needed)" "$(echo "$packages" | others)"; do
 		[ -n "$list" ] || continue
 		echo "setup: installing with apt-get: $list"
@@ -200,10 +200,10 @@ system=$(uname -s)
 # shellcheck source=/dev/null
 [ ! -r "$os_release" ] || system=$(. "$os_release" && echo "$ID ${ID_LIKE:-}")
 
-if [ -z "$(missing_lines debian)" ]; then
-	nothing=yes
-else
-	nothing=
+missing=$(missing_lines debian)
+said="nothing is missing."
+if [ -n "$missing" ]; then
+	said="done."
 	case " $system " in
 	*" debian "* | *" ubuntu "*) install_with_apt ;;
 	*" fedora "* | *" rhel "*) name_packages fedora "sudo dnf install" ;;
@@ -211,9 +211,10 @@ else
 	*" Darwin "*) name_packages brew "brew install" "&& python3 -m pip install $python_packages" ;;
 	*) name_packages debian "your package manager; Debian's names are:" ;;
 	esac
+	missing=$(missing_lines debian)
 fi
 
-left=$(missing_lines debian | needed)
+left=$(echo "$missing" | needed)
 if [ -n "$left" ]; then
 	echo "setup: still missing: $left" >&2
 	exit 1
@@ -224,5 +225,5 @@ if ! sh grader/find-python > /dev/null; then
 		"own is $(/usr/bin/python3 --version 2>&1)" >&2
 	exit 1
 fi
-say_what_is_left debian
-[ -n "$nothing" ] && echo "setup: nothing is missing." || echo "setup: done."
+echo "$missing" | say_what_is_left
+echo "setup: $said"
