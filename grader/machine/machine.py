@@ -34,7 +34,6 @@ SCREEN, SCREEN_COLUMNS, SCREEN_ROWS = 0xb8000, 80, 25   # VGA text memory
 # Backstops, in seconds of the host's time. No verdict should ever need one.
 TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
-TAPE_POLLS = 50             # at which the CPU is halted, for one instruction more
 
 CONSOLE_LIMIT_BYTES = 4 << 20
 FILE_BYTES = 16 << 20           # that QEMU may write
@@ -148,8 +147,11 @@ class Machine:
         instructions that can be replayed. Raises MachineError.
         """
         nr_instructions = (await self.qmp("query-replay"))["icount"]
-        if self._seen("SHUTDOWN") is None:              # after it there is no going on
-            await self._go_on(nr_instructions)
+        # QEMU writes that it was told to quit before the instructions that it has not written
+        # yet: who replays would end before them. A reset has it write them first.
+        await self.qmp("set-action", reboot="reset")
+        await self.qmp("system_reset")
+        await self._event("RESET")
         await self.qmp("quit")
         try:
             async with asyncio.timeout(QMP_LIMIT):
@@ -158,18 +160,15 @@ class Machine:
             raise MachineError(f"QEMU did not end within {QMP_LIMIT} s") from None
         return nr_instructions
 
-    async def _go_on(self, nr_instructions: int) -> None:
-        """
-        Goes on beyond so many instructions, as QEMU keeps the end of its tape badly. A busy host
-        takes its time; only where the CPU stays halted are there none to come.
-        """
-        nr_halted = 0
-        with contextlib.suppress(MachineError, TimeoutError):
-            await self.qmp("cont")
+    async def _event(self, name: str) -> None:
+        """Waits until QEMU has reported an event. Raises MachineError."""
+        try:
             async with asyncio.timeout(QMP_LIMIT):
-                while (await self.qmp("query-replay"))["icount"] <= nr_instructions \
-                        and nr_halted < TAPE_POLLS:
-                    nr_halted += (await self.registers())["halted"]
+                while self._seen(name) is None:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise MachineError(f"QEMU did not report {name} within {QMP_LIMIT} s") from None
 
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""

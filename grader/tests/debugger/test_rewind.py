@@ -1,4 +1,5 @@
 """Time that runs backwards: make rewind, and recordings of what failed a grade."""
+import asyncio
 import json
 import os
 import re
@@ -10,8 +11,10 @@ import pytest
 from conftest import GRADER, ROOT
 from processes import DEADLINE, Terminal, qemus_of
 
+from debugger.rewind import record
 from machine import recording
 from machine.host import MachineError
+from machine.machine import Machine
 from machine.qemu import Config
 
 
@@ -172,6 +175,25 @@ def test_a_patched_file_is_among_the_sources(recorded_hang):
 def test_a_run_of_tests_says_what_became_of_them(iso):
     image, elf = iso(0, "log=info ktest=string.*")
     assert "This recording ends with: all tests passed." in rewind("--iso", image, "--elf", elf)
+
+
+def test_no_tape_ends_before_its_last_instruction(iso, tmp_path):
+    """Or it plays only where QEMU's threads are in step. Not every tape was affected."""
+    async def ends_too_early(directory):
+        directory.mkdir()
+        made = await record(recording.new(directory, Config(image), elf), ["reboot"])
+        async with Machine(made.config, tape=made.tape("replay")) as guest:
+            await guest.qmp("replay-break", icount=made.nr_instructions - 10)
+            while (await guest.qmp("query-status"))["running"]:
+                pass
+            await guest.qmp("query-status")         # by now it has reported all that happened
+            return guest._seen("SHUTDOWN") is not None
+
+    async def look():
+        return await asyncio.gather(*(ends_too_early(tmp_path / str(n)) for n in range(4)))
+
+    image, elf = iso(0)
+    assert not any(asyncio.run(look()))
 
 
 @pytest.mark.parametrize("line, ending, place", [
