@@ -92,6 +92,7 @@ STRIP  = $(CROSS_COMPILE)strip
 # The directory of the compiler's own headers, or what is the matter with the compiler.
 headers    = $(if $(filter headers:,$(firstword $1)),$(wordlist 2,99,$1),$(error $1))
 CC_INCLUDE = $(call once,CC_INCLUDE,$(call headers,$(shell sh boot/check-tools $(call quoted,$(CC)) $(call quoted,$(NM)) $(call quoted,$(STRIP)) awk)))
+need_compiler = $(if $(CC_INCLUDE),)
 PYTHON = $(call once,PYTHON,$(or $(shell sh grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
 python = $(call quoted,$(PYTHON))
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
@@ -284,7 +285,7 @@ trace: iso ## draw LAB=N from the call that runs out of memory on: calls and loc
 		$(call option,test,$(TEST)) $(call option,options,$(OPTIONS))
 
 grade: ## grade all labs, or LAB=N
-	@$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH))
+	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH))
 
 files: ## the files that stage LAB=N is made of, each from its layer
 	$(need_lab)

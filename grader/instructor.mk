@@ -19,7 +19,7 @@ docs: ## the handbook and the handouts as a site: build/docs/index.html
 	@$(call quoted,$(or $(shell sh grader/find-python sphinx myst_parser furo),$(error no Python 3.11 or later with sphinx, myst_parser and furo. Try: make setup))) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(call quoted,$(SITE))
 
 mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
-	@$(python) grader/mutants.py $(LAB)
+	@$(need_compiler)$(python) grader/mutants.py $(LAB)
 
 # Two at a time where pytest-xdist is installed. A file's tests share machines, and stay together.
 test: all ## the project's own tests

@@ -161,12 +161,13 @@ def test_ccache_needs_no_home_in_the_sandbox(tmp_path):
     assert environment["HOME"] == str(tmp_path) and environment["CCACHE_DISABLE"] == "1"
 
 
+@pytest.mark.parametrize("goal", ["elf", "grade", "mutants"])
 @pytest.mark.parametrize("says", ["1 4 1", "__clang__ 11 1", "__clang__ 13 __x86_64__", ""])
-def test_another_compiler_is_refused_in_one_sentence(says, tmp_path):
+def test_another_compiler_is_refused_in_one_sentence(says, goal, tmp_path):
     other = tmp_path / "other cc"
     other.write_text(f"#!/bin/sh\necho '{says}'\n")
     other.chmod(0o755)
-    done = make("elf", "LAB=0", f"CC='{other}'")
+    done = make(goal, "LAB=0", f"CC='{other}'")
     assert is_one_line(done, f"'{other}' is not GCC 12 or later for x86_64, which the kernel needs")
 
 
