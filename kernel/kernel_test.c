@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_test.c: the address space, locks, traps, symbols and the line editor. */
+/* kernel_test.c: the address space, locks, traps and symbols. */
 #include <stdint.h>
 
 #include "backtrace.h"
@@ -10,7 +10,6 @@
 #include "ktest.h"
 #include "memmap.h"
 #include "memory.h"
-#include "monitor.h"
 #include "paging.h"
 #include "panic.h"
 #include "string.h"
@@ -173,32 +172,4 @@ KTEST(clock, instruction_counts_repeat_exactly)
 	if (clock_instructions() == 0)
 		SKIP("this machine does not count instructions");
 	CHECK(first == second && first > 0 && first < 100, "%lu and %lu instructions", first, second);
-}
-
-static void type(const char *keys, char *line, size_t capacity_bytes)
-{
-	size_t nr_bytes = 0;
-
-	for (line[0] = '\0'; *keys != '\0'; keys++)
-		line_edit(line, capacity_bytes, &nr_bytes, *keys);
-}
-
-KTEST(monitor, line_editing)
-{
-	char line[8];
-
-	type("lz\bs\r", line, sizeof(line));
-	CHECK(strcmp(line, "ls") == 0, "backspace made \"%s\"", line);
-	type("\b\x7fok\n", line, sizeof(line));
-	CHECK(strcmp(line, "ok") == 0, "backspace on an empty line made \"%s\"", line);
-	type("nonsense\x15help\r", line, sizeof(line));
-	CHECK(strcmp(line, "help") == 0, "^U made \"%s\"", line);
-	type("h\x1b\tm\r", line, sizeof(line));
-	CHECK(strcmp(line, "hm") == 0, "control characters made \"%s\"", line);
-	type("l\x1b[As\x1b[1;5C\r", line, sizeof(line));
-	CHECK(strcmp(line, "ls") == 0, "arrow keys made \"%s\"", line);
-	type("much too long\r", line, sizeof(line));
-	CHECK(strlen(line) == sizeof(line) - 1, "a long line has %zu bytes", strlen(line));
-	type("gone\x03", line, sizeof(line));
-	CHECK(line[0] == '\0', "^C left \"%s\"", line);
 }

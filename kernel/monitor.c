@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * monitor.c: the commands one can type at the kernel, and the line they are typed in.
+ * monitor.c: the commands one can type at the kernel.
  *
  * Locks: none of its own. Allocates: from the heap, for `alloc` and `fill`.
  * Callable from: kmain, once everything else is up.
@@ -12,6 +12,7 @@
 #include "frame.h"
 #include "heap.h"
 #include "initramfs.h"
+#include "line.h"
 #include "log.h"
 #include "machine.h"
 #include "memmap.h"
@@ -19,10 +20,6 @@
 #include "panic.h"
 #include "string.h"
 #include "watchdog.h"
-
-#define CTRL(letter)  ((letter) & 0x1f)
-#define DELETE        0x7f
-#define ESC           0x1b
 
 struct command {
 	const char *name;
@@ -219,58 +216,6 @@ static const struct command commands[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
-/*
- * Is this byte part of an escape sequence, as a terminal sends for its arrow keys?
- * Source: ECMA-48, section 5.4 "Control sequences".
- */
-static bool is_escaped(char byte)
-{
-	static enum { TEXT, ESCAPE, SEQUENCE } state;
-	bool escaped = state != TEXT || byte == ESC;
-
-	if (byte == ESC)
-		state = ESCAPE;
-	else if (state == ESCAPE && byte == '[')
-		state = SEQUENCE;
-	else if (state == ESCAPE || (byte >= '@' && byte <= '~'))
-		state = TEXT;
-	return escaped;
-}
-
-int line_edit(char *line, size_t capacity_bytes, size_t *nr_bytes, char byte)
-{
-	if (is_escaped(byte))
-		return 0;
-	switch (byte) {
-	case '\r':
-	case '\n':
-		console_write("\n", 1);
-		line[*nr_bytes] = '\0';
-		return 1;
-	case '\b':
-	case DELETE:
-	case CTRL('U'):
-		while (*nr_bytes > 0) {
-			(*nr_bytes)--;
-			console_write("\b \b", 3);
-			if (byte != CTRL('U'))
-				break;
-		}
-		return 0;
-	case CTRL('C'):
-		console_write("^C\n", 3);
-		*nr_bytes = 0;
-		line[0] = '\0';
-		return 1;
-	default:
-		if (byte >= ' ' && *nr_bytes < capacity_bytes - 1) {
-			line[(*nr_bytes)++] = byte;
-			console_write(&byte, 1);
-		}
-		return 0;
-	}
-}
-
 static void execute(char *line)
 {
 	char *name = line, *argument, *end;
@@ -297,18 +242,33 @@ static void execute(char *line)
 	console_printf("no command \"%s\"; try help\n", name);
 }
 
-_Noreturn void monitor_run(void)
+/* Waits for a line that was completed. It is good until the next call. */
+static char *read_line(void)
 {
-	static char line[MONITOR_LINE_BYTES];
-	size_t nr_bytes;
+	static struct line line;
+	enum line_end end;
 
-	console_printf("Type help for the commands.\n");
-	for (;;) {
+	do {
 		console_fresh_line();
 		monitor_prompts++;
 		console_printf(MONITOR_PROMPT);
-		for (nr_bytes = 0; !line_edit(line, sizeof(line), &nr_bytes, console_read());)
-			;
+		line_begin(&line);
+		do
+			end = line_edit(&line, console_read(), &console_sink);
+		while (end == LINE_OPEN);
+		if (end == LINE_CUT)
+			console_printf("the line is longer than %u bytes and is not carried out\n",
+				       LINE_MAX_BYTES);
+	} while (end != LINE_COMPLETE);
+	return line.text;
+}
+
+_Noreturn void monitor_run(void)
+{
+	console_printf("Type help for the commands.\n");
+	for (;;) {
+		char *line = read_line();
+
 		watchdog_pet();
 		execute(line);
 	}

@@ -3,10 +3,7 @@
 #ifndef MONITOR_H
 #define MONITOR_H
 
-#include <stddef.h>
-
-#define MONITOR_PROMPT      "ouroboros> "
-#define MONITOR_LINE_BYTES  128
+#define MONITOR_PROMPT  "ouroboros> "
 
 /*
  * The grader's interface: how many prompts monitor_run() has printed, counted before
@@ -17,13 +14,5 @@ extern unsigned monitor_prompts;
 
 /* Reads and carries out commands for ever. "help" lists them. */
 _Noreturn void monitor_run(void);
-
-/*
- * Applies one received byte to a line being edited: backspace and DEL take back
- * a byte, ^U the line, ^C drops it; other control characters and the sequences of
- * arrow keys are ignored. Echoes to the console.
- * Return: 1 when the line is complete (NUL-terminated), 0 while it is not.
- */
-int line_edit(char *line, size_t capacity_bytes, size_t *nr_bytes, char byte);
 
 #endif
