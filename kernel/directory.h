@@ -27,7 +27,7 @@ struct dentry {
 	uint32_t nr_links;
 	uint32_t uid, gid;
 	uint32_t mtime;         /* seconds since 1970-01-01 */
-	uint32_t dev_major, dev_minor;  /* of the device that it was archived from */
+	uint32_t dev_major, dev_minor;  /* of a device: its number */
 };
 
 struct directory {
@@ -36,9 +36,15 @@ struct directory {
 	size_t nr_entries;
 };
 
+/* Types in the mode: inode(7). */
 #define DENTRY_TYPE_MASK  0170000
+#define DENTRY_FIFO       0010000
+#define DENTRY_CHARACTER  0020000
 #define DENTRY_DIRECTORY  0040000
+#define DENTRY_BLOCK      0060000
 #define DENTRY_REGULAR    0100000
+#define DENTRY_SYMLINK    0120000
+#define DENTRY_SOCKET     0140000
 
 /*
  * Adds an entry, or replaces the one of that name. `entry` is copied, but for

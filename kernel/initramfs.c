@@ -1,55 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * initramfs.c: unpacks a cpio archive into a directory.
+ * initramfs.c: unpacks cpio archives into a directory.
  *
- *      offset -> +----------------+--------------+-----+-------------+-----+
- *                | header,        | name, NUL    | pad | contents    | pad | next entry
- *                | 110 characters |              | to 4|             | to 4|
- *                +----------------+--------------+-----+-------------+-----+
+ * Each entry is checked in full before the directory hears of it, and the first bad one rejects
+ * everything.
  *
- * An archive comes from outside and is believed in nothing: each entry is checked
- * in full before the directory hears of it, and the first bad one rejects the
- * whole archive. A name stands for one file only: a leading "./" is dropped, and
- * no name may be absolute or have "", "." or ".." between its slashes. The entry
- * "." itself is skipped. Of two entries with one name, the later one counts.
+ * Any of a file's hard links may be the one that has the contents. So at the first link of an
+ * archive, find_links() reads ahead and keeps the contents of all its links in a second
+ * directory, by device and inode. An archive without links is read once, and costs no memory.
  *
- * Limits: only "newc" (magic 070701), not its variant with checksums (070702).
- * What follows the trailer is not looked at. Parents need not be in the archive.
- * Of hard links, those that carry no contents stay empty.
+ * Limits: of several boot modules only the first is unpacked. Parents need not be in the archive.
  *
- * Locks: none. Allocates: only what directory_add() does. Callable from: boot.
+ * Locks: none. Allocates: only what directory_add() does. Callable from: see initramfs.h.
  */
 #include "initramfs.h"
 
 #include "bootinfo.h"
+#include "cpio.h"
+#include "format.h"
 #include "log.h"
 #include "memory.h"
 #include "options.h"
 #include "string.h"
 #include "watchdog.h"
 
-#define CPIO_MAGIC        "070701"
-#define CPIO_TRAILER      "TRAILER!!!"
-#define CPIO_ALIGN_BYTES  4
-#define CPIO_FIELD_BYTES  8     /* hexadecimal digits, either case */
+#define PIECE_BYTES     KIB(64)         /* of zeros, between two pets of the watchdog */
+#define LINK_KEY_BYTES  sizeof("ffffffff:ffffffff:ffffffff:f000")
 
-/* The header's fields behind the magic, in order. The special device and the check are not used. */
-enum cpio_field {
-	CPIO_INODE, CPIO_MODE, CPIO_UID, CPIO_GID, CPIO_NR_LINKS, CPIO_MTIME, CPIO_FILE_BYTES,
-	CPIO_DEVICE_MAJOR, CPIO_DEVICE_MINOR, CPIO_SPECIAL_MAJOR, CPIO_SPECIAL_MINOR,
-	CPIO_NAME_BYTES, CPIO_CHECK,
-	NR_CPIO_FIELDS,
-};
-
-_Static_assert(sizeof(CPIO_MAGIC) - 1 + NR_CPIO_FIELDS * CPIO_FIELD_BYTES == CPIO_HEADER_BYTES,
-	       "a header is the magic and its fields");
-
-/* One entry of the archive, checked. */
-struct cpio_entry {
-	struct dentry file;
-	const char *name;       /* in the archive, behind a leading "./" */
-	size_t name_bytes;      /* without the NUL */
-	size_t end_bytes;       /* offset of the next entry's header */
+/* The bytes to read, and where they go. */
+struct reader {
+	const uint8_t *bytes;
+	size_t nr_bytes;
+	struct directory *directory;
+	struct directory links;         /* what has the contents of a link, named by link_key() */
+	bool knows_links;               /* of the archive at hand */
 };
 
 struct directory initramfs;
@@ -57,161 +41,139 @@ struct directory initramfs;
 /* The one failure that is not the archive's; told from the others by its address. */
 static const char heap_exhausted[] = "the heap is exhausted";
 
-static int hex_digit(uint8_t byte)
+static const char *read_entry(const struct reader *reader, size_t offset, struct cpio_entry *entry)
 {
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	if (byte >= 'a' && byte <= 'f')
-		return byte - 'a' + 10;
-	if (byte >= 'A' && byte <= 'F')
-		return byte - 'A' + 10;
-	return -1;
+	return cpio_read_entry(reader->bytes, reader->nr_bytes, offset, entry);
 }
 
-/* Return: false if one of the fields has a byte that is no hexadecimal digit. */
-static bool read_fields(const uint8_t *header, uint32_t fields[NR_CPIO_FIELDS])
+static struct dentry dentry_of(const struct cpio_entry *entry)
 {
-	const uint8_t *next = header + strlen(CPIO_MAGIC);
+	const uint32_t *fields = entry->fields;
 
-	for (size_t i = 0; i < NR_CPIO_FIELDS; i++) {
-		uint32_t value = 0;
-
-		for (size_t nr_digits = 0; nr_digits < CPIO_FIELD_BYTES; nr_digits++) {
-			int digit = hex_digit(*next++);
-
-			if (digit < 0)
-				return false;
-			value = value << 4 | (uint32_t)digit;
-		}
-		fields[i] = value;
-	}
-	return true;
-}
-
-/* What is odd about the nr_bytes bytes of a name; NULL if nothing is. */
-static const char *check_name(const char *name, size_t nr_bytes)
-{
-	size_t start = 0;       /* of the component at hand */
-
-	if (nr_bytes == 0)
-		return "empty name";
-	if (name[0] == '/')
-		return "absolute name";
-	for (size_t i = 0; i <= nr_bytes; i++) {
-		size_t component_bytes = i - start;
-
-		if (i < nr_bytes && name[i] != '/')
-			continue;
-		if (component_bytes == 0)
-			return i == nr_bytes ? "name with a slash at its end"
-					     : "name with an empty component";
-		if (component_bytes == 1 && name[start] == '.')
-			return "name with a . component";
-		if (component_bytes == 2 && name[start] == '.' && name[start + 1] == '.')
-			return "name with a .. component";
-		start = i + 1;
-	}
-	return NULL;
-}
-
-static bool entry_is(const struct cpio_entry *entry, const char *name)
-{
-	return strlen(name) == entry->name_bytes &&
-	       memcmp(name, entry->name, entry->name_bytes) == 0;
-}
-
-/* Finds the name behind the header. Return: what is wrong with it, or NULL. */
-static const char *read_name(const uint8_t *header, size_t nr_left, size_t name_bytes,
-			     struct cpio_entry *entry)
-{
-	if (name_bytes == 0)
-		return "name length 0";
-	if (name_bytes > CPIO_MAX_NAME)
-		return "name too long";
-	if (name_bytes > nr_left - CPIO_HEADER_BYTES)
-		return "name past the end";
-
-	entry->name = (const char *)header + CPIO_HEADER_BYTES;
-	entry->name_bytes = strnlen(entry->name, name_bytes);
-	if (entry->name_bytes == name_bytes)
-		return "name without a NUL";
-	if (entry->name_bytes != name_bytes - 1)
-		return "name with a NUL inside";
-
-	if (entry_is(entry, ".") || entry_is(entry, CPIO_TRAILER))
-		return NULL;
-	if (starts_with(entry->name, "./")) {
-		entry->name += 2;
-		entry->name_bytes -= 2;
-	}
-	return check_name(entry->name, entry->name_bytes);
-}
-
-/*
- * Reads the entry whose header lies at `offset`, a multiple of 4; sums of 32-bit
- * fields do not overflow a size_t. Return: what is wrong with it, or NULL.
- */
-static const char *read_entry(const uint8_t *archive, size_t nr_bytes, size_t offset,
-			      struct cpio_entry *entry)
-{
-	size_t nr_left = offset < nr_bytes ? nr_bytes - offset : 0;
-	uint32_t fields[NR_CPIO_FIELDS];
-	const uint8_t *header;
-	const char *reason;
-	size_t data, data_bytes;
-
-	if (nr_left == 0)
-		return "no trailer";
-	if (nr_left < CPIO_HEADER_BYTES)
-		return "header past the end";
-	header = archive + offset;
-	if (memcmp(header, CPIO_MAGIC, strlen(CPIO_MAGIC)) != 0)
-		return "bad magic";
-	if (!read_fields(header, fields))
-		return "field with a byte that is no hexadecimal digit";
-	reason = read_name(header, nr_left, fields[CPIO_NAME_BYTES], entry);
-	if (reason)
-		return reason;
-
-	data = ROUND_UP((size_t)CPIO_HEADER_BYTES + fields[CPIO_NAME_BYTES], CPIO_ALIGN_BYTES);
-	data_bytes = fields[CPIO_FILE_BYTES];
-	if (data_bytes > 0 && data + data_bytes > nr_left)
-		return "contents past the end";
-	entry->end_bytes = offset + ROUND_UP(data + data_bytes, CPIO_ALIGN_BYTES);
-	entry->file = (struct dentry){
-		.data = data_bytes > 0 ? header + data : NULL,
-		.nr_bytes = data_bytes,
+	return (struct dentry){
+		.data = entry->data,
+		.nr_bytes = fields[CPIO_FILE_BYTES],
 		.mode = fields[CPIO_MODE],
 		.inode = fields[CPIO_INODE],
 		.nr_links = fields[CPIO_NR_LINKS],
 		.uid = fields[CPIO_UID],
 		.gid = fields[CPIO_GID],
 		.mtime = fields[CPIO_MTIME],
-		.dev_major = fields[CPIO_DEVICE_MAJOR],
-		.dev_minor = fields[CPIO_DEVICE_MINOR],
+		.dev_major = fields[CPIO_SPECIAL_MAJOR],
+		.dev_minor = fields[CPIO_SPECIAL_MINOR],
 	};
-	return NULL;
 }
 
-bool cpio_unpack(struct directory *directory, const void *archive, size_t nr_bytes,
-		 struct cpio_error *error)
+static bool is_link(const struct cpio_entry *entry)
 {
+	return (entry->fields[CPIO_MODE] & DENTRY_TYPE_MASK) != DENTRY_DIRECTORY &&
+	       entry->fields[CPIO_NR_LINKS] > 1;
+}
+
+/* What all links of a file have in common, as a name in reader->links. */
+static const char *link_key(const struct cpio_entry *entry, char key[LINK_KEY_BYTES])
+{
+	const uint32_t *fields = entry->fields;
+
+	format_string(key, LINK_KEY_BYTES, "%x:%x:%x:%x", fields[CPIO_DEVICE_MAJOR],
+		      fields[CPIO_DEVICE_MINOR], fields[CPIO_INODE],
+		      fields[CPIO_MODE] & DENTRY_TYPE_MASK);
+	return key;
+}
+
+/*
+ * Keeps the contents of all hard links from `offset` to the archive's trailer, or to what is
+ * wrong with it. Return: false if the heap is exhausted.
+ */
+static bool find_links(struct reader *reader, size_t offset)
+{
+	char buffer[LINK_KEY_BYTES];
 	struct cpio_entry entry;
 
-	*error = (struct cpio_error){ 0 };
+	while (read_entry(reader, offset, &entry) == NULL && !entry.is_trailer) {
+		watchdog_pet();
+		if (is_link(&entry) && entry.data) {
+			const char *key = link_key(&entry, buffer);
+			const struct dentry file = dentry_of(&entry);
+
+			if (!directory_add(&reader->links, key, strlen(key), &file))
+				return false;
+		}
+		offset = entry.end_bytes;
+	}
+	reader->knows_links = true;
+	return true;
+}
+
+/* Adds the entry that lies at `offset`. Return: false if the heap is exhausted. */
+static bool add_entry(struct reader *reader, size_t offset, const struct cpio_entry *entry)
+{
+	struct dentry file = dentry_of(entry);
+	char key[LINK_KEY_BYTES];
+
+	if (entry->name_bytes == 0)
+		return true;
+	if (is_link(entry)) {
+		const struct dentry *contents;
+
+		if (!reader->knows_links && !find_links(reader, offset))
+			return false;
+		contents = directory_find(&reader->links, link_key(entry, key));
+		if (contents) {
+			file.data = contents->data;
+			file.nr_bytes = contents->nr_bytes;
+		}
+	}
+	return directory_add(reader->directory, entry->name, entry->name_bytes, &file);
+}
+
+/*
+ * Reads an archive, from error->offset_bytes on, which then moves behind its trailer, or to the
+ * bad entry. Return: what is wrong, or NULL.
+ */
+static const char *read_archive(struct reader *reader, struct cpio_error *error)
+{
+	struct cpio_entry entry;
+	const char *reason;
+
+	reader->knows_links = false;
 	for (;;) {
 		watchdog_pet();
-		error->reason = read_entry(archive, nr_bytes, error->offset_bytes, &entry);
-		if (error->reason || entry_is(&entry, CPIO_TRAILER))
-			break;
-		if (!entry_is(&entry, ".") &&
-		    !directory_add(directory, entry.name, entry.name_bytes, &entry.file)) {
-			error->reason = heap_exhausted;
-			break;
-		}
-		error->nr_entries++;
+		reason = read_entry(reader, error->offset_bytes, &entry);
+		if (reason)
+			return reason;
+		if (!entry.is_trailer && !add_entry(reader, error->offset_bytes, &entry))
+			return heap_exhausted;
 		error->offset_bytes = entry.end_bytes;
+		if (entry.is_trailer)
+			return NULL;
+		error->nr_entries++;
 	}
+}
+
+/* The offset of the first byte from `offset` on that is not zero, or of the end. */
+static size_t skip_zeros(const struct reader *reader, size_t offset)
+{
+	while (offset < reader->nr_bytes && reader->bytes[offset] == 0) {
+		if (offset % PIECE_BYTES == 0)
+			watchdog_pet();
+		offset++;
+	}
+	return offset;
+}
+
+bool cpio_unpack(struct directory *directory, const void *archives, size_t nr_bytes,
+		 struct cpio_error *error)
+{
+	struct reader reader = { .bytes = archives, .nr_bytes = nr_bytes, .directory = directory };
+
+	*error = (struct cpio_error){ .offset_bytes = skip_zeros(&reader, 0) };
+	do {
+		error->reason = read_archive(&reader, error);
+		directory_destroy(&reader.links);
+		if (!error->reason)
+			error->offset_bytes = skip_zeros(&reader, error->offset_bytes);
+	} while (!error->reason && error->offset_bytes < nr_bytes);
 	if (error->reason)
 		directory_destroy(directory);
 	return !error->reason;
@@ -234,6 +196,9 @@ void initramfs_init(void)
 		log_warn("initramfs: %s after %zu entries; nothing mounted",
 			 error.reason, error.nr_entries);
 	else
-		log_error("initramfs: damaged at byte %zu, entry %zu: %s; nothing mounted",
+		log_error("initramfs: rejected at byte %zu, entry %zu: %s; nothing mounted",
 			  error.offset_bytes, error.nr_entries + 1, error.reason);
+	if (options.initramfs && bootinfo.nr_modules > 1)
+		log_warn("initramfs: of %zu modules only the first is unpacked; put them into one "
+			 "file, with cat", bootinfo.nr_modules);
 }

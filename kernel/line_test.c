@@ -48,7 +48,8 @@ KTEST(line, characters_and_lines_are_taken_back)
 	expect("\b\x7fok\n", "ok");
 	CHECK(strcmp(echo, "ok\n") == 0, "echoed \"%s\"", echo);
 	expect("nonsense\x15help\r", "help");
-	CHECK(type("gone\x03") == LINE_DROPPED && line.text[0] == '\0', "^C left \"%s\"", line.text);
+	CHECK(type("gone\x03") == LINE_DROPPED, "^C does not end it");
+	CHECK(line.text[0] == '\0', "^C left \"%s\"", line.text);
 }
 
 KTEST(line, characters_of_utf_8_are_taken_whole_and_taken_back_whole)

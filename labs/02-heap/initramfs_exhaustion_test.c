@@ -6,6 +6,7 @@
  * after the other is the one that fails. Each failure must leave no trace. They
  * are for the heap of lab 2: where heap_rescue() can do something they skip.
  */
+#include "cpio.h"
 #include "directory.h"
 #include "format.h"
 #include "heap.h"

@@ -65,33 +65,6 @@ def test_all_tests_pass_in_every_stage_that_has_them(stage, tests, tmp_path):
     assert "does not count instructions" not in done.stdout
 
 
-@pytest.mark.parametrize("damage, reason", [
-    (lambda archive: archive[:5000], "past the end"),
-    (lambda archive: b"070701" + b"x" * 200 + archive, "digit"),
-    (lambda archive: b"not cpio at all" * 20, "magic"),
-    (lambda archive: archive[:archive.rindex(b"0707", 0, archive.index(b"TRAILER!!!"))], "trailer"),
-])
-def test_a_damaged_initramfs_is_a_clear_error(damage, reason, tmp_path):
-    assert make("build/initramfs.cpio").returncode == 0
-    archive = (ROOT / "build/initramfs.cpio").read_bytes()
-    (tmp_path / "bad.cpio").write_bytes(damage(archive))
-    done = run(tmp_path, "LAB=4", f"INITRAMFS={tmp_path}/bad.cpio")
-    assert re.search(rf"error initramfs: damaged at byte \d+, entry \d+: .*{reason}.*; nothing mounted",
-                     done.stdout), done.stdout
-    assert done.stdout.endswith("ouroboros> ")
-
-
-def test_a_prompt_is_at_the_start_of_a_line_whatever_came_before(tmp_path):
-    (tmp_path / "word").write_text("without an end")
-    archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=tmp_path, input=b"word\n",
-                             capture_output=True, check=True).stdout
-    (tmp_path / "initramfs.cpio").write_bytes(archive)
-    done = subprocess.run(["make", "-s", "run", f"ISO={tmp_path}/x.iso", "LAB=4",
-                           f"INITRAMFS={tmp_path}/initramfs.cpio"], cwd=ROOT, text=True,
-                          input="cat word\nheap\n", capture_output=True, timeout=DEADLINE, check=False)
-    assert "\nwithout an end\nouroboros> heap\n" in done.stdout.replace("\r", ""), done.stdout
-
-
 def test_an_unknown_option_is_reported(tmp_path):
     done = run(tmp_path, "LAB=0", "OPTIONS=quiet log=loud")
     assert 'options: unknown option "quiet"' in done.stdout
