@@ -38,6 +38,7 @@ struct directory {
 
 /* Types in the mode: inode(7). */
 #define DENTRY_TYPE_MASK  0170000
+#define DENTRY_TYPE_SHIFT 12
 #define DENTRY_FIFO       0010000
 #define DENTRY_CHARACTER  0020000
 #define DENTRY_DIRECTORY  0040000

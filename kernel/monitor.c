@@ -9,6 +9,7 @@
 
 #include "bootinfo.h"
 #include "console.h"
+#include "cpio.h"
 #include "frame.h"
 #include "heap.h"
 #include "initramfs.h"
@@ -17,6 +18,7 @@
 #include "machine.h"
 #include "memmap.h"
 #include "memory.h"
+#include "name.h"
 #include "panic.h"
 #include "string.h"
 #include "watchdog.h"
@@ -27,6 +29,9 @@ struct command {
 	const char *help;
 	void (*run)(const char *argument);
 };
+
+_Static_assert(LINE_MAX_BYTES > 4 * CPIO_MAX_NAME + sizeof("cat "),
+	       "a line takes any name that ls shows, escaped from end to end");
 
 static const struct command commands[];
 
@@ -91,41 +96,117 @@ static void dmesg(const char *argument)
 	log_dump();
 }
 
-/* Prints what lies directly in `directory`: the names below it that have no further '/'. */
+/* What a file is, by the type in its mode. */
+static const struct file_type {
+	char letter;            /* as `ls -l` has it elsewhere */
+	const char *is;         /* for a sentence */
+} file_types[(DENTRY_TYPE_MASK >> DENTRY_TYPE_SHIFT) + 1] = {
+	[DENTRY_FIFO >> DENTRY_TYPE_SHIFT]      = { 'p', " is a pipe" },
+	[DENTRY_CHARACTER >> DENTRY_TYPE_SHIFT] = { 'c', " is a device" },
+	[DENTRY_DIRECTORY >> DENTRY_TYPE_SHIFT] = { 'd', " is a directory" },
+	[DENTRY_BLOCK >> DENTRY_TYPE_SHIFT]     = { 'b', " is a device" },
+	[DENTRY_REGULAR >> DENTRY_TYPE_SHIFT]   = { '-', " is a file" },
+	[DENTRY_SYMLINK >> DENTRY_TYPE_SHIFT]   = { 'l', " is a symbolic link" },
+	[DENTRY_SOCKET >> DENTRY_TYPE_SHIFT]    = { 's', " is a socket" },
+};
+
+static const struct file_type *type_of(const struct dentry *entry)
+{
+	static const struct file_type unknown = { '?', " is of an unknown type" };
+	const struct file_type *type =
+		&file_types[(entry->mode & DENTRY_TYPE_MASK) >> DENTRY_TYPE_SHIFT];
+
+	return type->is != NULL ? type : &unknown;
+}
+
+static void show_name(const char *name, size_t nr_bytes)
+{
+	name_show(&console_sink, name, nr_bytes);
+}
+
+/* Says `before`, the name in quotes, and `after`. */
+static void complain(const char *before, const char *name, const char *after)
+{
+	console_printf("%s \"", before);
+	show_name(name, strlen(name));
+	console_printf("\"%s\n", after);
+}
+
+/*
+ * The name in the directory that an argument stands for: it may begin with / or ./, and end
+ * with /. Good until the next call.
+ */
+static const char *path_of(const char *argument)
+{
+	static char path[LINE_MAX_BYTES + 1];
+	char *start = path;
+	size_t nr_bytes;
+
+	name_read(argument, path, sizeof(path));        /* it fits: no text is shorter than its name */
+	while (starts_with(start, "/") || starts_with(start, "./"))
+		start += *start == '/' ? 1 : 2;
+	if (strcmp(start, ".") == 0)
+		start++;
+	for (nr_bytes = strlen(start); nr_bytes > 0 && start[nr_bytes - 1] == '/'; nr_bytes--)
+		start[nr_bytes - 1] = '\0';
+	return start;
+}
+
+/* One line of ls. A device has its number where others have their size. */
+static void show_entry(const struct dentry *entry, const char *name)
+{
+	uint32_t type = entry->mode & DENTRY_TYPE_MASK;
+
+	if (type == DENTRY_CHARACTER || type == DENTRY_BLOCK)
+		console_printf("%c%4u,%4u  ", type_of(entry)->letter, entry->dev_major,
+			       entry->dev_minor);
+	else
+		console_printf("%c%9lu  ", type_of(entry)->letter, entry->nr_bytes);
+	show_name(name, strlen(name));
+	if (type == DENTRY_SYMLINK) {
+		console_printf(" -> ");
+		show_name((const char *)entry->data, entry->nr_bytes);
+	}
+	console_printf("\n");
+}
+
+/* Prints what lies directly in a directory: the names below it that have no further '/'. */
 static void ls(const char *argument)
 {
-	size_t prefix_bytes = strlen(argument), cursor = 0, nr_listed = 0;
-	const struct dentry *entry;
+	const char *path = path_of(argument);
+	size_t path_bytes = strlen(path), cursor = 0, nr_listed = 0;
+	const struct dentry *entry = directory_find(&initramfs, path);
 
-	while (prefix_bytes > 0 && argument[prefix_bytes - 1] == '/')
-		prefix_bytes--;
+	if (entry != NULL && (entry->mode & DENTRY_TYPE_MASK) != DENTRY_DIRECTORY) {
+		show_entry(entry, path);
+		return;
+	}
 	while ((entry = directory_next(&initramfs, &cursor)) != NULL) {
 		const char *rest = entry->name;
 
-		if (prefix_bytes > 0) {
-			if (strncmp(rest, argument, prefix_bytes) != 0 || rest[prefix_bytes] != '/')
+		if (path_bytes > 0) {
+			if (strncmp(rest, path, path_bytes) != 0 || rest[path_bytes] != '/')
 				continue;
-			rest += prefix_bytes + 1;
+			rest += path_bytes + 1;
 		}
 		if (strchr(rest, '/') != NULL)
 			continue;
-		console_printf("%s%9lu  %s\n", 
-			       (entry->mode & DENTRY_TYPE_MASK) == DENTRY_DIRECTORY ? "d" : "-",
-			       entry->nr_bytes, rest);
+		show_entry(entry, rest);
 		nr_listed++;
 	}
 	if (nr_listed == 0)
-		console_printf("ls: nothing in \"%s\"\n", argument);
+		complain("ls: nothing in", path, "");
 }
 
 static void cat(const char *argument)
 {
-	const struct dentry *entry = directory_find(&initramfs, argument);
+	const char *path = path_of(argument);
+	const struct dentry *entry = directory_find(&initramfs, path);
 
 	if (entry == NULL)
-		console_printf("cat: no file \"%s\"\n", argument);
+		complain("cat: no file", path, "");
 	else if ((entry->mode & DENTRY_TYPE_MASK) != DENTRY_REGULAR)
-		console_printf("cat: \"%s\" is not a regular file\n", argument);
+		complain("cat:", path, type_of(entry)->is);
 	else
 		console_write((const char *)entry->data, entry->nr_bytes);
 }

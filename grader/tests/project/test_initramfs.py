@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 from processes import DEADLINE
 
-FILE, DIRECTORY = 0o100644, 0o040755
+FILE, DIRECTORY, SYMLINK = 0o100644, 0o040755, 0o120777
 
 
 def entry(name, contents=b"", mode=FILE, *, magic="070701", inode=1, nr_links=1, device=(0, 0)):
@@ -87,3 +87,51 @@ def test_archives_of_other_tools_are_read_whole(boot):
     assert "info  initramfs: 9 entries, " in console
     assert re.findall(r"^ouroboros> cat .*\n(.*)$", console, re.M) == [
         "early", "absolute", "checked", "shared", "shared", "shared", "not the end"]
+
+
+NAMES = {                                       # as ls shows them, and as the archive has them
+    "größe.txt": "größe.txt".encode(), "学号": "学号".encode(), "ж" * 126 + "x": ("ж" * 126 + "x").encode(),
+    "two words": b"two words", r"\x20 ends \x20": b"  ends  ", r"back\x5cslash": rb"back\slash",
+    r"\x1b[2J\x1b[31m": b"\x1b[2J\x1b[31m", r"a\x0ab\x0d": b"a\nb\r",
+    r"\xc2\x9b2J\x9b": b"\xc2\x9b2J\x9b",
+    r"\xfcber": "über".encode("latin-1"), r"\x01" * 253: b"\x01" * 253,
+}
+
+
+def test_the_monitor_takes_every_name_that_it_shows(boot):
+    initramfs = archive(entry("d", mode=DIRECTORY), *(
+        entry(b"d/" + name, b"file %02d\n" % number) for number, name in enumerate(NAMES.values())))
+    console = boot(initramfs, "ls /d/", *(f"cat /d/{name}" for name in NAMES), "cat /d/\x1b[31m")
+    listed, *printed = console.split("ouroboros> ")[1:-1]
+    assert sorted(re.findall(r"^-        8  (.*)$", listed, re.M)) == sorted(NAMES)
+    for number, (name, text) in enumerate(zip(NAMES, printed)):
+        assert text == f"cat /d/{name}\nfile {number:02}\n"
+    assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f]", console)
+
+
+def test_ls_tells_links_devices_and_directories_from_files(boot):
+    console = boot(archive(
+        entry("dir", mode=DIRECTORY), entry("file", b"12345"), entry("pipe", mode=0o010644),
+        entry("link", b"file\x1b", SYMLINK), entry("null", mode=0o020666, device=(1, 3)),
+        entry("disk", mode=0o060660, device=(254, 16)), entry("socket", mode=0o140755)),
+        "ls", "ls link", "cat dir", "cat link", "cat null", "cat none")
+    listed, one, *printed = console.split("ouroboros> ")[1:-1]
+    assert sorted(listed.splitlines()[1:]) == sorted([
+        "d        0  dir", "-        5  file", "p        0  pipe", r"l        5  link -> file\x1b",
+        "c   1,   3  null", "b 254,  16  disk", "s        0  socket"])
+    assert one.splitlines()[1:] == [r"l        5  link -> file\x1b"]
+    assert [text.splitlines()[1] for text in printed] == [
+        'cat: "dir" is a directory', 'cat: "link" is a symbolic link', 'cat: "null" is a device',
+        'cat: no file "none"']
+
+
+def test_a_prompt_is_at_the_start_of_a_line_whatever_came_before(boot):
+    console = boot(archive(entry("word", b"without an end"), entry("return", b"\r")),
+                   "cat word", "cat return", "heap")
+    assert "\nwithout an end\nouroboros> cat return\n\nouroboros> heap\n" in console
+
+
+def test_a_line_that_was_cut_is_not_carried_out(boot):
+    console = boot(USUAL, "panic " + "x" * 2000, "cat none\x1b[1;", "cat none\x1bO", "help \x1b[\x03")
+    assert "the line is longer than 1279 bytes and is not carried out\nouroboros> " in console
+    assert console.count('cat: no file "none"\n') == 2 and "help ^C\nouroboros> " in console
