@@ -25,9 +25,10 @@ def machine_of(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Co
             parser.error(f"needs --iso and --elf, or something else: see {parser.prog} --help")
         if not file.is_file():
             parser.error(f"--{name} {file}: no such file")
-    if memory_bytes(given.mem) < MIN_MEMORY:
+    least = MIN_MEMORY[given.firmware]
+    if memory_bytes(given.mem) < least:
         parser.error(f"{given.mem!r} is not a size of memory like 64M or 6G, and of at least "
-                     f"{MIN_MEMORY >> 20}M")
+                     f"{least >> 20}M{' with UEFI' if given.firmware == 'uefi' else ''}")
     return Config(given.iso, given.mem, given.accel, given.firmware)
 
 

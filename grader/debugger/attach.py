@@ -63,4 +63,5 @@ def attach(elf: Path | None, arguments: list[str]) -> int:
     with locked(address.with_name(DEBUGGED)) as is_ours:
         if not is_ours:
             raise MachineError("somebody debugs that machine already")
-        return call_in_foreground(gdb_command(address.with_name(ELF), address, arguments))
+        return call_in_foreground(gdb_command(
+            address.with_name(ELF), address, ["-ex", "python beginnings.say()", *arguments]))

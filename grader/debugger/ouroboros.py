@@ -10,7 +10,8 @@ directory = str(Path(__file__).resolve().parent.parent)
 if directory not in sys.path:
     sys.path.append(directory)
 
-from debugger.inside import all_commands, endings, printers  # noqa: E402, F401
+from debugger.inside import all_commands, beginnings, endings, printers  # noqa: E402, F401
 
 all_commands.define()
 printers.register()
+beginnings.register()

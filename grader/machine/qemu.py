@@ -18,7 +18,7 @@ from typing import Callable, NamedTuple
 from machine.host import MachineError, parent_guard
 
 QEMU = "qemu-system-x86_64"
-MIN_MEMORY = 8 << 20        # GRUB does not start in less
+MIN_MEMORY = {"bios": 5 << 20, "uefi": 84 << 20}    # GRUB does not load every stage in less
 AT_POWER_ON = "init"        # the snapshot that every tape begins with
 
 # Firmware for FIRMWARE=uefi: whole images for -bios, code alone for a flash drive.

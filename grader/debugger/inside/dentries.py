@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import gdb
 
+from debugger.inside import kernel
 from debugger.inside.command import Command
 from debugger.inside.reader import INITRAMFS, Memory, Note, Ram
 from debugger.inside.text import some_notes
@@ -16,6 +17,7 @@ from debugger.inside.text import some_notes
 MAX_SLOTS = 1 << 16
 MAX_SHOWN = 20
 MAX_FLAWS = 3
+ADDS = "directory_add"          # kernel/directory.h
 
 
 @dataclass(frozen=True, order=True)
@@ -72,6 +74,8 @@ class Dentries(Command):
             yield str(entry)
         if len(shown) > nr_shown:
             yield f"and {len(shown) - nr_shown:,} more. Try: dentries usr/*doc/*"
+        if flaws and ADDS in [frame.name() for frame in kernel.frames()]:
+            yield f"{ADDS}() is at work: a change may be half done."
         yield from map(self.note, some_notes(flaws, MAX_FLAWS))
 
     @staticmethod

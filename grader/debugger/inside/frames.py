@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from debugger.inside import kernel
 from debugger.inside.command import Command
 from debugger.inside.reader import FRAMES, MEMMAP_LIMIT, PAGE_BYTES, Memory, Note, Ram
 from debugger.inside.text import in_units
@@ -114,7 +115,8 @@ class Frames(Command):
     name = "frames"
 
     def lines(self, argument: str) -> Iterator[str]:
-        allocator = Allocator(Memory())
+        memory = Memory()
+        allocator = Allocator(memory)
         nr_free = sum(count << order for order, count in enumerate(allocator.nr_blocks))
         yield "order    block      free  allocated"
         for order, count in enumerate(allocator.nr_blocks):
@@ -122,6 +124,9 @@ class Frames(Command):
             yield f"{order:5}  {in_units(PAGE_BYTES << order):>7}  {count:8,}  {nr_allocated:9,}"
         yield (f"{nr_free:,} of {allocator.nr_managed:,} frames are free: "
                f"{nr_free / 256:.1f} of {allocator.nr_managed / 256:.1f} MiB.")
+        lock = kernel.lock(memory, FRAMES.variable("frame_lock"))
+        if lock.locked:
+            yield f"frame_lock is held since {lock.taken_at or '?'}: a change may be half done."
         for order in range(len(allocator.nr_blocks)):
             if flaw := allocator.list_flaw(order):
                 yield self.note(flaw)

@@ -26,6 +26,7 @@ READ_LIMIT = 64 << 20                   # at a time; a table of a byte for each 
 TEXT_LIMIT = 1024                       # of a C string
 ADDRESS_MASK = (1 << 64) - 1
 
+CODE = re.compile(r"0x(\w+) - 0x(\w+) is \.text$", re.M)
 WRITES = re.compile(r"(?<![=!<>])=(?!=)|<<=|>>=|\+\+|--")         # in a C expression
 
 
@@ -66,11 +67,34 @@ def find_symbol(file: str, name: str) -> gdb.Symbol | None:
                  and os.path.basename(symbol.symtab.filename) == file), None)
 
 
-def _text_in_memory(from_file: str) -> bytes:
-    """The kernel's code: the machine's ("off"), or what the ELF has in its place ("on")."""
-    start, end = address_of("text_start"), address_of("text_end")
-    with setting("trust-readonly-sections", from_file):
-        return bytes(gdb.selected_inferior().read_memory(start, end - start))
+def _code() -> tuple[int, int]:
+    """Where the ELF's code begins, and how long it is without the padding before text_end."""
+    start, end = CODE.search(gdb.execute("info files", to_string=True)).groups()
+    return int(start, 16), int(end, 16) - int(start, 16)
+
+
+def _has_code_at(distance: int) -> bool:
+    """Does the machine's memory have the kernel's code, so far from where the ELF has it?"""
+    start, nr_bytes = _code()
+    read_memory = gdb.selected_inferior().read_memory
+    with setting("trust-readonly-sections", "on"):
+        expected = bytes(read_memory(start, nr_bytes))
+    try:
+        with setting("trust-readonly-sections", "off"):
+            return bytes(read_memory(start + distance, nr_bytes)) == expected
+    except gdb.MemoryError:
+        return False
+
+
+def before_kmain() -> str:
+    """What the machine is in that comes before kmain(), or ""."""
+    pc = gdb.newest_frame().pc()
+    if pc >= KERNEL_BASE or gdb.lookup_global_symbol("kmain") is None:
+        return ""
+    symtab = gdb.find_pc_line(pc).symtab
+    if symtab and os.path.basename(symtab.filename) == "start.S" and _has_code_at(-KERNEL_BASE):
+        return "boot/start.S"
+    return "" if _has_code_at(0) else "its firmware or boot loader"
 
 
 def _elf() -> str:
@@ -89,15 +113,12 @@ def check_kernel() -> None:
         raise Note(f"no debugging information about kmain in {_elf()}: stripped, or not our kernel")
     if gdb.selected_inferior().pid == 0:
         raise Note("GDB is attached to no machine. Try: make debug LAB=3")
-    try:
-        is_there = _text_in_memory("off") == _text_in_memory("on")
-    except gdb.MemoryError:
-        is_there = False
-    if not is_there and gdb.newest_frame().pc() >= KERNEL_BASE:
+    if _has_code_at(0):
+        return
+    if gdb.newest_frame().pc() >= KERNEL_BASE:
         raise Note(f"the machine runs another kernel than {_elf()}, which was built anew since")
-    if not is_there:
-        raise Note("the kernel is not in memory yet, as the machine is still in its firmware or "
-                   "boot loader. Try: hbreak kmain, continue")
+    raise Note(f"kmain() has not begun, as the machine is still in {before_kmain()}. "
+               "Try: hbreak kmain, continue")
 
 
 class Memory:

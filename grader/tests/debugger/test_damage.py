@@ -10,9 +10,45 @@ from guests import COMMANDS, POISON, SCRIPT, run_gdb
 def test_at_the_first_instruction(reset):
     pc, *texts = reset.gdb("print/x $pc", *COMMANDS)
     assert pc.endswith("0xfff0\n")
+    expect_before_kmain("its firmware or boot loader", texts)
+
+
+def expect_before_kmain(where, texts):
     for command, text in zip(COMMANDS, texts):
-        assert text == (f"{command.split()[0]}: the kernel is not in memory yet, as the machine is "
-                        "still in its firmware or boot loader. Try: hbreak kmain, continue.\n")
+        assert text == (f"{command.split()[0]}: kmain() has not begun, as the machine is still in "
+                        f"{where}. Try: hbreak kmain, continue.\n")
+
+
+@pytest.mark.parametrize("place, where, frame", [
+    ("*0x7c00", "its firmware or boot loader", r"0x0+7c00 in \?\? \(\)"),        # GRUB's first
+    ("start", "boot/start.S", r"start \(\) at boot/start.S:\d+"),
+])
+def test_before_kmain(reset, place, where, frame):
+    _, _, *texts, backtrace = reset.gdb(f"hbreak {place}", "continue", *COMMANDS, "backtrace")
+    expect_before_kmain(where, texts)
+    assert re.fullmatch(rf"kmain\(\) has not begun, .* {where}. Try: .*\n#0  {frame}\n", backtrace)
+
+
+def test_in_start_with_paging_on(reset):
+    *_, frames, backtrace = reset.gdb("hbreak start_long_mode", "continue", "frames", "backtrace")
+    assert frames == "frames: memmap_init() has not run yet. Try: hbreak paging_init, continue.\n"
+    assert re.fullmatch(r"#0  start_long_mode \(\) at boot/start.S:\d+\n", backtrace)
+
+
+def test_a_change_may_be_half_done(cured, hung):
+    half_done = "a change may be half done.\n"
+    flaw = {"'frame.c'::links[10].next": "0x401"}
+    held, = cured.damaged({"'frame.c'::frame_lock.locked": "1", **flaw}, "frames")
+    assert re.search(f"^frame_lock is held since frame_alloc .*: {half_done}frames: frame 0x401",
+                     held, re.M)
+    free, = cured.damaged(flaw, "frames")
+    assert "frames: frame 0x401" in free and half_done not in free
+    adding, = hung.damaged({"initramfs.nr_entries": "initramfs.nr_entries + 1"}, "dentries")
+    assert re.search(rf"^directory_add\(\) is at work: {half_done}dentries: .* slots are in use, but",
+                     adding, re.M)
+    assert half_done not in "".join(hung.gdb("dentries"))
+    done, = cured.damaged({"initramfs.nr_entries": "initramfs.nr_entries + 1"}, "dentries")
+    assert "slots are in use, but" in done and half_done not in done
 
 
 def test_while_the_kernel_wakes_up(reset):

@@ -51,16 +51,18 @@ def test_run_ends_with_the_guest(guest):
     assert terminal.status() == 0
 
 
-@pytest.mark.parametrize("size", ["abc", "", "0", "064M", "64MB", "64m", "-64M", "7M", "8191K", "1K"])
-def test_a_size_of_memory_that_is_none(size, tmp_path):
+@pytest.mark.parametrize("size, firmware, least", [
+    *((size, "bios", "5M") for size in ("abc", "", "0", "064M", "64MB", "64m", "-64M", "4M", "5119K")),
+    ("83M", "uefi", "84M with UEFI"), ("5M", "uefi", "84M with UEFI")])
+def test_a_size_of_memory_that_is_none(size, firmware, least, tmp_path):
     (tmp_path / "file").touch()
     for words in (command("run"), [sys.executable, str(GRADER / "rewind.py")]):
         done = subprocess.run([*words, "--iso", tmp_path / "file", "--elf", tmp_path / "file",
-                               f"--mem={size}"], text=True, stdin=subprocess.DEVNULL,
-                              capture_output=True, check=False)
+                               f"--mem={size}", f"--firmware={firmware}"], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
         assert done.returncode == 2
         assert done.stderr.endswith(f"error: {size!r} is not a size of memory like 64M or 6G, "
-                                    "and of at least 8M\n")
+                                    f"and of at least {least}\n")
 
 
 @pytest.mark.parametrize("size, nr_bytes", [
@@ -191,6 +193,17 @@ def test_the_console_of_a_debugged_guest_in_another_terminal(guest):
     assert late.status() == 0
     gdb.type("quit\r")
     assert gdb.status() == 0 and console.status() == 0
+
+
+def test_gdb_says_where_a_machine_is_whose_kernel_does_not_run_yet(guest):
+    words = guest(0)
+    run = Terminal(*command("run", *words, "--stopped"))
+    run.expect("Waiting for GDB: make gdb")
+    done = subprocess.run(command("gdb", *words[2:], "--", "-batch", "-ex", "kill"), text=True,
+                          cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=DEADLINE, check=False)
+    assert "kmain() has not begun, as the machine is still in its firmware" in done.stdout
+    assert run.status() == 0
 
 
 def test_gdb_attaches_to_a_running_guest_and_lets_it_go_on(guest, tmp_path):

@@ -49,7 +49,7 @@ def run(directory, *words):
                           check=False)
 
 
-@pytest.mark.parametrize("setting", ["FIRMWARE=uefi", "MEM=16M", "MEM=6G"])
+@pytest.mark.parametrize("setting", ["FIRMWARE=uefi", "MEM=5M", "MEM=16M", "MEM=6G"])
 def test_the_last_stage_boots_everywhere(setting, tmp_path):
     done = run(tmp_path, "LAB=4", "LOG=debug", setting)
     assert done.returncode == 0, done.stdout + done.stderr
