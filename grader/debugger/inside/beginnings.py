@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What there is to say of a machine before kmain(): that it is, instead of made-up callers."""
+"""Before kmain() there is no stack of the kernel: says so, and shows no callers that GDB guesses."""
 from __future__ import annotations
 
 import contextlib
@@ -31,7 +31,7 @@ class Innermost(FrameDecorator):
 
 
 class OnlyTheInnermost:
-    """A frame filter: of GDB's guesses about a stack that is not the kernel's, it leaves none."""
+    """A frame filter: before kmain() a backtrace has only the frame that is known."""
     name, priority = "ouroboros-before-kmain", 100
 
     @property
