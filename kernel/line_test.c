@@ -58,6 +58,8 @@ KTEST(line, characters_of_utf_8_are_taken_whole_and_taken_back_whole)
 	CHECK(strcmp(echo, "cat été\n") == 0, "echoed \"%s\"", echo);
 	expect("é\b漢\x7f😀\be\r", "e");
 	CHECK(strcmp(echo, "é\b \b漢\b \b😀\b \be\n") == 0, "echoed \"%s\"", echo);
+	expect("aé漢\b\bb\r", "ab");
+	expect("é漢\br\r", "ér");
 	expect("漢字\x15ls\r", "ls");
 	expect("\x80\x80\bls\r", "ls");
 }

@@ -32,7 +32,7 @@ static void put(const char *bytes, size_t length)
 }
 
 /* What the next entry's header says of its file's identity. */
-static struct { unsigned inode, nr_links, device; } put_as = { 0xabcdef, 1, 1 };
+static struct { unsigned inode, nr_links, major, minor; } put_as = { 0xabcdef, 1, 8, 1 };
 
 static void put_entry(const char *name, uint32_t mode, const char *contents)
 {
@@ -43,8 +43,8 @@ static void put_entry(const char *name, uint32_t mode, const char *contents)
 	format_string(header_and_name, sizeof(header_and_name),
 		      "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s",
 		      put_as.inode, mode, 1000, 100, put_as.nr_links, 1767225600,
-		      (unsigned)strlen(contents), 8, put_as.device, 4, 64, (unsigned)name_bytes, 0,
-		      name);
+		      (unsigned)strlen(contents), put_as.major, put_as.minor, 4, 64,
+		      (unsigned)name_bytes, 0, name);
 	put(header_and_name, CPIO_HEADER_BYTES + name_bytes);
 	put(contents, strlen(contents));
 }
@@ -274,10 +274,13 @@ KTEST(initramfs, only_links_of_one_file_share_contents)
 	nr_bytes = 0;
 	put_file("plain/a", "one link");
 	put_file("plain/b", "");
-	put_link("device/a", 1, "on device 1");
-	put_as.device = 2;
+	put_link("device/a", 1, "on device 8, 1");
+	put_as.minor = 2;
 	put_link("device/b", 1, "");
-	put_as.device = 1;
+	put_as.minor = 1;
+	put_as.major = 9;
+	put_link("device/c", 1, "");
+	put_as.major = 8;
 	put_link("replaced", 2, "");
 	put_link("link", 2, "the link's");
 	put_file("replaced", "its own");
@@ -288,14 +291,18 @@ KTEST(initramfs, only_links_of_one_file_share_contents)
 	put_as.nr_links = 1;
 	put_trailer();
 	put_link("archive/a", 1, "");
+	put_link("archive/b", 7, "");
+	put_link("archive/c", 7, "of this archive");
 	put_trailer();
 	CHECK(unpack(), "%s", error.reason);
 	expect_contents("plain/b", "");
 	expect_contents("device/b", "");
+	expect_contents("device/c", "");
 	expect_contents("replaced", "its own");
 	expect_contents("type/b", "");
 	expect_contents("type/c", "");
 	expect_contents("archive/a", "");
+	expect_contents("archive/b", "of this archive");
 	CHECK(directory_find(&directory, "type/b")->dev_major == 4, "a device's number");
 	CHECK(directory_find(&directory, "type/b")->dev_minor == 64, "a device's number");
 	directory_destroy(&directory);
