@@ -5,13 +5,14 @@
 # (VARIANT or PATCH) is one more layer, made of the files it changes.
 # `make help` lists the targets; `make print-NAME` prints a variable.
 
-# Where all its descriptors were closed, make loses what $(shell) prints, and compilers write their
-# complaints into their output. Another make then does the work, with descriptors that are open.
-ifeq ($(wildcard /proc/self/fd)+$(wildcard /proc/self/fd/1),/proc/self/fd+)
+# Where a descriptor was closed, make has opened this file on it, loses what $(shell) prints, and
+# compilers fail at a warning. Another make then does the work, with descriptors that are open.
+ifneq ($(filter $(realpath Makefile),$(realpath /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2)),)
 .PHONY: $(MAKECMDGOALS) again
 $(or $(MAKECMDGOALS),all): again ;
 again:
-	@exec $(MAKE) --no-print-directory $(MAKECMDGOALS) </dev/null >/dev/null 2>&1
+	@for n in 0 1 2; do [ -e /proc/self/fd/$$n ] || eval "exec $$n<>/dev/null"; done; \
+		exec $(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
 
 ifneq ($(words $(CURDIR)),1)
@@ -63,7 +64,7 @@ say = $(if $(V),,@printf '  %-4s %s\n' $1 $2;)
 # Makes the target's directory. Everything that is built lies in one.
 room = @mkdir -p $(@D) 2>/dev/null; [ -w $(@D) ] || \
 	{ printf 'make: %s is not writable for %s. If root has built there: sudo make clean\n' \
-	$(call quoted,$(CURDIR)/$(@D)) "$$(id -un 2>/dev/null || id -u)" >&2; exit 1; }
+	$(call quoted,$(CURDIR)/$(@D)) "$$(id -un 2>/dev/null || true)" >&2; exit 1; }
 
 # `make setup grade` does one after the other, also with -j.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
@@ -90,7 +91,7 @@ endif
 NM     = $(CROSS_COMPILE)nm
 STRIP  = $(CROSS_COMPILE)strip
 # The directory of the compiler's own headers, or what is the matter with the compiler.
-headers    = $(if $(filter headers:,$(firstword $1)),$(wordlist 2,99,$1),$(error $1))
+headers    = $(if $(filter headers:,$(firstword $1)),$(wordlist 2,99,$1),$(error $(or $1,the shell finds no tools: what is PATH?)))
 CC_INCLUDE = $(call once,CC_INCLUDE,$(call headers,$(shell sh boot/check-tools $(call quoted,$(CC)) $(call quoted,$(NM)) $(call quoted,$(STRIP)) awk)))
 need_compiler = $(if $(CC_INCLUDE),)
 PYTHON = $(call once,PYTHON,$(or $(shell sh grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
@@ -200,19 +201,20 @@ build/flags: FORCE
 	$(call remember,$(subst $(CURDIR),.,$(CC) $(CFLAGS) $(LDFLAGS)))
 
 # Files appear complete or not at all: two makes in one tree do not disturb each other.
-dependencies = -MD -MP -MT $@ -MF $@.d
+dependencies = -MD -MP -MT $@ -MF $@.$$$$.d
+appear       = mv $@.$$$$.d $@.d && mv $@.$$$$ $@
 
 build/obj/%.c.o: %.c build/flags
 	$(room)
-	$(call say,CC,$<) $(CC) $(CFLAGS) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
+	$(call say,CC,$<) $(CC) $(CFLAGS) $(dependencies) -c -o $@.$$$$ $< && $(appear)
 
 build/obj/%.S.o: %.S build/flags
 	$(room)
-	$(call say,AS,$<) $(CC) -g -Ikernel $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
+	$(call say,AS,$<) $(CC) -g -Ikernel $(dependencies) -c -o $@.$$$$ $< && $(appear)
 
 build/kernel.ld: boot/kernel.ld.in kernel/layout.h build/flags
 	$(room)
-	@$(CC) -E -P -undef -x c -Ikernel -o $@ $<
+	@$(CC) -E -P -undef -x c -Ikernel -o $@.$$$$ $< && mv $@.$$$$ $@
 
 # String functions must not be compiled into calls of themselves.
 build/obj/kernel/string.c.o: CFLAGS += -fno-tree-loop-distribute-patterns

@@ -54,7 +54,7 @@ build/bench/flags: FORCE
 
 build/bench/%.o: % build/bench/flags
 	$(room)
-	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_flags) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
+	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_flags) $(dependencies) -c -o $@.$$$$ $< && $(appear)
 
 $(bench_labs:%=build/bench/%.o) build/bench/grader/bench/workloads.c.o: bench_flags = $(bench_as_in_kernel)
 

@@ -28,20 +28,23 @@ has_python() { has_module sys; }
 has_compiler() { has x86_64-elf-gcc || has x86_64-linux-gnu-gcc || { is_x86_64 && has gcc; }; }
 has_binutils() { has ld && has as && has nm && has strip && has objdump; }
 
-# A GDB that knows x86_64: the Makefile's choice is the grader's (machine/host.py).
+# A GDB that knows x86_64, by the names that gdb_names() in machine/host.py looks for.
 has_gdb() { has x86_64-elf-gdb || has gdb-multiarch || { is_x86_64 && has gdb; }; }
 has_awk() { has awk || has gawk || has mawk; }
 has_mkrescue() { has grub-mkrescue || has grub2-mkrescue || has i686-elf-grub-mkrescue; }
 has_grub() {
-	has_file "/usr/lib/grub/$1/normal.mod" "/usr/share/grub2/$1/normal.mod" \
+	has_file "${GRUB_DIR:-}/$1/normal.mod" "/usr/lib/grub/$1/normal.mod" "/usr/share/grub2/$1/normal.mod" \
 		"/usr/share/grub/$1/normal.mod" /opt/homebrew/lib/*-elf/grub/"$1"/normal.mod \
 		/usr/local/lib/*-elf/grub/"$1"/normal.mod
 }
+
+# The same files as UEFI_IMAGES and UEFI_CODE in machine/qemu.py.
 has_uefi() {
-	has_file /usr/share/ovmf/OVMF.fd /usr/share/OVMF/OVMF_CODE_4M.fd \
-		/usr/share/edk2/ovmf/OVMF_CODE.fd /usr/share/edk2/x64/OVMF.4m.fd \
-		/usr/share/edk2/x64/OVMF_CODE.4m.fd /usr/share/edk2-ovmf/x64/OVMF.fd \
-		/opt/homebrew/share/qemu/edk2-x86_64-code.fd /usr/local/share/qemu/edk2-x86_64-code.fd
+	has_file /usr/share/ovmf/OVMF.fd /usr/share/OVMF/OVMF.fd /usr/share/edk2-ovmf/x64/OVMF.fd \
+		/usr/share/edk2/x64/OVMF.4m.fd /usr/share/OVMF/OVMF_CODE_4M.fd \
+		/usr/share/edk2/ovmf/OVMF_CODE.fd /usr/share/edk2/x64/OVMF_CODE.4m.fd \
+		/usr/share/qemu/edk2-x86_64-code.fd /opt/homebrew/share/qemu/edk2-x86_64-code.fd \
+		/usr/local/share/qemu/edk2-x86_64-code.fd
 }
 
 # bubblewrap needs Linux, and elsewhere nothing replaces it.
@@ -66,8 +69,8 @@ has_for_tests() { [ ! -e grader/tests ] || sh grader/find-python rich elftools p
 compiler=gcc debugger=gdb
 is_x86_64 || compiler=gcc-x86-64-linux-gnu debugger=gdb-multiarch
 
-# What each system calls the package behind a check. Of names with a slash between them the first
-# that the system knows is taken. What comes after "need" is needed; all else is for a purpose.
+# What each system calls the package behind a check. What comes after "need" is needed; all else is
+# for a purpose.
 # purpose | check | Debian and Ubuntu | Fedora | Arch | Homebrew
 packages() {
 	cat <<-'END'
@@ -100,7 +103,7 @@ packages() {
 	make bench |has_for_bench valgrind/callgrind.h |valgrind |valgrind-devel    |valgrind          |
 	make bench |has_for_bench libmimalloc.so |libmimalloc-dev |mimalloc-devel   |mimalloc          |
 	make bench |has_for_bench libjemalloc.so.2 |libjemalloc2 |jemalloc          |jemalloc          |
-	make bench |has_for_bench libtcmalloc_minimal.so.4 |libtcmalloc-minimal4t64/libtcmalloc-minimal4 |gperftools-libs |gperftools |
+	make bench |has_for_bench libtcmalloc_minimal.so.4 |libtcmalloc-minimal4 |gperftools-libs |gperftools |
 	make test with two workers |has_for_tests xdist |python3-pytest-xdist |python3-pytest-xdist |python-pytest-xdist |
 	grading a class with GNU parallel |has parallel |parallel |parallel         |parallel          |parallel
 	END
@@ -124,20 +127,6 @@ missing_lines() {
 needed() { sed -n 's/^need|//p' | sort -u | tr '\n' ' '; }
 others() { sed '/^need|/d; s/.*|//' | sort -u | tr '\n' ' '; }
 
-# Each package by the name that apt knows, where there are several.
-known_to_apt() {
-	while IFS='|' read -r purpose names; do
-		known=${names%%/*}
-		for name in $(echo "$names" | tr / ' '); do
-			if apt-cache show "$name" > /dev/null 2>&1; then
-				known=$name
-				break
-			fi
-		done
-		echo "$purpose|$known"
-	done
-}
-
 # What will not work without the packages of these lines.
 say_what_is_left() {
 	sed '/^need|/d; /^$/d' | sort | while IFS='|' read -r purpose package; do
@@ -146,22 +135,21 @@ say_what_is_left() {
 }
 
 install_with_apt() {
+	need=$(echo "$missing" | needed) other=$(echo "$missing" | others)
 	sudo=
 	if [ "$(id -u)" -ne 0 ]; then
 		sudo=sudo
-		if ! has sudo; then
-			packages=$(echo "$missing" | known_to_apt)
-			echo "setup: run as root: apt-get update; apt-get install --no-install-recommends" \
-				"$(echo "$packages" | needed)" >&2
-			other=$(echo "$packages" | others)
+		if ! has sudo || ! sudo true; then
+			[ -z "$need" ] || echo "setup: run as root: apt-get update;" \
+				"apt-get install --no-install-recommends $need" >&2
 			[ -z "$other" ] || echo "setup: and, for what can be done without:" \
 				"apt-get install --no-install-recommends $other" >&2
-			exit 1
+			[ -z "$need" ]
+			return
 		fi
 	fi
 	$sudo apt-get update -qq || echo "setup: apt-get update failed; going on with what it knew before" >&2
-	packages=$(echo "$missing" | known_to_apt)
-	for list in "$(echo "$packages" | needed)" "$(echo "$packages" | others)"; do
+	for list in "$need" "$other"; do
 		[ -n "$list" ] || continue
 		echo "setup: installing with apt-get: $list"
 		# shellcheck disable=SC2086 # a list of words

@@ -8,7 +8,7 @@ set -eu
 cd "${1:-/autograder}/source"
 
 sh grader/setup.sh || {
-	sh grader/find-python > /dev/null ||
+	sh grader/find-python sys > /dev/null ||
 		echo "setup: the grader needs Python 3.11 or later. Under \"Configure Autograder\" choose the" \
 			"base image Ubuntu 24.04 (22.04 has Python 3.10), and build again." >&2
 	exit 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 
 # Programs and files that a user may choose, on make's command line or in the environment.
 CHOICES = ("CC", "CROSS_COMPILE", "GRUB_DIR")
@@ -28,6 +29,14 @@ def chosen() -> dict[str, str]:
 def environment_for_make() -> dict[str, str]:
     """Our environment without the words that were for the make which has started us."""
     return {name: value for name, value in os.environ.items() if name not in NOT_OURS}
+
+
+def words_of(command: str) -> list[str]:
+    """A command as a shell would cut it into words; as it stands, if a shell could not."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return [command]
 
 
 def for_make(name: str, value: object) -> str:

@@ -38,7 +38,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine.choices import chosen
+from machine.choices import chosen, words_of
 
 PROBE_LIMIT = 20                # seconds for a command that does nothing
 TMP_BYTES = 256 << 20           # of /tmp, which is memory
@@ -149,7 +149,7 @@ def _bwrap(command: list[str], readable: Sequence[Path], writable: Sequence[Path
 def _prefixes() -> list[Path]:
     """Where tools outside the system are installed: /opt/cross for /opt/cross/bin/gcc."""
     choices = chosen()
-    tools = [*TOOLS, *choices.get("CC", "").split(), choices.get("CROSS_COMPILE", "") + "gcc"]
+    tools = [*TOOLS, *words_of(choices.get("CC", "")), choices.get("CROSS_COMPILE", "") + "gcc"]
     programs = {path for tool in filter(None, map(shutil.which, tools))
                 for path in (Path(tool).absolute(), Path(tool).resolve()) if not _is_system(path)}
     found = {_prefix(program) for program in programs}
@@ -169,5 +169,6 @@ def _prefix(program: Path) -> Path:
     if program.is_relative_to("/nix/store"):
         return Path("/nix/store")
     above = program.parent.parent
-    is_own = program.parent.name in ("bin", "sbin") and not Path.home().is_relative_to(above)
+    home = Path(os.path.expanduser("~"))        # which some have not
+    is_own = program.parent.name in ("bin", "sbin") and not home.is_relative_to(above)
     return above if is_own else program.parent

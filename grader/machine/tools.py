@@ -6,14 +6,13 @@ Standard library only, so that it can say which package is missing.
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 
 from machine import sandbox
-from machine.choices import binutils_prefixes, environment_for_make
+from machine.choices import binutils_prefixes, environment_for_make, words_of
 from machine.host import ROOT, MachineError, gdb_names
 from machine.qemu import QEMU, firmware_flags
 
@@ -80,7 +79,7 @@ def check_tool(tool: Tool) -> str:
     if tool.name == "gdb":
         command = [next(filter(shutil.which, gdb_names()), tool.name)]
     elif tool.variable:
-        command = shlex.split(output("make", "-s", f"print-{tool.variable}"))
+        command = words_of(output("make", "-s", f"print-{tool.variable}"))
     elif tool.is_binutil:
         command = [binutil(tool.name)]
     program = " ".join(command)

@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import GRADER, ROOT
 
+from machine.qemu import UEFI_CODE, UEFI_IMAGES
+
 
 @pytest.fixture
 def path_without(tmp_path):
@@ -38,24 +40,21 @@ def test_setup_does_nothing_when_nothing_is_missing(path_without):
     assert (done.returncode, done.stdout) == (0, "setup: nothing is missing.\n")
 
 
-# Stand-ins for apt-get, which writes down what it is told, and installs what it can.
+# A stand-in for apt-get, which writes down what it is told, and installs what it can.
 APT = """echo "apt-get $*" >> "$LOG"
 for word; do case " $FAILS " in *" $word "*) exit 100;; esac; done"""
-APT_CACHE = 'for word; do :; done; case " $KNOWN " in *" $word "*) exit 0;; esac; exit 100'
 
 
 @pytest.fixture
 def setup(path_without, tmp_path):
     """
     A function that runs setup.sh without some tools. `fails`: packages that apt-get cannot
-    install; `known`: those that apt-cache knows, where a package has several names. Return: what
-    became of it, and what apt-get was told to install, a list for each call.
+    install. Return: what became of it, and what apt-get was told to install, a list for each call.
     """
-    def run_it(*missing, fails="", known="", user="0", system=None, **false):
+    def run_it(*missing, fails="", user="0", system=None, **false):
         log = tmp_path / "apt.log"
-        false = {"apt_get": APT, "apt_cache": APT_CACHE, "id": f"echo {user}"} | false
-        environment = path_without(*missing, **false) | {
-            "LOG": str(log), "FAILS": fails, "KNOWN": known}
+        false = {"apt_get": APT, "id": f"echo {user}"} | false
+        environment = path_without(*missing, **false) | {"LOG": str(log), "FAILS": fails}
         if system:
             if system != "none":
                 (tmp_path / "os-release").write_text(f"ID={system}\n")
@@ -90,23 +89,19 @@ def test_what_is_needed_is_installed_though_the_rest_is_unknown(setup):
     assert done.returncode == 1 and "still missing: patch" in done.stderr      # the stand-in's fault
 
 
-def test_of_several_names_of_a_package_the_one_that_is_known_is_taken(path_without):
-    script = (ROOT / "grader/setup.sh").read_text()
-    functions = script[script.index("known_to_apt() {"):script.index("# What will not work")]
-    environment = path_without("apt-cache", apt_cache=APT_CACHE)
-    for known, name in (("a", "a"), ("b", "b"), ("a b", "a"), ("", "a")):
-        done = run("sh", "-c", f"{functions}\necho 'make bench|a/b' | known_to_apt",
-                   environment=environment | {"KNOWN": known})
-        assert done.stdout == f"make bench|{name}\n"
-
-
-def test_without_root_and_sudo_it_prints_commands_that_can_succeed(setup):
-    done, installed = setup("patch", "cpio", "valgrind", "sudo", user="1000")
+@pytest.mark.parametrize("sudo", [{}, {"sudo": "exit 1"}], ids=["none", "not permitted"])
+def test_without_root_and_sudo_it_prints_commands_that_can_succeed(sudo, setup):
+    done, installed = setup("patch", "cpio", "valgrind", *[] if sudo else ["sudo"], user="1000", **sudo)
     assert done.returncode == 1 and not installed
     first, second = done.stderr.splitlines()
     assert first == "setup: run as root: apt-get update; apt-get install " \
                     "--no-install-recommends cpio patch "
     assert second.endswith(": apt-get install --no-install-recommends valgrind ")
+
+
+def test_without_root_it_goes_on_without_what_one_can_do_without(setup):
+    done, _ = setup("valgrind", "sudo", user="1000")
+    assert done.returncode == 0 and "without valgrind there is no: make bench" in done.stderr
 
 
 def test_without_root_it_takes_sudo(setup):
@@ -150,13 +145,54 @@ def test_a_container_for_editors_is_made_by_make_setup(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_template_for_other_systems_runs_the_readmes_commands():
+def test_setup_and_the_grader_look_for_the_same_firmware():
+    script = (ROOT / "grader/setup.sh").read_text()
+    function = script[script.index("has_uefi() {"):]
+    files = re.findall(r"/\S+\.fd", function[:function.index("}")])
+    assert sorted(files) == sorted(UEFI_IMAGES + UEFI_CODE)
+
+
+@pytest.fixture(scope="module")
+def template():
+    """How the template for other systems tries one."""
     yaml = pytest.importorskip("yaml")
-    workflow = yaml.safe_load((GRADER / "github/systems.yml").read_text())
-    steps = [step["run"] for step in workflow["jobs"]["try"]["steps"] if "run" in step]
-    assert steps[1:] == re.findall(r"^(make setup \w+) ", (ROOT / "README.md").read_text(), re.M)
-    for entry in workflow["jobs"]["try"]["strategy"]["matrix"]["include"]:
-        assert "git make" in entry["prepare"]
+    return yaml.safe_load((GRADER / "github/systems.yml").read_text())["jobs"]["try"]
+
+
+def test_the_template_for_other_systems_runs_the_readmes_commands(template):
+    steps = [step.get("run", "checkout") for step in template["steps"]]
+    assert steps[0] == "${{ matrix.begin }}" and steps[1] == "checkout"     # which needs git
+    assert steps[-2:] == re.findall(r"^(make setup \w+) ", (ROOT / "README.md").read_text(), re.M)
+    for entry in template["strategy"]["matrix"]["include"]:
+        assert "git make" in entry["begin"]
+
+
+@pytest.mark.parametrize("system, program", [("fedora", "dnf"), ("archlinux", "pacman")])
+def test_the_template_installs_what_setup_names(system, program, template, path_without, tmp_path):
+    entry, = (entry for entry in template["strategy"]["matrix"]["include"] if system in entry["image"])
+    (tmp_path / "os-release").write_text(f"ID={system.removesuffix('linux')}\n")
+    environment = path_without("patch", "cpio", "parallel", **{program: f'echo "$*" >> {tmp_path}/told'})
+    done = run("sh", "-c", entry["install"],
+               environment=environment | {"SETUP_OS_RELEASE": str(tmp_path / "os-release")})
+    assert done.returncode == 0, done.stderr
+    needed, others = (tmp_path / "told").read_text().splitlines()
+    assert needed.endswith(" cpio patch") and others.endswith(" parallel")
+
+
+def fresh(directory, tmp_path, path_without, **false):
+    """Runs grader/tests/fresh as root would, from a directory, with stand-ins."""
+    environment = path_without(mount="exit 0", umount="exit 0", mountpoint="exit 0", chroot="exit 1",
+                               id="echo 0", **false)
+    return subprocess.run(["sh", GRADER / "tests/fresh", "trixie", directory], cwd=tmp_path,
+                          env=environment, text=True, capture_output=True, check=False)
+
+
+def test_a_fresh_system_lies_where_it_was_told_to(tmp_path, path_without):
+    done = fresh("here", tmp_path, path_without, debootstrap=f'echo "$*" > {tmp_path}/told; exit 1')
+    assert done.returncode == 2 and "fresh: debootstrap failed" in done.stderr
+    words = (tmp_path / "told").read_text().split()
+    assert words[2:5] == ["trixie", str(tmp_path / "here"), "http://deb.debian.org/debian"]
+    assert not (tmp_path / "here.log").exists()
 
 
 def test_doctor_is_content_with_this_machine():

@@ -114,9 +114,19 @@ def test_several_labs_may_be_graded():
     assert "--lab 0 --lab 3" in make("-n", "grade", "LAB=00 3").stdout
 
 
-def test_grading_works_in_any_directory_for_temporary_files(odd):
-    done = run(sys.executable, GRADE, *QUICK, TMPDIR=str(odd))
+@pytest.mark.parametrize("name", [ODD, "a=b@@c"])
+def test_grading_works_in_any_directory_for_temporary_files(name, tmp_path):
+    (tmp_path / name).mkdir()
+    done = run(sys.executable, GRADE, *QUICK, TMPDIR=str(tmp_path / name))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_an_image_is_made_in_any_directory_of_it_alone(firmware, tmp_path):
+    done = make("iso", "LAB=0", f"FIRMWARE={firmware}", f"ISO={tmp_path}/a=b@@c/x.iso",
+                TMPDIR="/no/such/directory")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["x.iso"]
 
 
 def test_where_make_cannot_build_a_submission_the_directory_is_named(odd):
@@ -159,6 +169,33 @@ def test_ccache_needs_no_home_in_the_sandbox(tmp_path):
     from course.build import Tree
     environment = Tree(tmp_path, foreign=True).environment(tmp_path)
     assert environment["HOME"] == str(tmp_path) and environment["CCACHE_DISABLE"] == "1"
+
+
+@pytest.mark.parametrize("cc, message", [
+    ("no-such-gcc", "no-such-gcc does not compile: "), ("gcc'", "gcc' does not compile: "),
+    ("/a b/gcc", "/a b/gcc does not compile: "), ("false", "false does not compile. ")])
+def test_what_is_no_compiler_is_named(cc, message):
+    assert is_one_line(make("elf", "LAB=0", f"CC={cc}"), message, "Name another, as in: make CC=gcc-12")
+
+
+def test_a_compiler_may_lie_in_a_directory_with_a_blank(odd, monkeypatch):
+    (odd / "bin").mkdir()
+    (odd / "bin/mygcc").symlink_to(shutil.which("gcc"))
+    monkeypatch.setenv("CC", shlex.quote(str(odd / "bin/mygcc")))
+    assert make("elf", "LAB=0", f"CC={os.environ['CC']}").returncode == 0
+    assert str(odd) in sandbox.wrap(["true"], [], [], None)
+    assert choices.words_of("gcc'") == ["gcc'"]
+
+
+def test_a_user_need_have_no_home(tmp_path):
+    """As in a container that is started with --user."""
+    program = tmp_path / "bin/mygcc"
+    program.parent.mkdir()
+    program.symlink_to(shutil.which("gcc"))
+    done = run("env", "-u", "HOME", sys.executable, "-c", "import os; os.getuid = lambda: 12345\n"
+               "from machine import sandbox; print(*sandbox._prefixes())", directory=GRADER,
+               CC=str(program))
+    assert str(tmp_path) in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("goal", ["elf", "grade", "mutants"])
@@ -264,6 +301,16 @@ def test_a_terminal_of_another_encoding_gets_that():
 def test_it_works_with_all_descriptors_closed(command):
     done = run("sh", "-c", f"exec {shlex.join(command)} <&- >&- 2>&-")
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-"])
+def test_a_warning_is_none_the_worse_for_a_closed_descriptor(closed, copy):
+    """As an exercise that is half done makes the compiler warn."""
+    with open(copy / "kernel/main.c", "a") as source:
+        source.write("static int half_done;\n")
+    done = run("sh", "-c", f"exec make build/obj/kernel/main.c.o {closed}", directory=copy)
+    assert done.returncode == 0 and (copy / "build/obj/kernel/main.c.o").exists()
+    assert ("half_done" in done.stderr) == ("2>" not in closed)
 
 
 def test_a_failure_is_one_with_all_descriptors_closed():
