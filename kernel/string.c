@@ -2,14 +2,15 @@
 /*
  * string.c: memory, text, patterns and numbers.
  *
- * Memory is copied and filled eight bytes at a time (REP MOVSQ, REP STOSQ) and the
- * rest byte by byte: where the machine counts instructions, every step of a REP
- * counts as one. The direction flag is clear, as the ABI has it (System V AMD64
- * ABI, section 3.2.1), and stays so: an interrupt handler is C as well.
+ * Memory is copied, filled and searched eight bytes at a time: filled by REP STOSQ, and
+ * copied by REP MOVSQ where it is long, as a REP takes as long to start as a short piece
+ * takes in all. The direction flag is clear, as the ABI has it (System V AMD64 ABI, section
+ * 3.2.1), and stays so: an interrupt handler is C as well.
  *
- * Limits: bytes are searched one by one; nothing here knows of characters that
- * take more than one. To be compiled with -fno-tree-loop-distribute-patterns, or
- * GCC may turn a function's loop into a call of that very function.
+ * Limits: text is read byte by byte, as nothing may be read behind its NUL; nothing here
+ * knows of characters that take more than one byte. To be compiled with
+ * -fno-tree-loop-distribute-patterns, or GCC may turn a function's loop into a call of that
+ * very function.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
  */
@@ -18,20 +19,41 @@
 #include <stdint.h>
 
 #define WORD_BYTES sizeof(uint64_t)
+#define REP_WORDS  16                   /* from so many words on, a REP is worth its start */
+#define ONES       0x0101010101010101u  /* 1 in each byte of a word */
 
 /* Eight bytes of anybody's memory: of any type, on any address. */
 struct word {
 	uint64_t value;
 } __attribute__((packed, may_alias));
 
-/* Copies upwards: right for ranges that overlap, too, if `to` is the lower one. */
-static void copy_up(void *to, const void *from, size_t nr_bytes)
+static struct word *word_at(const uint8_t *at)
+{
+	return (struct word *)at;
+}
+
+/*
+ * Copies upwards: right for ranges that overlap, too, if `to` is the lower one. The last word may
+ * share bytes with the one before, so it is read before that one is written.
+ */
+static inline void copy_up(uint8_t *to, const uint8_t *from, size_t nr_bytes)
 {
 	size_t nr_words = nr_bytes / WORD_BYTES;
-	size_t nr_rest = nr_bytes % WORD_BYTES;
+	uint8_t *last_to;
+	struct word last;
 
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(nr_words) : : "memory");
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(nr_rest) : : "memory");
+	if (nr_bytes < WORD_BYTES) {
+		while (nr_bytes-- > 0)
+			*to++ = *from++;
+		return;
+	}
+	last_to = to + nr_bytes - WORD_BYTES;
+	last = *word_at(from + nr_bytes - WORD_BYTES);
+	if (nr_words >= REP_WORDS)
+		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(nr_words) : : "memory");
+	for (; to < last_to; to += WORD_BYTES, from += WORD_BYTES)
+		*word_at(to) = *word_at(from);
+	*word_at(last_to) = last;
 }
 
 /* Copies downwards. Not by REP, which would need the direction flag set for that. */
@@ -65,7 +87,7 @@ void *memmove(void *to, const void *from, size_t nr_bytes)
 void *memset(void *to, int byte, size_t nr_bytes)
 {
 	void *result = to;
-	uint64_t pattern = (uint8_t)byte * 0x0101010101010101u;
+	uint64_t pattern = (uint8_t)byte * ONES;
 	size_t nr_words = nr_bytes / WORD_BYTES;
 	size_t nr_rest = nr_bytes % WORD_BYTES;
 
@@ -86,15 +108,36 @@ int memcmp(const void *a, const void *b, size_t nr_bytes)
 	return 0;
 }
 
-/* Searches by REPNE SCASB, one step a byte; without a step it would leave no answer. */
+/*
+ * A bit in each byte of a word that is zero, and perhaps in some above the lowest of these.
+ * (Warren, Hacker's Delight, section 6-1)
+ */
+static uint64_t zero_bytes(uint64_t word)
+{
+	return (word - ONES) & ~word & ONES << 7;
+}
+
+/*
+ * Looks at aligned words, none of which reaches into a page in which the caller has no byte:
+ * nr_bytes may be more than there are if `byte` comes before their end.
+ */
 void *memchr(const void *memory, int byte, size_t nr_bytes)
 {
-	bool found = false;
+	const uint8_t *at = memory;
+	uint64_t pattern = (uint8_t)byte * ONES, found;
 
-	if (nr_bytes > 0)
-		__asm__ volatile("repne scasb" : "+D"(memory), "+c"(nr_bytes), "=@ccz"(found)
-				 : "a"(byte) : "memory");
-	return found ? (char *)memory - 1 : NULL;
+	for (; nr_bytes > 0 && (uintptr_t)at % WORD_BYTES != 0; at++, nr_bytes--)
+		if (*at == (uint8_t)byte)
+			return (void *)at;
+	for (; nr_bytes >= WORD_BYTES; at += WORD_BYTES, nr_bytes -= WORD_BYTES) {
+		found = zero_bytes(word_at(at)->value ^ pattern);
+		if (found != 0)
+			return (void *)(at + __builtin_ctzl(found) / 8);
+	}
+	for (; nr_bytes > 0; at++, nr_bytes--)
+		if (*at == (uint8_t)byte)
+			return (void *)at;
+	return NULL;
 }
 
 size_t strlen(const char *text)
@@ -104,9 +147,11 @@ size_t strlen(const char *text)
 
 size_t strnlen(const char *text, size_t limit_bytes)
 {
-	const char *end = memchr(text, '\0', limit_bytes);
+	size_t nr_bytes = 0;
 
-	return end ? (size_t)(end - text) : limit_bytes;
+	while (nr_bytes < limit_bytes && text[nr_bytes] != '\0')
+		nr_bytes++;
+	return nr_bytes;
 }
 
 int strcmp(const char *a, const char *b)

@@ -4,8 +4,8 @@
 #include "memory.h"
 #include "string.h"
 
-#define ROOM_BYTES   64         /* a test's piece of memory */
-#define MAX_LENGTH   40         /* five words of 8 bytes: bulk and rest of any length */
+#define ROOM_BYTES   192        /* a test's piece of memory */
+#define MAX_LENGTH   144        /* a REP's bytes and more: words and rest of any length */
 #define MARGIN       8          /* bytes in front that must not change */
 
 static uint8_t room[ROOM_BYTES], expected[ROOM_BYTES];
@@ -28,8 +28,10 @@ static bool as_expected(void)
 
 KTEST(string, memcpy_writes_the_target_and_nothing_else)
 {
-	static const uint8_t source[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST";
+	static uint8_t source[ROOM_BYTES];
 
+	for (size_t i = 0; i < ROOM_BYTES; i++)
+		source[i] = (uint8_t)~i;
 	for (size_t length = 0; length <= MAX_LENGTH; length++) {
 		for (size_t shift = 0; shift < 8; shift++) {
 			number_bytes();
@@ -39,6 +41,7 @@ KTEST(string, memcpy_writes_the_target_and_nothing_else)
 			      room + MARGIN + shift, "length %zu", length);
 			CHECK(as_expected(), "length %zu, shift %zu", length, shift);
 		}
+		ktest_progress();
 	}
 }
 
@@ -54,6 +57,7 @@ KTEST(string, memmove_keeps_what_overlaps)
 			CHECK(memmove(room + to, room + middle, length) == room + to, "target");
 			CHECK(as_expected(), "%zu bytes from %zu to %zu", length, middle, to);
 		}
+		ktest_progress();
 	}
 }
 
@@ -68,6 +72,7 @@ KTEST(string, memset_fills_the_target_and_nothing_else)
 			      room + MARGIN + shift, "length %zu", length);
 			CHECK(as_expected(), "length %zu, shift %zu", length, shift);
 		}
+		ktest_progress();
 	}
 }
 
@@ -97,6 +102,19 @@ KTEST(string, searches_find_the_first_and_stop_at_the_nul)
 	CHECK(strstr(text, "snakes") == NULL && strstr(text, "") == text, "strstr");
 	CHECK(strstr("", "a") == NULL && strstr("aab", "ab") != NULL, "strstr");
 	CHECK(starts_with(text, "snake ") && !starts_with("sn", "snake"), "starts_with");
+}
+
+KTEST(string, memchr_finds_the_first_wherever_it_is)
+{
+	for (size_t at = 0; at < 40; at++) {
+		memset(room, 'a', sizeof(room));
+		room[at] = room[at + 9] = 'b';
+		for (size_t start = 0; start <= at; start++) {
+			CHECK(memchr(room + start, 'b', sizeof(room) - start) == room + at,
+			      "byte %zu from %zu on", at, start);
+			CHECK(memchr(room + start, 'b', at - start) == NULL, "%zu bytes", at - start);
+		}
+	}
 }
 
 KTEST(string, globs_match_what_they_say)
