@@ -100,9 +100,10 @@ void console_copy_to(struct buffer_sink *buffer)
 	copy = buffer;
 }
 
-static void console_sink_write(struct sink *sink, const char *text, size_t nr_bytes)
+static bool console_sink_write(struct sink *sink, const char *text, size_t nr_bytes)
 {
 	console_write(text, nr_bytes);
+	return true;
 }
 
 struct sink console_sink = { .write = console_sink_write };

@@ -2,12 +2,15 @@
 /*
  * format.c: printf's conversions, into any sink.
  *
- * Text between conversions goes out in one piece. A conversion is parsed into a
- * struct spec, its argument becomes a text, and put_padded() pads it. The log calls
- * this a lot, so the usual is cheap: a conversion without flags, width and precision
- * is not searched for them, and a piece for a buffer needs no call through a pointer.
- * Limits: no floating point, no %n, no wide characters; a width or precision is
- * cut to MAX_FIELD, and a number gets no more zeros than make MAX_DIGITS.
+ * What stands between two conversions, and what the conversions make of their arguments,
+ * is collected in a piece, which the sink gets when it has FORMAT_PIECE_BYTES, or when an
+ * argument is to be read that may fault. When the sink is full, all loops here end.
+ *
+ *     piece: | collected, FORMAT_PIECE_BYTES at most | room for one step |
+ *
+ * A step collects FORMAT_PIECE_BYTES at most, so it need not look whether they fit: the log
+ * calls this a lot.
+ * Limits: no floating point, no %n, no wide characters.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
@@ -17,138 +20,268 @@
 
 #include "string.h"
 
-#define MAX_FIELD   4096
-#define MAX_DIGITS  128         /* of a number, with its leading zeros */
-#define MAX_PREFIX  2           /* "-" or "0x" */
+#define MAX_DIGITS   22         /* of 64 bits, in octal */
+#define NUMBER_LIMIT 100000000  /* of the template's numbers, which may have one digit more */
+
+struct output {
+	struct sink *sink;
+	bool one_line;          /* see vformat_line() */
+	bool is_full;           /* the sink takes no more */
+	size_t nr_bytes;        /* collected */
+	char piece[2 * FORMAT_PIECE_BYTES];
+};
 
 struct spec {
 	bool left;              /* '-': pad on the right */
+	bool plus, space;       /* '+', ' ': what a number that is not negative starts with */
+	bool alternate;         /* '#': 0x before hexadecimal, 0 before octal */
 	bool zero;              /* '0': pad numbers with zeros */
-	bool prefix;            /* '#': 0x before hexadecimal */
-	bool is_long;           /* 'l', 'll' or 'z': the argument has 64 bits */
 	char conversion;
-	int width;              /* at least so many characters */
-	int precision;          /* of a number: digits; of a string: at most so many; -1 = none */
+	unsigned nr_bits;       /* of the argument that count: 8, 16, 32 or 64 */
+	int width;              /* at least so many characters, 0 … FORMAT_MAX_FIELD */
+	int precision;          /* of a number: digits; of a string: at most so many; < 0 = none */
 };
 
-/* What an argument becomes. */
-struct text {
-	const char *first;      /* NULL: there is no such conversion */
+/* Bytes that are not simply copied: the control bytes, NUL among them, and a conversion's first. */
+static const bool is_special[UINT8_MAX + 1] = { [0 ... 0x1f] = true, ['%'] = true, [0x7f] = true };
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Gives the sink what was collected. */
+static void flush(struct output *output)
+{
+	if (output->nr_bytes > 0 && !output->is_full)
+		output->is_full = !output->sink->write(output->sink, output->piece, output->nr_bytes);
+	output->nr_bytes = 0;
+}
+
+/* Where the bytes of the next step go. */
+static char *room(struct output *output)
+{
+	if (output->nr_bytes > FORMAT_PIECE_BYTES)
+		flush(output);
+	return output->piece + output->nr_bytes;
+}
+
+static void put(struct output *output, const char *text, size_t nr_bytes)
+{
+	memcpy(room(output), text, nr_bytes);
+	output->nr_bytes += nr_bytes;
+}
+
+/* Puts a byte several times; not at all if that is a negative number. */
+static inline void put_fill(struct output *output, char byte, int nr_bytes)
+{
+	for (; nr_bytes > 0 && !output->is_full; nr_bytes -= FORMAT_PIECE_BYTES) {
+		size_t piece_bytes = smaller((size_t)nr_bytes, FORMAT_PIECE_BYTES);
+
+		memset(room(output), byte, piece_bytes);
+		output->nr_bytes += piece_bytes;
+	}
+}
+
+/* Puts one byte, which may be one of the special ones. */
+static void put_byte(struct output *output, char byte)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *to = room(output);
+
+	if (output->one_line && is_special[(uint8_t)byte] && byte != '%') {
+		to[0] = '\\';
+		to[1] = 'x';
+		to[2] = digits[(uint8_t)byte / 16];
+		to[3] = digits[(uint8_t)byte % 16];
+		output->nr_bytes += 4;
+	} else {
+		to[0] = byte;
+		output->nr_bytes++;
+	}
+}
+
+/* Puts the bytes before the first special one, FORMAT_PIECE_BYTES at most. Return: how many. */
+static inline size_t put_plain(struct output *output, const char *text, size_t limit_bytes)
+{
+	char *to = room(output);
+	size_t nr_bytes = 0;
+
+	for (; nr_bytes < limit_bytes; nr_bytes++) {
+		if (is_special[(uint8_t)text[nr_bytes]])
+			break;
+		to[nr_bytes] = text[nr_bytes];
+	}
+	output->nr_bytes += nr_bytes;
+	return nr_bytes;
+}
+
+/* Puts so many bytes, which may be special ones. */
+static void put_bytes(struct output *output, const char *text, size_t nr_bytes)
+{
+	const char *end = text + nr_bytes;
+
+	while (text < end && !output->is_full) {
+		nr_bytes = put_plain(output, text, (size_t)(end - text));
+		text += nr_bytes;
+		if (nr_bytes == 0)
+			put_byte(output, *text++);
+	}
+}
+
+/* Puts the text up to its NUL, but not more than limit_bytes of it. To read it may fault. */
+static void put_text(struct output *output, const char *text, size_t limit_bytes)
+{
 	size_t nr_bytes;
-};
 
-static void buffer_write(struct sink *sink, const char *text, size_t nr_bytes)
-{
-	struct buffer_sink *buffer = (struct buffer_sink *)sink;
-	size_t room = buffer->capacity_bytes - buffer->nr_bytes;
-
-	if (nr_bytes > room) {
-		nr_bytes = room;
-		buffer->cut = true;
-	}
-	memcpy(buffer->text + buffer->nr_bytes, text, nr_bytes);
-	buffer->nr_bytes += nr_bytes;
+	do {
+		flush(output);
+		nr_bytes = strnlen(text, smaller(limit_bytes, FORMAT_PIECE_BYTES));
+		put_bytes(output, text, nr_bytes);
+		text += nr_bytes;
+		limit_bytes -= nr_bytes;
+	} while (nr_bytes == FORMAT_PIECE_BYTES && !output->is_full);
 }
 
-/* The sink that most text goes to is named, so that the compiler can inline its write. */
-static inline void put(struct sink *sink, const char *text, size_t nr_bytes)
+static void put_string(struct output *output, const struct spec *spec, const char *text)
 {
-	if (sink->write == buffer_write)
-		buffer_write(sink, text, nr_bytes);
-	else if (nr_bytes > 0)
-		sink->write(sink, text, nr_bytes);
-}
+	size_t limit_bytes = spec->precision < 0 ? SIZE_MAX : (size_t)spec->precision;
+	size_t width = (size_t)spec->width;
+	int nr_blanks = 0;
 
-/* Puts the text of a conversion, padded to the width of `spec`. */
-static void put_padded(struct sink *sink, const struct spec *spec, struct text text)
-{
-	if (spec->left)
-		put(sink, text.first, text.nr_bytes);
-	for (int i = (int)text.nr_bytes; i < spec->width; i++)
-		put(sink, " ", 1);
-	if (!spec->left)
-		put(sink, text.first, text.nr_bytes);
-}
-
-/* How many digits, zeros included, a number must have at least. */
-static int least_digits(const struct spec *spec, int prefix_bytes)
-{
-	int nr_digits = 1;
-
-	if (spec->precision >= 0)
-		nr_digits = spec->precision;
-	else if (spec->zero && !spec->left && spec->width > prefix_bytes)
-		nr_digits = spec->width - prefix_bytes;
-	return nr_digits < MAX_DIGITS ? nr_digits : MAX_DIGITS;
-}
-
-/* Builds a number before `end`, from its last digit to its prefix. */
-static struct text number_text(char *end, const struct spec *spec, uint64_t value, unsigned base,
-			       bool negative)
-{
-	const char *digits = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-	char *last_zero = end - least_digits(spec, 2 * spec->prefix + negative), *first = end;
-
-	for (; value != 0; value /= base)
-		*--first = digits[value % base];
-	while (first > last_zero)
-		*--first = '0';
-	if (spec->prefix) {
-		*--first = spec->conversion == 'X' ? 'X' : 'x';
-		*--first = '0';
-	}
-	if (negative)
-		*--first = '-';
-	return (struct text){ first, (size_t)(end - first) };
-}
-
-static struct text string_text(const struct spec *spec, const char *text)
-{
+	flush(output);
 	if (text == NULL)
 		text = "(null)";
-	return (struct text){ text, strnlen(text, (size_t)spec->precision) };
+	if (width > 0)
+		nr_blanks = (int)(width - strnlen(text, smaller(limit_bytes, width)));
+	if (!spec->left)
+		put_fill(output, ' ', nr_blanks);
+	put_text(output, text, limit_bytes);
+	if (spec->left)
+		put_fill(output, ' ', nr_blanks);
 }
 
-/* Carries out one conversion. What has to be built for it is built before `end`. */
-static struct text convert(struct spec *spec, va_list *arguments, char *end)
+static void put_char(struct output *output, const struct spec *spec, char byte)
 {
-	int64_t value;
-	unsigned base = 10;
-	bool negative = false;
+	if (!spec->left)
+		put_fill(output, ' ', spec->width - 1);
+	put_byte(output, byte);
+	if (spec->left)
+		put_fill(output, ' ', spec->width - 1);
+}
+
+/* Builds the digits of a number before `end`; none for 0. Return: the first. */
+static char *build_digits(char *end, char conversion, uint64_t value)
+{
+	const char *digits = conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+
+	switch (conversion) {
+	case 'o':
+		for (; value != 0; value /= 8)
+			*--end = digits[value % 8];
+		break;
+	case 'x':
+	case 'X':
+	case 'p':
+		for (; value != 0; value /= 16)
+			*--end = digits[value % 16];
+		break;
+	default:
+		for (; value != 0; value /= 10)
+			*--end = (char)('0' + value % 10);
+	}
+	return end;
+}
+
+/* How many digits, zeros included, a number of nr_digits must have at least. */
+static int least_digits(const struct spec *spec, int prefix_bytes, int nr_digits)
+{
+	int least = 1;
+
+	if (spec->precision >= 0)
+		least = spec->precision < FORMAT_MAX_FIELD ? spec->precision : FORMAT_MAX_FIELD;
+	else if (spec->zero && !spec->left && spec->width > prefix_bytes)
+		least = spec->width - prefix_bytes;
+	if (spec->alternate && spec->conversion == 'o' && least <= nr_digits)
+		least = nr_digits + 1;
+	return least > nr_digits ? least : nr_digits;
+}
+
+static void put_number(struct output *output, const struct spec *spec, const char *prefix,
+		       int prefix_bytes, uint64_t value)
+{
+	char made[MAX_DIGITS], *end = made + sizeof(made);
+	char *first = build_digits(end, spec->conversion, value);
+	int nr_digits = (int)(end - first);
+	int nr_zeros = least_digits(spec, prefix_bytes, nr_digits) - nr_digits;
+	int nr_blanks = spec->width - prefix_bytes - nr_zeros - nr_digits;
+
+	if (!spec->left)
+		put_fill(output, ' ', nr_blanks);
+	if (prefix_bytes > 0)
+		put(output, prefix, (size_t)prefix_bytes);
+	put_fill(output, '0', nr_zeros);
+	put(output, first, (size_t)nr_digits);
+	if (spec->left)
+		put_fill(output, ' ', nr_blanks);
+}
+
+static void put_signed(struct output *output, const struct spec *spec, int64_t value)
+{
+	const char *sign = value < 0 ? "-" : spec->plus ? "+" : spec->space ? " " : "";
+
+	put_number(output, spec, sign, *sign != '\0', value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+/* The next argument, a number, in the highest bits of what is returned. */
+static uint64_t next_number(const struct spec *spec, va_list *arguments)
+{
+	long value = spec->nr_bits == 64 ? va_arg(*arguments, long) : va_arg(*arguments, int);
+
+	return (uint64_t)value << (64 - spec->nr_bits);
+}
+
+/* Return: false if there is no such conversion. */
+static bool convert(struct output *output, struct spec *spec, va_list *arguments)
+{
+	unsigned nr_spare = 64 - spec->nr_bits;
+	uint64_t value;
 
 	switch (spec->conversion) {
 	case 'd':
 	case 'i':
-		value = spec->is_long ? va_arg(*arguments, long) : va_arg(*arguments, int);
-		negative = value < 0;
-		spec->prefix = false;
-		break;
+		put_signed(output, spec, (int64_t)next_number(spec, arguments) >> nr_spare);
+		return true;
 	case 'u':
+	case 'o':
+		put_number(output, spec, "", 0, next_number(spec, arguments) >> nr_spare);
+		return true;
 	case 'x':
 	case 'X':
-		value = spec->is_long ? va_arg(*arguments, long) : va_arg(*arguments, unsigned int);
-		if (spec->conversion != 'u')
-			base = 16;
-		if (base == 10 || value == 0)
-			spec->prefix = false;
-		break;
+		value = next_number(spec, arguments) >> nr_spare;
+		put_number(output, spec, spec->conversion == 'x' ? "0x" : "0X",
+			   spec->alternate && value != 0 ? 2 : 0, value);
+		return true;
 	case 'p':
-		base = 16;
-		value = va_arg(*arguments, long);
-		spec->prefix = true;
 		spec->precision = 16;
-		break;
+		put_number(output, spec, "0x", 2, (uint64_t)va_arg(*arguments, void *));
+		return true;
 	case 's':
-		return string_text(spec, va_arg(*arguments, const char *));
+		if (spec->nr_bits != 32)        /* a wide one */
+			return false;
+		put_string(output, spec, va_arg(*arguments, const char *));
+		return true;
 	case 'c':
-		*--end = (char)va_arg(*arguments, int);
-		return (struct text){ end, 1 };
+		if (spec->nr_bits != 32)
+			return false;
+		put_char(output, spec, (char)va_arg(*arguments, int));
+		return true;
 	case '%':
-		return (struct text){ "%", 1 };
+		put_byte(output, '%');
+		return true;
 	default:
-		return (struct text){ NULL, 0 };
+		return false;
 	}
-	return number_text(end, spec, negative ? -(uint64_t)value : (uint64_t)value, base, negative);
 }
 
 /* Reads a number or a '*', whose value may be negative. */
@@ -157,16 +290,11 @@ static const char *parse_field(const char *at, int *field, va_list *arguments)
 	*field = 0;
 	if (*at == '*') {
 		*field = va_arg(*arguments, int);
-		at++;
-	} else {
-		for (; *at >= '0' && *at <= '9'; at++)
-			if (*field < MAX_FIELD)
-				*field = *field * 10 + (*at - '0');
+		return at + 1;
 	}
-	if (*field > MAX_FIELD)
-		*field = MAX_FIELD;
-	if (*field < -MAX_FIELD)
-		*field = -MAX_FIELD;
+	for (; *at >= '0' && *at <= '9'; at++)
+		if (*field < NUMBER_LIMIT)
+			*field = *field * 10 + (*at - '0');
 	return at;
 }
 
@@ -176,18 +304,24 @@ static const char *parse_fields(const char *at, struct spec *spec, va_list *argu
 	for (;; at++) {
 		if (*at == '-')
 			spec->left = true;
+		else if (*at == '+')
+			spec->plus = true;
+		else if (*at == ' ')
+			spec->space = true;
+		else if (*at == '#')
+			spec->alternate = true;
 		else if (*at == '0')
 			spec->zero = true;
-		else if (*at == '#')
-			spec->prefix = true;
 		else
 			break;
 	}
 	at = parse_field(at, &spec->width, arguments);
-	if (spec->width < 0) {
+	if (spec->width < 0)
 		spec->left = true;
+	if (spec->width > FORMAT_MAX_FIELD || spec->width < -FORMAT_MAX_FIELD)
+		spec->width = FORMAT_MAX_FIELD;
+	else if (spec->width < 0)
 		spec->width = -spec->width;
-	}
 	if (*at == '.')
 		at = parse_field(at + 1, &spec->precision, arguments);
 	return at;
@@ -196,39 +330,68 @@ static const char *parse_fields(const char *at, struct spec *spec, va_list *argu
 /* A letter begins neither a flag nor a field: all of those are at most '9' in ASCII. */
 static const char *parse_spec(const char *at, struct spec *spec, va_list *arguments)
 {
-	*spec = (struct spec){ .precision = -1 };
+	*spec = (struct spec){ .nr_bits = 32, .precision = -1 };
 	if (*at <= '9')
 		at = parse_fields(at, spec, arguments);
-	for (; *at == 'l' || *at == 'z'; at++)
-		spec->is_long = true;
-	spec->conversion = *at;
-	return at + 1;
+	for (;; at++) {
+		switch (*at) {
+		case 'l':
+		case 'j':
+		case 'z':
+		case 't':
+			spec->nr_bits = 64;
+			break;
+		case 'h':
+			spec->nr_bits = spec->nr_bits == 32 ? 16 : 8;
+			break;
+		default:
+			spec->conversion = *at;
+			return at + 1;
+		}
+	}
+}
+
+static void format_to(struct sink *sink, bool one_line, const char *template, va_list arguments)
+{
+	const char *at = template, *percent;
+	struct output output;           /* its piece is not cleared: that would take as long as a record */
+	struct spec spec;
+	size_t nr_bytes;
+	va_list rest;
+
+	output.sink = sink;
+	output.one_line = one_line;
+	output.is_full = false;
+	output.nr_bytes = 0;
+	va_copy(rest, arguments);
+	while (!output.is_full) {
+		nr_bytes = put_plain(&output, at, FORMAT_PIECE_BYTES);
+		at += nr_bytes;
+		if (*at == '%') {
+			percent = at;
+			at = parse_spec(percent + 1, &spec, &rest);
+			if (!convert(&output, &spec, &rest)) {
+				put_text(&output, percent, SIZE_MAX);
+				break;
+			}
+		} else if (*at == '\0') {
+			break;
+		} else if (nr_bytes == 0) {
+			put_byte(&output, *at++);
+		}
+	}
+	flush(&output);
+	va_end(rest);
 }
 
 void vformat(struct sink *sink, const char *template, va_list arguments)
 {
-	const char *at = template, *end = template + strlen(template), *percent;
-	char made[MAX_PREFIX + MAX_DIGITS];
-	struct spec spec;
-	struct text text;
-	va_list rest;
+	format_to(sink, false, template, arguments);
+}
 
-	va_copy(rest, arguments);
-	while ((percent = memchr(at, '%', (size_t)(end - at))) != NULL) {
-		put(sink, at, (size_t)(percent - at));
-		at = parse_spec(percent + 1, &spec, &rest);
-		text = convert(&spec, &rest, made + sizeof(made));
-		if (text.first == NULL) {
-			at = percent;
-			break;
-		}
-		if (spec.width == 0)
-			put(sink, text.first, text.nr_bytes);
-		else
-			put_padded(sink, &spec, text);
-	}
-	put(sink, at, (size_t)(end - at));
-	va_end(rest);
+void vformat_line(struct sink *sink, const char *template, va_list arguments)
+{
+	format_to(sink, true, template, arguments);
 }
 
 void format(struct sink *sink, const char *template, ...)
@@ -238,6 +401,20 @@ void format(struct sink *sink, const char *template, ...)
 	va_start(arguments, template);
 	vformat(sink, template, arguments);
 	va_end(arguments);
+}
+
+static bool buffer_write(struct sink *sink, const char *text, size_t nr_bytes)
+{
+	struct buffer_sink *buffer = (struct buffer_sink *)sink;
+	size_t room_bytes = buffer->capacity_bytes - buffer->nr_bytes;
+
+	if (nr_bytes > room_bytes) {
+		nr_bytes = room_bytes;
+		buffer->cut = true;
+	}
+	memcpy(buffer->text + buffer->nr_bytes, text, nr_bytes);
+	buffer->nr_bytes += nr_bytes;
+	return !buffer->cut;
 }
 
 void buffer_sink_init(struct buffer_sink *buffer, char *text, size_t capacity_bytes)

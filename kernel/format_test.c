@@ -2,11 +2,26 @@
 /* format_test.c: the formatter's conversions, and that it stays within its sink. */
 #include <stdint.h>
 
+#include "clock.h"
 #include "format.h"
 #include "ktest.h"
+#include "memory.h"
 #include "string.h"
 
-static char text[128];
+static char text[512];
+
+/* Formats into `text` what the compiler must not check: it would not let it pass. */
+static void format_unchecked(size_t capacity_bytes, const char *template, ...)
+{
+	struct buffer_sink buffer;
+	va_list arguments;
+
+	buffer_sink_init(&buffer, text, capacity_bytes - 1);
+	va_start(arguments, template);
+	vformat(&buffer.sink, template, arguments);
+	va_end(arguments);
+	text[buffer.nr_bytes] = '\0';
+}
 
 #define CHECK_FORMAT(expected, ...)                                                     \
 	do {                                                                            \
@@ -36,6 +51,28 @@ KTEST(format, unsigned_numbers)
 	CHECK_FORMAT("7", "%zu", (size_t)7);
 }
 
+KTEST(format, lengths)
+{
+	CHECK_FORMAT("-1 255 -1 65535", "%hhd %hhu %hd %hu", -1, (unsigned char)-1, -1,
+		     (unsigned short)-1);
+	CHECK_FORMAT("44 2c", "%hhd %hhx", (signed char)300, (unsigned char)300);
+	CHECK_FORMAT("-9223372036854775808 -1 -2", "%jd %td %zd", (intmax_t)INT64_MIN, (ptrdiff_t)-1,
+		     (size_t)-2);
+}
+
+KTEST(format, octal)
+{
+	CHECK_FORMAT("0 10 37777777777", "%o %o %o", 0, 8, UINT32_MAX);
+	CHECK_FORMAT("1777777777777777777777", "%lo", UINT64_MAX);
+	CHECK_FORMAT("0 010 00010 [  010]", "%#o %#o %#.5o [%#5o]", 0, 8, 8, 8);
+}
+
+KTEST(format, signs)
+{
+	CHECK_FORMAT("+5 -5 +0 [ 5] [-5]", "%+d %+d %+d [% d] [% d]", 5, -5, 0, 5, -5);
+	CHECK_FORMAT("[  +5] [+5  ] [+005]", "[%+4d] [%-+4d] [%+04d]", 5, 5, 5);
+}
+
 KTEST(format, hexadecimal_and_pointers)
 {
 	CHECK_FORMAT("deadbeef DEADBEEF 0x1f", "%x %X %#x", 0xdeadbeef, 0xdeadbeef, 0x1f);
@@ -47,14 +84,16 @@ KTEST(format, widths_and_zero_padding)
 {
 	CHECK_FORMAT("[   42] [42   ] [00042]", "[%5d] [%-5d] [%05d]", 42, 42, 42);
 	CHECK_FORMAT("[-0042] [  -42]", "[%05d] [%5d]", -42, -42);
-	CHECK_FORMAT("[0x00001f]", "[%#08x]", 0x1f);
+	CHECK_FORMAT("[0x00001f] [0X1F] [0]", "[%#08x] [%#X] [%#x]", 0x1f, 0x1f, 0);
+	CHECK_FORMAT("[  0x0000000000001000]", "[%20p]", (void *)0x1000);
 	CHECK_FORMAT("[   ab] [ab   ]", "[%*s] [%*s]", 5, "ab", -5, "ab");
 }
 
 KTEST(format, precision)
 {
 	CHECK_FORMAT("[007] [  007]", "[%.3d] [%5.3d]", 7, 7);
-	CHECK_FORMAT("[] [0]", "[%.0d] [%d]", 0, 0);
+	CHECK_FORMAT("[] [0] [   ]", "[%.0d] [%d] [%3.d]", 0, 0, 0);
+	CHECK_FORMAT("[7] [007]", "[%.*d] [%0*d]", -1, 7, 3, 7);
 	CHECK_FORMAT("[abc] [  abc]", "[%.3s] [%5.*s]", "abcdef", 3, "abcdef");
 }
 
@@ -74,14 +113,17 @@ KTEST(format, characters_and_null_strings)
 
 KTEST(format, unknown_conversion_is_printed_and_reads_no_more)
 {
-	const char *template = "%d %q %s";
+	static const char *const rests[] = {
+		"%q %s", "%-5.3n and %s", "%", "%-", "%5.", "%*", "%l", "%ls", "%lc", "%1$d",
+		"%'d, the rest of the text",
+	};
+	char template[64];
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-#pragma GCC diagnostic ignored "-Wformat-security"
-	format_string(text, sizeof(text), template, 1);
-#pragma GCC diagnostic pop
-	CHECK(strcmp(text, "1 %q %s") == 0, "got \"%s\"", text);
+	for (size_t i = 0; i < ARRAY_LENGTH(rests); i++) {
+		format_string(template, sizeof(template), "%%d %s", rests[i]);
+		format_unchecked(sizeof(text), template, 1, 2);
+		CHECK(starts_with(text, "1 ") && strcmp(text + 2, rests[i]) == 0, "got \"%s\"", text);
+	}
 }
 
 KTEST(format, a_full_sink_cuts_and_says_so)
@@ -93,9 +135,89 @@ KTEST(format, a_full_sink_cuts_and_says_so)
 	CHECK(format_string(text, 6, "%s", "abcde"), "it said that it did not fit");
 }
 
-KTEST(format, huge_width_stays_within_the_sink)
+KTEST(format, a_width_counts_up_to_its_bound)
 {
 	memset(text, '#', sizeof(text));
-	format_string(text, 16, "%999999999d", 1);
+	format_unchecked(16, "%999999999d", 1);
 	CHECK(strlen(text) == 15 && text[16] == '#', "%zu bytes written", strlen(text));
+	format_unchecked(sizeof(text), "%999999999999d", 1);
+	CHECK(strlen(text) == FORMAT_MAX_FIELD, "%zu bytes", strlen(text));
+	format_unchecked(sizeof(text), "%*d", INT32_MIN, 1);
+	CHECK(strlen(text) == FORMAT_MAX_FIELD && text[0] == '1', "%zu bytes", strlen(text));
+	format_unchecked(sizeof(text), "%.*d", INT32_MAX, 1);
+	CHECK(strlen(text) == FORMAT_MAX_FIELD && text[0] == '0', "%zu bytes", strlen(text));
+}
+
+KTEST(format, long_texts_are_whole)
+{
+	static char expected[300], string[301];
+
+	for (size_t nr_bytes = 0; nr_bytes <= sizeof(expected); nr_bytes++) {
+		memset(expected, 'x', sizeof(expected));
+		memset(string, 'x', nr_bytes);
+		string[nr_bytes] = '\0';
+		format_string(text, sizeof(text), "%s", string);
+		CHECK(strcmp(text, string) == 0, "%zu bytes: got \"%s\"", nr_bytes, text);
+		format_string(text, sizeof(text), "%.*s|", (int)nr_bytes, expected);
+		CHECK(strlen(text) == nr_bytes + 1 && text[nr_bytes] == '|', "got \"%s\"", text);
+	}
+}
+
+static void format_line(const char *template, ...)
+{
+	struct buffer_sink line;
+	va_list arguments;
+
+	buffer_sink_init(&line, text, sizeof(text) - 1);
+	va_start(arguments, template);
+	vformat_line(&line.sink, template, arguments);
+	va_end(arguments);
+	text[line.nr_bytes] = '\0';
+}
+
+KTEST(format, a_line_has_no_control_bytes)
+{
+	format_line("a\nb%c%s|%5s|%.2s", '\r', "\033[2J\177", "\t", "\n\n\n");
+	CHECK(strcmp(text, "a\\x0ab\\x0d\\x1b[2J\\x7f|    \\x09|\\x0a\\x0a") == 0, "got %s", text);
+	format_line("%c \\ 100%% \xc3\xa9", '\0');
+	CHECK(strcmp(text, "\\x00 \\ 100% \xc3\xa9") == 0, "got %s", text);
+	for (int byte = 1; byte < 256; byte++) {
+		format_line("%c", byte);
+		CHECK((strlen(text) == 4) == (byte < 0x20 || byte == 0x7f), "byte %#x: %s", byte, text);
+	}
+}
+
+#define SINK_BYTES 256
+
+/* Instructions that a template with one argument takes, into a sink of SINK_BYTES. */
+static uint64_t cost_of(const char *template, const char *argument)
+{
+	uint64_t begin = clock_instructions();
+
+	format_unchecked(SINK_BYTES, template, argument);
+	return clock_instructions() - begin;
+}
+
+KTEST(format, work_is_bounded_by_what_the_sink_takes)
+{
+	static char huge[100000];
+	static const char *const templates[] = {
+		"%s", "%.99999s", "%4000s", "%-4000s", "%4000.4000s", "%4000d", "%-4000d", "%.4000d",
+		"%04000d", "%4000c", "%*d", "%s%s%s%s", "%q %s",
+	};
+	const uint64_t most = 100 * SINK_BYTES;
+	uint64_t cost;
+
+	if (clock_instructions() == 0)
+		SKIP("this machine does not count instructions");
+	memset(huge, 'x', sizeof(huge) - 1);
+	for (size_t i = 0; i < ARRAY_LENGTH(templates); i++) {
+		cost = cost_of(templates[i], huge);
+		CHECK(cost < most, "%s: %lu instructions", templates[i], cost);
+	}
+	cost = cost_of(huge, "");
+	CHECK(cost < most, "a long template: %lu instructions", cost);
+	memset(huge, '\n', sizeof(huge) - 1);
+	cost = cost_of("%s", huge);
+	CHECK(cost < most, "newlines: %lu instructions", cost);
 }

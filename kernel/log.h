@@ -5,10 +5,15 @@
  * log_error … log_debug drop a record above the current level before anything
  * is formatted, and pass the rest to log_record(), which a lab may replace.
  * A record is one line: "[ 0.061] debug heap: …". Give no newline; start with
- * the subsystem and a colon.
+ * the subsystem and a colon. A control byte in the text, a newline or a carriage return
+ * for example, would break the line, or the terminal: it is written as "\x0a" is (see
+ * vformat_line() in format.h). So the newline at a record's end is its only one.
  *
- * Callable from: what log_record() allows; see the file that implements it.
- * panic(), faults and the lockup report do not come through here.
+ * Work is bounded by the bytes of the record, whatever the arguments. Where a record
+ * may have any length (labs 0 to 3), that is the length of its text.
+ *
+ * Locks, Allocates, Callable from: what log_record() does and allows; see the file that
+ * implements it. panic(), faults and the lockup report do not come through here.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -29,7 +34,10 @@ void log_warn(const char *message, ...) LOG_FORMAT;
 void log_info(const char *message, ...) LOG_FORMAT;
 void log_debug(const char *message, ...) LOG_FORMAT;
 
-/* Formats a whole record, with time, level and newline, into `sink`. For back ends. */
+/*
+ * Formats a whole record, with time, level, its text as one line, and the newline, into `sink`.
+ * For back ends.
+ */
 void log_format(struct sink *sink, enum log_level level, const char *message, va_list arguments);
 
 /* The back end: formats one record, writes it to the console, and may keep it. */

@@ -48,7 +48,7 @@ static bool grow(struct record_sink *sink, size_t capacity_bytes)
 	return true;
 }
 
-static void record_write(struct sink *sink, const char *text, size_t nr_bytes)
+static bool record_write(struct sink *sink, const char *text, size_t nr_bytes)
 {
 	struct record_sink *to = (struct record_sink *)sink;
 	size_t needed = to->record->nr_bytes + nr_bytes;
@@ -56,9 +56,10 @@ static void record_write(struct sink *sink, const char *text, size_t nr_bytes)
 	if (needed > to->capacity_bytes && !to->failed)
 		to->failed = !grow(to, needed + to->capacity_bytes);
 	if (to->failed)
-		return;
+		return false;
 	memcpy(to->record->text + to->record->nr_bytes, text, nr_bytes);
 	to->record->nr_bytes = needed;
+	return true;
 }
 
 /* Formats a record on the heap. Return: NULL if the heap is exhausted. */
