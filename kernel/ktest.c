@@ -103,6 +103,7 @@ void ktest_catch_end(const struct place *place, const char *statement)
 	struct ktest_catch *catch = current.catch;
 
 	current.catch = NULL;
+	panic_record.kind = PANIC_NONE;
 	release_locks();
 	irq_restore(catch->flags);
 	if (strstr(panic_record.message, catch->reason) == NULL)
@@ -151,6 +152,7 @@ static void run_one(const struct ktest *test)
 		current.outcome = KTEST_PASSED;
 	}
 	current.test = NULL;
+	panic_record.kind = PANIC_NONE;         /* what has come back here was caught */
 	irq_restore(flags);
 	check_locks();
 	*test->outcome = current.outcome;

@@ -8,10 +8,11 @@
  *             EXPECT_PANIC("already free", frame_free(base, 0));
  *     }
  *
- * registers frame.alignment. The kernel runs the tests that ktest=GLOB names, in
- * link order, and reports them as KTAP version 1 on the console. A failed CHECK
- * ends its test at once. An unexpected panic ends the kernel. A test that ends
- * with a lock held has failed. Every test starts with the same random seed.
+ * registers frame.alignment; to find the function that a backtrace calls
+ * ktest_frame_alignment, search for its last word. The kernel runs the tests that
+ * ktest=GLOB names, in link order, and reports them as KTAP version 1 on the console.
+ * A failed CHECK ends its test at once. An unexpected panic ends the kernel. A test that
+ * ends with a lock held has failed. Every test starts with the same random seed.
  *
  * The console is for people: whatever runs in the kernel can print. What became of
  * a test stands in a variable of its own, which the grader reads in the machine's
@@ -109,7 +110,7 @@ _Noreturn void ktest_catch_missed(const struct place *place, const char *stateme
 void ktest_catch_end(const struct place *place, const char *statement);
 
 /*
- * Called by panic_stop() before it reports. Does not return if a test waits for
+ * Called by panic_stop() before it reports. Does not return, and the kernel goes on, if a test waits for
  * a panic (PANIC_BUG), or if an exercise is missing (PANIC_TODO): that fails the
  * test alone, as code that is not there has broken nothing.
  */

@@ -54,19 +54,51 @@ void log_format(struct sink *sink, enum log_level level, const char *message, va
 	sink->write(sink, "\n", 1);
 }
 
-#define DEFINE_LOG_FUNCTION(name, level)                        \
-	void name(const char *message, ...)                     \
-	{                                                       \
-		va_list arguments;                              \
-								\
-		if (level > log_level)                          \
-			return;                                 \
-		va_start(arguments, message);                   \
-		log_record(level, message, arguments);          \
-		va_end(arguments);                              \
-	}
+static bool is_wanted(enum log_level level)
+{
+	return level <= log_level;
+}
 
-DEFINE_LOG_FUNCTION(log_error, LOG_ERROR)
-DEFINE_LOG_FUNCTION(log_warn, LOG_WARN)
-DEFINE_LOG_FUNCTION(log_info, LOG_INFO)
-DEFINE_LOG_FUNCTION(log_debug, LOG_DEBUG)
+void log_error(const char *message, ...)
+{
+	va_list arguments;
+
+	if (!is_wanted(LOG_ERROR))
+		return;
+	va_start(arguments, message);
+	log_record(LOG_ERROR, message, arguments);
+	va_end(arguments);
+}
+
+void log_warn(const char *message, ...)
+{
+	va_list arguments;
+
+	if (!is_wanted(LOG_WARN))
+		return;
+	va_start(arguments, message);
+	log_record(LOG_WARN, message, arguments);
+	va_end(arguments);
+}
+
+void log_info(const char *message, ...)
+{
+	va_list arguments;
+
+	if (!is_wanted(LOG_INFO))
+		return;
+	va_start(arguments, message);
+	log_record(LOG_INFO, message, arguments);
+	va_end(arguments);
+}
+
+void log_debug(const char *message, ...)
+{
+	va_list arguments;
+
+	if (!is_wanted(LOG_DEBUG))
+		return;
+	va_start(arguments, message);
+	log_record(LOG_DEBUG, message, arguments);
+	va_end(arguments);
+}

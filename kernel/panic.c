@@ -2,8 +2,15 @@
 /*
  * panic.c: reports what went wrong, and stops.
  *
- * The code that handles a failure must not depend on the thing that failed: this
- * uses the serial port's registers, a static record, and nothing else.
+ * The code that handles a failure must not depend on the thing that failed: this takes no
+ * lock, allocates nothing, and goes straight to the serial port. It may fail itself: a
+ * message may point to nowhere, a lock may be overwritten. So a report is made in steps.
+ * An exception in one of them is another event: it says so in between, on top of the
+ * stack, and goes on with the step after the one that it ends. The message is kept as it
+ * is formatted, so what came before the bad argument is known.
+ *
+ * Stack: nothing called from here calls back, and there are MAX_EVENTS at most.
+ * test_panic.py computes what they take from the compiler's figures.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
@@ -18,10 +25,33 @@
 #include "ktest.h"
 #include "machine.h"
 #include "spinlock.h"
+#include "string.h"
 #include "trap.h"
 #include "watchdog.h"
 
+#define MAX_EVENTS 8            /* the first, and one for its message and for each step */
+
+enum step {
+	STEP_WORDS, STEP_REGISTERS, STEP_CYCLE, STEP_BACKTRACE, STEP_LOCKS, STEP_END, NR_STEPS,
+};
+
 struct panic_record panic_record;
+
+/* The event that panic_record is about, and how far its report is. */
+static struct {
+	const struct trap_frame *trap;  /* the state at the trap, or NULL */
+	struct backtrace start;         /* where it happened */
+	struct buffer_sink message;     /* of panic_record */
+	const struct spinlock *lock;    /* the held lock that was printed last, or NULL */
+	enum step next_step;
+	unsigned nr_events;             /* this one and those that came up since */
+} event;
+
+/* Where another event's words go: to the console, and behind those of the first in the record. */
+struct words_sink {
+	struct sink sink;
+	size_t nr_left;                 /* bytes that may still come: as many as a record has */
+};
 
 static const char *const titles[] = {
 	[PANIC_BUG] = "PANIC", [PANIC_TODO] = "NOT IMPLEMENTED", [PANIC_FAULT] = "FAULT",
@@ -44,15 +74,11 @@ static void print_registers(const struct trap_frame *trap)
 		       (void *)trap->r15);
 }
 
-static void print_held_locks(void)
+static void print_held_lock(const struct spinlock *lock)
 {
-	struct spinlock *lock = NULL;
-
-	while ((lock = spinlock_next_held(lock)) != NULL)
-		if (lock->taken_at != NULL)
-			console_printf("cpu%u holds %s since %s (%s:%u)\n", lock->owner, lock->name,
-				       lock->taken_at->function, lock->taken_at->file,
-				       lock->taken_at->line);
+	if (lock->taken_at != NULL)
+		console_printf("cpu%u holds %s since %s (%s:%u)\n", lock->owner, lock->name,
+			       lock->taken_at->function, lock->taken_at->file, lock->taken_at->line);
 }
 
 /* If the CPU waits for a lock that it holds itself: the calls that lead from the one to the other. */
@@ -68,52 +94,100 @@ static void print_cycle(struct backtrace start)
 			       lock->taken_at->function, lock->name);
 }
 
-static void report(enum panic_kind kind, const struct trap_frame *trap, uint64_t caller_rbp)
+static void take_step(enum step step)
 {
-	const uint64_t *frame = (const uint64_t *)caller_rbp;
-	struct backtrace start;
+	enum panic_kind kind = panic_record.kind;
 
-	if (trap != NULL)
-		start = (struct backtrace){ trap->rip, trap->rbp, trap->rsp };
-	else
-		start = (struct backtrace){ frame[1], frame[0], 0 };
-	console_printf("\n%s: %s\n", titles[kind], panic_record.message);
-	if (kind == PANIC_FAULT || kind == PANIC_STACK_OVERFLOW)
-		print_registers(trap);
-	if (kind == PANIC_LOCKUP)
-		print_cycle(start);
-	console_printf("backtrace, innermost first:\n");
-	backtrace_print(start);
-	print_held_locks();
-	console_printf("The machine stays put for a debugger.\n");
+	switch (step) {
+	case STEP_WORDS:
+		console_printf("\n%s: %s\n", titles[kind], panic_record.message);
+		break;
+	case STEP_REGISTERS:
+		if (kind == PANIC_FAULT || kind == PANIC_STACK_OVERFLOW)
+			print_registers(event.trap);
+		break;
+	case STEP_CYCLE:
+		if (kind == PANIC_LOCKUP)
+			print_cycle(event.start);
+		break;
+	case STEP_BACKTRACE:
+		console_printf("backtrace, innermost first:\n");
+		backtrace_print(event.start);
+		break;
+	case STEP_LOCKS:
+		event.lock = spinlock_next_held(event.lock);
+		if (event.lock == NULL)
+			break;
+		event.next_step = STEP_LOCKS;   /* one at a time: one that is damaged hides no other */
+		print_held_lock(event.lock);
+		break;
+	default:
+		console_printf("The machine stays put for a debugger.\n");
+	}
 }
 
-/* Keeps what happened where a debugger and the grader find it. */
-static void record(enum panic_kind kind, const char *message, va_list arguments)
+/* Keeps what happened where a debugger and the grader find it. May jump to a test that expects it. */
+static void begin_report(enum panic_kind kind, const struct trap_frame *trap, uint64_t caller_rbp,
+			 const char *message, va_list arguments)
 {
-	struct buffer_sink text;
+	const uint64_t *frame = (const uint64_t *)caller_rbp;
 
-	buffer_sink_init(&text, panic_record.message, sizeof(panic_record.message) - 1);
-	vformat(&text.sink, message, arguments);
-	panic_record.message[text.nr_bytes] = '\0';
-	ktest_intercept(kind, panic_record.message);
+	event.trap = trap;
+	event.start = trap != NULL ? (struct backtrace){ trap->rip, trap->rbp, trap->rsp }
+				   : (struct backtrace){ frame[1], frame[0], 0 };
+	event.lock = NULL;
+	event.next_step = STEP_WORDS;
+	event.nr_events = 1;
+	memset(panic_record.message, 0, sizeof(panic_record.message));
+	buffer_sink_init(&event.message, panic_record.message, sizeof(panic_record.message) - 1);
 	panic_record.kind = kind;
+	vformat_line(&event.message.sink, message, arguments);
+	ktest_intercept(kind, panic_record.message);
+}
+
+static bool words_write(struct sink *sink, const char *text, size_t nr_bytes)
+{
+	struct words_sink *words = (struct words_sink *)sink;
+
+	if (nr_bytes > words->nr_left)
+		nr_bytes = words->nr_left;
+	words->nr_left -= nr_bytes;
+	console_write(text, nr_bytes);
+	event.message.sink.write(&event.message.sink, text, nr_bytes);
+	return words->nr_left > 0;
+}
+
+/* Says that another event has come up. What it interrupted is not tried again. */
+static void report_another(enum panic_kind kind, const char *message, va_list arguments)
+{
+	struct words_sink words = { .sink.write = words_write, .nr_left = sizeof(panic_record.message) };
+
+	if (++event.nr_events > MAX_EVENTS) {
+		event.next_step = NR_STEPS;
+		return;
+	}
+	if (event.next_step == STEP_WORDS)
+		take_step(event.next_step++);
+	console_printf("\n%s, while reporting the above: ", titles[kind]);
+	format(&event.message.sink, "; %s: ", titles[kind]);
+	vformat_line(&words.sink, message, arguments);
+	console_write("\n", 1);
 }
 
 static _Noreturn void stop(enum panic_kind kind, const struct trap_frame *trap, uint64_t rbp,
 			   const char *message, va_list arguments)
 {
+	bool is_first = panic_record.kind == PANIC_NONE;
+
 	irq_save();
-	if (panic_record.kind == PANIC_NONE) {
-		record(kind, message, arguments);
-		console_copy_to(NULL);
-		watchdog_stop();
-		report(kind, trap, rbp);
-	} else {
-		console_printf("\n%s, while reporting the above: ", titles[kind]);
-		console_vprintf(message, arguments);
-		console_printf("\n");
-	}
+	if (is_first)
+		begin_report(kind, trap, rbp, message, arguments);
+	console_copy_to(NULL);
+	watchdog_stop();
+	if (!is_first)
+		report_another(kind, message, arguments);
+	while (event.next_step < NR_STEPS)
+		take_step(event.next_step++);
 	machine_announce_panic();
 	cpu_stop();
 }

@@ -6,6 +6,12 @@
  * log. After its report the kernel tells the machine (pvpanic, port 0x505) and
  * stays put, so that a debugger finds everything as it was. `panic_record` says
  * the same to whoever reads the machine's memory.
+ *
+ * The report is about the first event. An exception on the way, in a message that is
+ * formatted or in a part of the report, costs that part at most: it is named as well,
+ * and the report goes on behind it. The message has what came before a bad argument.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
  */
 #ifndef PANIC_H
 #define PANIC_H
@@ -25,7 +31,7 @@ enum panic_kind {
 
 struct panic_record {
 	uint32_t kind;          /* enum panic_kind */
-	char message[252];      /* NUL-terminated, without a newline */
+	char message[252];      /* one line, NUL-terminated; "; FAULT: …" for another event */
 };
 
 extern struct panic_record panic_record;

@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "panic.h"
 #include "pic.h"
+#include "ubsan.h"
 #include "watchdog.h"
 
 #define NR_VECTORS      48
@@ -144,6 +145,7 @@ static _Noreturn void report_fault(const struct trap_frame *frame)
 	const char *stack = stack_guard_name(address);
 	const char *action = frame->error & 16 ? "executing" : frame->error & 2 ? "writing" : "reading";
 
+	ubsan_report(frame);
 	if (function == NULL)
 		function = "no function";
 	if (stack != NULL &&

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 # How the kernel reports its own end: not part of what went wrong.
 REPORTERS = {"cpu_stop", "outb", "machine_announce_panic", "report", "stop", "panic_stop", "panic",
-             "todo", "lockup_report"}
+             "todo", "lockup_report", "fail_check"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,14 @@ Call = TypeVar("Call", bound=Place)
 
 def interrupted(frames: Sequence[Frame]) -> Sequence[Frame]:
     """The frames, innermost first, from what was going on before the kernel reported."""
+    for index in reversed(range(len(frames) - 1)):      # a report may fail itself: the outermost
+        if frames[index].function == "stop" and frames[index + 1].function.startswith("panic"):
+            frames = frames[index + 1:]
+            break
     for index, frame in enumerate(frames):
         if frame.is_trap:
-            return frames[index + 1:]
+            frames = frames[index + 1:]
+            break
     while frames and (frames[0].function in REPORTERS or frames[0].function.startswith("__")):
         frames = frames[1:]
     return frames

@@ -32,6 +32,9 @@ def test_the_cycle_in_a_stack(functions, taker, found):
 @pytest.mark.parametrize("functions, found", [
     ("cpu_stop stop panic_stop TRAP spin_lock kmalloc", "spin_lock kmalloc"),
     ("cpu_stop report panic kfree kmain", "kfree kmain"),
+    ("stop panic_stop TRAP fail_check __ubsan_handle kfree kmain", "kfree kmain"),
+    ("stop panic_stop TRAP strnlen vformat stop panic kfree kmain", "kfree kmain"),
+    ("stop panic_stop TRAP strnlen vformat stop panic_stop TRAP kfree kmain", "kfree kmain"),
     ("__ubsan_handle panic_stop kfree", "kfree"), ("kmalloc panic", "kmalloc panic"),
     ("panic", ""),
 ])

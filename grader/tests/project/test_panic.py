@@ -1,0 +1,117 @@
+"""The panic path: its stack has a bound, and what fails on the way costs none of its words."""
+import asyncio
+import difflib
+import re
+
+import pytest
+from callgraph import Graph, NoBound
+from conftest import ROOT, boot_image
+
+from judging.observe import _read_panic
+from machine.abi import PanicKind
+from machine.image import Image
+from machine.machine import Machine
+from machine.qemu import Config
+
+TRAP_BYTES = 8 * (5 + 2 + 15 + 1)   # what the CPU and entry.S push, and the call of trap_dispatch
+CALL_BYTES = 8                      # a return address, which the compiler counts with nobody
+
+LOG = "labs/04-static-log/log.c"
+LOCKS = range(12)
+
+
+def number(file, name):
+    """A constant of a C file."""
+    return int(re.search(rf"^#define {name}\s+(\w+)", (ROOT / file).read_text(), re.M)[1], 0)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    sources = "".join(path.read_text() for path in ROOT.glob("kernel/*.c"))
+    return Graph(4, tmp_path_factory.mktemp("ci"), {
+        r"(copy->|message\.)sink\.write\(": {"buffer_write"},       # of a struct buffer_sink
+        r"sink->write\(": set(re.findall(r"\.write = (\w+)", sources)),
+        r"irq_handlers\[": {"receive"},
+    })
+
+
+def test_all_events_of_a_report_fit_on_one_stack(graph):
+    """Whatever a report runs into, it goes on on top of that: MAX_EVENTS times at most."""
+    stack_bytes, calls = graph.deepest("trap_dispatch")
+    event_bytes = TRAP_BYTES + stack_bytes + CALL_BYTES * len(calls) + 16
+    most = number("kernel/panic.c", "MAX_EVENTS") * event_bytes
+    assert most <= number("kernel/layout.h", "STACK_BYTES"), f"{event_bytes} bytes: {calls}"
+    assert graph.deepest("panic")[0] <= stack_bytes
+
+
+def test_a_call_back_to_panic_is_noticed(graph):
+    graph.find("fail_check").calls.add("panic")
+    try:
+        with pytest.raises(NoBound, match=r"^a cycle: panic -> .*fail_check -> panic$"):
+            graph.deepest("panic")
+    finally:
+        graph.find("fail_check").calls.remove("panic")
+
+
+def after(directory, statements, declarations=""):
+    """What dmesg ends with when these stand in it: the console, and the panic's record."""
+    before = (ROOT / LOG).read_text()
+    changed = before.replace("void log_dump(void)\n{\n",
+                             f"{declarations}\nvoid log_dump(void)\n{{\n{statements}\n")
+    patch = directory / "x.patch"
+    patch.write_text("".join(difflib.unified_diff(
+        before.splitlines(True), changed.splitlines(True), f"a/{LOG}", f"b/{LOG}")))
+    image, elf = boot_image(directory, 4, "log=info", f"PATCH={patch}")
+
+    async def look():
+        async with Machine(Config(image)) as machine:
+            await machine.run(["dmesg"])
+            return machine.console, await _read_panic(machine, Image(elf))
+
+    console, record = asyncio.run(look())
+    return console.partition("ouroboros> dmesg\n")[2], record
+
+
+def test_a_message_that_faults_keeps_its_words(tmp_path):
+    console, record = after(tmp_path, 'panic("the disk is on fire: %s", (char *)16);')
+    fault = r"page fault reading 0x10 \(not mapped\) in \w+\+0x[0-9a-f]+"
+    assert re.match(r"\nPANIC: the disk is on fire: \n"
+                    rf"\nFAULT, while reporting the above: {fault}\n"
+                    r"backtrace, innermost first:\n  0x\w+ log_dump\+", console), console
+    assert console.endswith("The machine stays put for a debugger.\n")
+    assert record.kind is PanicKind.BUG
+    assert re.fullmatch(rf"the disk is on fire: ; FAULT: {fault}", record.message)
+
+
+def test_a_message_is_one_line(tmp_path):
+    console, record = after(tmp_path, r'panic("a\nb: %s", "\r\033[2J");')
+    assert console.startswith("\nPANIC: a\\x0ab: \\x0d\\x1b[2J\nbacktrace"), console
+    assert record.message == "a\\x0ab: \\x0d\\x1b[2J"
+
+
+def test_a_message_without_an_end_is_cut(tmp_path):
+    console, record = after(tmp_path, 'panic("%s", endless);',
+                            "static char endless[100000] = { [0 ... 99999] = 'x' };")
+    assert console.startswith(f"\nPANIC: {251 * 'x'}\nbacktrace"), console
+    assert record.message == 251 * "x"
+
+
+def test_a_lock_that_is_damaged_hides_no_other(tmp_path):
+    declarations = "".join(f"static DEFINE_SPINLOCK(lock{n});" for n in range(3))
+    statements = "".join(f"spin_lock(&lock{n});" for n in range(3))
+    console, record = after(tmp_path, statements + 'lock1.name = (char *)16; panic("locked");',
+                            declarations)
+    assert re.search(r"\ncpu0 holds \nFAULT, while reporting the above: page fault .*\n", console)
+    for name in ("lock0", "lock2"):
+        assert re.search(rf"\ncpu0 holds {name} since log_dump \(log.c:\d+\)\n", console), console
+    assert console.endswith("The machine stays put for a debugger.\n")
+    assert record.message.startswith("locked; FAULT: page fault reading 0x10 ")
+
+
+def test_a_report_that_only_fails_ends(tmp_path):
+    """As many events as a report stands, and the machine is told all the same."""
+    declarations = "".join(f"static DEFINE_SPINLOCK(lock{n});" for n in LOCKS)
+    statements = "".join(f"spin_lock(&lock{n}); lock{n}.name = (char *)16;" for n in LOCKS)
+    console, record = after(tmp_path, statements + 'panic("locked");', declarations)
+    assert console.count("while reporting the above") == number("kernel/panic.c", "MAX_EVENTS") - 1
+    assert record.kind is PanicKind.BUG and record.message.startswith("locked; FAULT: ")
