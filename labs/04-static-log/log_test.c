@@ -141,6 +141,51 @@ KTEST(log, a_record_one_byte_too_long_is_cut_with_a_mark)
 	      "it ends in %s", output + LOG_RECORD_BYTES - sizeof(LOG_CUT_MARK));
 }
 
+KTEST(log, control_bytes_are_escaped)
+{
+	size_t overhead = bytes_around_text();
+
+	listen(LOG_INFO);
+	log_info("test: one\ntwo%c%s%c", '\r', "\t\033[2J\177", '\0');
+	heard();
+	CHECK(strcmp(output + overhead - 1, "test: one\\x0atwo\\x0d\\x09\\x1b[2J\\x7f\\x00\n") == 0,
+	      "got %s", output);
+}
+
+/* Instructions that a record takes whose template has one argument. */
+static uint64_t cost_of(const char *message, const char *argument)
+{
+	uint64_t begin;
+
+	old_level = log_level;
+	log_level = LOG_INFO;
+	begin = clock_instructions();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+	log_info(message, argument);
+#pragma GCC diagnostic pop
+	log_level = old_level;
+	return clock_instructions() - begin;
+}
+
+KTEST(log, work_is_bounded_by_the_record)
+{
+	static const char *const messages[] = { "%s", "%4000s", "%-4000s", "%.50000s", "%4000d", "%.4000d" };
+	static char huge[100000];
+	uint64_t whole, cost;
+
+	if (clock_instructions() == 0)
+		SKIP("this machine does not count instructions");
+	whole = cost_of("%s", long_text(LOG_RECORD_BYTES - bytes_around_text()));
+	memset(huge, 'x', sizeof(huge) - 1);
+	for (size_t i = 0; i < ARRAY_LENGTH(messages); i++) {
+		cost = cost_of(messages[i], huge);
+		CHECK(cost < 2 * whole, "%s takes %lu instructions, a record that just fits %lu", messages[i],
+		      cost, whole);
+	}
+}
+
 KTEST(log, an_overlong_record_leaves_the_bytes_around_alone)
 {
 	build_fences();
