@@ -111,6 +111,7 @@ def record() -> Numbers:
         counted = count_record(way)
         timed = Run(run([BENCH, "time", way]), [])
         found[way] = {"nanoseconds": timed.number("nanoseconds"),
+                      "times_snprintf": timed.number("nanoseconds") / timed.number("by snprintf"),
                       "instructions": counted.costs[0], "bytes": counted.number("bytes"),
                       "port_writes": counted.number("port writes"),
                       "port_reads": counted.number("port reads"),

@@ -16,7 +16,7 @@ TEMPLATE = Path(__file__).with_name("page.md.in")
 
 NAMES = {"ouroboros": "Ouroboros", "first-fit": "first-fit list", "knr": "K&R list",
          "address-ordered": "address-ordered list", "buddy": "buddy heap", "free-list": "free list"}
-UNITS = {"instructions": "", "times": ", ×", "times what is live": ", × live bytes",
+UNITS = {"instructions": "", "times": ", ×", "times as long": ", ×", "times what is live": ", × live bytes",
          "% of RAM": ", % of RAM", "calls": "", "s": ", s"}
 RECORD_NAMES = {"log": "lab 4's logger: format, port and ring",
                 "format": "the kernel's formatter alone, for all of it",

@@ -71,8 +71,8 @@ def test_the_cost_of_the_workload_itself_does_not_count():
         {"operations": 3, "mean": 45.7, "worst": 79}
 
 
-# A boot takes seconds, of which a busy machine has others: only make bench-check looks at them.
-@pytest.mark.parametrize("bound", [bound for bound in BOUNDS if bound.unit != "s"],
+# A busy machine takes its time: only make bench-check looks at what is measured by a clock.
+@pytest.mark.parametrize("bound", [bound for bound in BOUNDS if bound.unit not in ("s", "times as long")],
                          ids=lambda bound: bound.what)
 def test_a_bound_is_kept(bound, brief):
     if page.measured_with() not in (ROOT / "docs" / "performance.md").read_text():
