@@ -99,13 +99,14 @@ python = $(call quoted,$(PYTHON))
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
 
 # Warnings are errors, but what a half-done exercise leaves unused is only warned of.
-# Backtraces follow the frame pointers, so every function has a frame, and is in one piece.
+# Backtraces follow the frame pointers, so every function has a frame, is in one piece, and has
+# nothing moved into the instructions that make the frame and drop it.
 # Of headers there are ours and the compiler's own; a C library's some machines have not.
 CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	$(addprefix -Wno-error=unused-,function variable but-set-variable label value) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wvla -Wframe-larger-than=1024 \
 	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
-	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-reorder-blocks-and-partition \
+	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-schedule-insns2 -fno-reorder-blocks-and-partition \
 	-fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
 	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \

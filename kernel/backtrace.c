@@ -5,6 +5,16 @@
  *      rbp -> | caller's rbp |      every function pushes rbp and points rbp at it,
  *             | return addr. |      so the saved ones form a list up the stack
  *
+ *      function:  push %rbp         the return address is at 0(%rsp)
+ *                 mov %rsp, %rbp                          8(%rsp)
+ *                 ...                                     8(%rbp)
+ *                 pop %rbp                                8(%rbp)
+ *                 ret                                     0(%rsp)
+ *
+ * An interrupt may come at any of these. Every function is like this, as the compiler
+ * is told to move nothing between them (Makefile); a test holds it against what the
+ * compiler says of each instruction.
+ *
  * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
 #include "backtrace.h"
@@ -15,10 +25,12 @@
 #include "console.h"
 #include "image.h"
 #include "memory.h"
+#include "trap.h"
 
 #define NR_FIRST  24            /* frames printed before and, if it is longer, … */
 #define NR_LAST   8             /* … at the end of a backtrace */
-#define PUSH_RBP  0x55          /* what a function that makes a frame starts with */
+#define RET       0xc3          /* the instruction */
+#define PUSH_RBP_BYTES 1
 #define MAX_CYCLE 16            /* calls in a cycle that is worth printing */
 
 /* Made from the linked image by the Makefile, sorted by address. */
@@ -29,6 +41,7 @@ struct symbol {
 
 extern const struct symbol symbols_start[], symbols_end[];
 
+
 static const struct {
 	const char *name;
 	const char *guard, *top;
@@ -37,6 +50,9 @@ static const struct {
 	{ "double fault stack", fault_stack_guard, fault_stack_top },
 	{ "NMI stack", nmi_stack_guard, nmi_stack_top },
 };
+
+/* As many as the stacks have room for: a damaged chain may lead round in a circle. */
+#define MAX_FRAMES (ARRAY_LENGTH(stacks) * STACK_BYTES / (2 * sizeof(uint64_t)))
 
 const char *symbol_find(uint64_t address, uint64_t *offset)
 {
@@ -103,31 +119,47 @@ static void print_frame(const struct backtrace *walk)
 }
 
 /*
- * Has the function at `walk` no frame of its own (yet)? GCC makes none for a leaf
- * that does not touch the stack, and then the return address is on top of it.
+ * Where the return address lies, if the interrupted function at `walk` has no frame yet, or none
+ * any more: then rbp is the caller's. Return: 0 if it has a frame.
  */
-static bool is_frameless(const struct backtrace *walk)
+static uint64_t frameless_return(const struct backtrace *walk)
 {
 	uint64_t offset;
 
 	if (walk->rsp == 0)
-		return false;
+		return 0;               /* not interrupted, but in a call */
 	if (symbol_find(walk->pc, &offset) == NULL)
-		return true;            /* a call that led nowhere */
-	return offset == 0 || *(const uint8_t *)(walk->pc - offset) != PUSH_RBP;
+		return walk->rsp;       /* a call that led nowhere */
+	if (offset == 0 || *(const uint8_t *)walk->pc == RET)
+		return walk->rsp;
+	return offset == PUSH_RBP_BYTES ? walk->rsp + sizeof(uint64_t) : 0;
+}
+
+/* Moves on to what was interrupted, from the handler whose frame is at rbp. */
+static void step_out_of_trap(struct backtrace *walk)
+{
+	const struct trap_frame *trap = (const void *)(walk->rbp + 2 * sizeof(uint64_t));
+
+	*walk = (struct backtrace){ trap->rip, trap->rbp, trap->rsp };
 }
 
 /* Moves on to the caller. Return: false at the end of the chain. */
 static bool step(struct backtrace *walk)
 {
 	const uint64_t *frame = (const uint64_t *)walk->rbp;
+	uint64_t at = frameless_return(walk);
 
-	if (is_frameless(walk) && is_on_stack(walk->rsp)) {
-		*walk = (struct backtrace){ *(const uint64_t *)walk->rsp, walk->rbp, 0 };
+	if (at != 0 && is_on_stack(at)) {
+		*walk = (struct backtrace){ *(const uint64_t *)at, walk->rbp, 0 };
 		return true;
 	}
 	if (!is_on_stack(walk->rbp) || frame[1] == 0)
 		return false;
+	if (frame[1] == (uint64_t)trap_return &&
+	    is_on_stack(walk->rbp + sizeof(struct trap_frame))) {
+		step_out_of_trap(walk);
+		return true;
+	}
 	/* The chain must lead up the stack. */
 	*walk = (struct backtrace){ frame[1], frame[0] > walk->rbp ? frame[0] : 0, 0 };
 	return true;
@@ -138,7 +170,7 @@ void backtrace_print(struct backtrace start)
 	struct backtrace walk = start;
 	unsigned nr_frames = 1;
 
-	while (step(&walk))
+	while (nr_frames < MAX_FRAMES && step(&walk))
 		nr_frames++;
 	walk = start;
 	for (unsigned i = 0; i < nr_frames; i++) {

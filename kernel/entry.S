@@ -68,6 +68,8 @@ trap_common:
 	cld
 	movq	%rsp, %rdi
 	call	trap_dispatch
+	.globl	trap_return
+trap_return:
 	.irp	register, r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax
 	RESTORE	\register
 	.endr

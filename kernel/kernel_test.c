@@ -13,6 +13,7 @@
 #include "paging.h"
 #include "panic.h"
 #include "string.h"
+#include "trap.h"
 
 static DEFINE_SPINLOCK(test_lock);
 
@@ -149,6 +150,67 @@ KTEST(backtrace, symbols_name_functions_and_nothing_else)
 	      "offset %lu", offset);
 	CHECK(symbol_find((uint64_t)data_start, &offset) == NULL, "data has a function's name");
 	CHECK(symbol_find(0, &offset) == NULL, "address 0 has a function's name");
+}
+
+/* A function of which each instruction is known: push, mov, pop, ret. */
+extern const char framed[];
+__asm__(".type framed, @function\n"
+	"framed:\n\tpushq %rbp\n\tmovq %rsp, %rbp\n\tpopq %rbp\n\tret\n"
+	".size framed, . - framed");
+
+enum { AT_PUSH = 0, AT_MOV = 1, AT_POP = 4, AT_RET = 5 };       /* offsets in it */
+
+/* The backtrace has these names, in this order. */
+static void check_names(struct backtrace start, const char *const *names, size_t nr_names)
+{
+	static char text[512];
+	struct buffer_sink printed;
+	const char *found = text;
+
+	buffer_sink_init(&printed, text, sizeof(text) - 1);
+	console_copy_to(&printed);
+	backtrace_print(start);
+	console_copy_to(NULL);
+	text[printed.nr_bytes] = '\0';
+	for (size_t i = 0; i < nr_names; i++) {
+		found = strstr(found, names[i]);
+		CHECK(found != NULL, "%s is missing, or not in its place", names[i]);
+	}
+}
+
+/* The stack of framed(), called from console_printf(), called from console_vprintf(). */
+KTEST(backtrace, finds_the_caller_at_each_instruction)
+{
+	static const char *const names[] = { "framed+", "console_printf+", "console_vprintf+" };
+	uint64_t stack[] = { 0, (uint64_t)console_printf + 9, 0, 0, (uint64_t)console_vprintf + 9 };
+	uint64_t own = (uint64_t)&stack[0], callers = (uint64_t)&stack[3];
+	const struct backtrace walks[] = {
+		{ (uint64_t)framed + AT_PUSH, .rbp = callers, .rsp = own + 8 },
+		{ (uint64_t)framed + AT_MOV, .rbp = callers, .rsp = own },
+		{ (uint64_t)framed + AT_POP, .rbp = own, .rsp = own },
+		{ (uint64_t)framed + AT_RET, .rbp = callers, .rsp = own + 8 },
+	};
+
+	stack[0] = callers;
+	for (size_t i = 0; i < ARRAY_LENGTH(walks); i++)
+		check_names(walks[i], names, ARRAY_LENGTH(names));
+}
+
+KTEST(backtrace, leads_through_a_handler_to_what_it_interrupted)
+{
+	static const char *const names[] = { "trap_dispatch+", "framed+", "console_printf+" };
+	struct {
+		uint64_t rbp, return_address;
+		struct trap_frame trap;
+		uint64_t stack[2];
+	} dispatch = {
+		.return_address = (uint64_t)trap_return,
+		.trap = { .rip = (uint64_t)framed + AT_PUSH, .rsp = (uint64_t)dispatch.stack },
+		.stack = { (uint64_t)console_printf + 9 },
+	};
+
+	check_names((struct backtrace){ (uint64_t)trap_dispatch + 9, (uint64_t)&dispatch, 0 },
+		    names, ARRAY_LENGTH(names));
 }
 
 KTEST(clock, does_not_go_back)

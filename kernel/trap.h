@@ -32,7 +32,10 @@ void irq_install(unsigned irq, void (*handler)(void));
 /* "page fault", "NMI", …; "unknown" for a vector that has no name. */
 const char *trap_name(uint64_t vector);
 
-/* Called by entry.S. */
+/* Called by entry.S with what it has saved, which lies on the stack right above the call. */
 void trap_dispatch(struct trap_frame *frame);
+
+/* Where trap_dispatch() returns to: by this a backtrace knows that call. */
+extern const char trap_return[];
 
 #endif
