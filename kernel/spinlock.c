@@ -5,6 +5,22 @@
  * A waiter reads until the lock looks free and only then tries to take it. What
  * it waits for stands in this_cpu while it does.
  *
+ * Memory order. What the lock protects may be touched only between taking and releasing
+ * it, by the compiler's order and by the CPU's. So no read or write moves up past the
+ * exchange that takes the lock (ACQUIRE), and none moves down past the store that
+ * releases it (RELEASE). Whoever takes the lock next sees all that was written under it:
+ * his exchange reads what our store wrote. Reads and writes from outside may move in.
+ *
+ *      exchange locked, 1      ACQUIRE   nothing below moves above
+ *      owner, taken_at, the protected data
+ *      store locked, 0         RELEASE   nothing above moves below
+ *
+ * On x86 this costs nothing more: an exchange with memory is a full barrier, and a store
+ * never passes an earlier read or write. The two words bind the compiler.
+ * spin_is_held() and a waiter's reads order nothing: they are hints. An NMI can come
+ * between the exchange and the lines that say who took the lock: those may be the last
+ * owner's then.
+ *
  * Locks: is one. Allocates: nothing. Callable from: anywhere but an NMI handler.
  */
 #include "spinlock.h"
