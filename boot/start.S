@@ -25,6 +25,8 @@
 #define CPUID_NX          (1 << 20)             /* in EDX of CPUID_FEATURES */
 #define CPUID_LONG_MODE   (1 << 29)
 #define COM1              0x3f8
+#define SCREEN            0xb8000               /* VGA text memory */
+#define WHITE_ON_RED      0x4f
 
 #define MULTIBOOT2_MAGIC  0xe85250d6
 #define MULTIBOOT2_I386   0
@@ -75,26 +77,28 @@ start:
 
 	movl	$PHYSICAL(boot_pml4), %eax
 	movl	%eax, %cr3
-	movl	%cr4, %eax
-	orl	$CR4_PAE, %eax
+	movl	$CR4_PAE, %eax                  /* whole: 5-level paging may have been left on */
 	movl	%eax, %cr4
 	movl	$MSR_EFER, %ecx
-	rdmsr
-	orl	$(EFER_LME | EFER_NXE), %eax
+	movl	$(EFER_LME | EFER_NXE), %eax
+	xorl	%edx, %edx
 	wrmsr
 	movl	$(CR0_PE | CR0_WP | CR0_PG), %eax
 	movl	%eax, %cr0
 	lgdt	boot_gdt_pointer
 	ljmp	$KERNEL_CS, $start_long_mode
 
-/* Nothing is set up yet, so this writes to the serial port with what there is. */
+/* Nothing is set up yet, so this writes to the serial port and the screen with what there is. */
 too_old:
 	movl	$too_old_message, %esi
+	movl	$SCREEN, %edi
+	movb	$WHITE_ON_RED, %ah
 	movw	$COM1, %dx
 1:	lodsb
 	testb	%al, %al
 	jz	2f
 	outb	%al, %dx
+	stosw
 	jmp	1b
 2:	hlt
 	jmp	2b

@@ -6,6 +6,10 @@
  * of them three times: only under QEMU's -icount do all three take exactly the
  * same time, and that is the number times a power of two.
  *
+ * A timer that is not there never counts down, or seems to have done so at once. So
+ * the wait has a bound, and a counter that would be slower than MIN_KHZ or faster
+ * than MAX_KHZ is not believed: time stamps are 0 then.
+ *
  * Sources: Intel 8254 data sheet (mode 0, "interrupt on terminal count"); IBM PC
  * AT technical reference (port 0x61).
  *
@@ -15,6 +19,7 @@
 
 #include <stdbool.h>
 
+#include "console.h"
 #include "cpu.h"
 
 #define PIT_HZ          1193182
@@ -27,17 +32,22 @@
 #define GATE_OUTPUT     0x20    /* channel 2 has counted down */
 
 #define CALIBRATION_MS  10
+#define MAX_READS       1000000 /* of a port, while that counts: a second or so */
+#define MIN_KHZ         10000ul
+#define MAX_KHZ         100000000ul
 #define NR_NOPS         256
 #define MAX_SHIFT       10      /* of QEMU's -icount */
 
 static uint64_t begun_at;
-static uint64_t ticks_per_ms;
+static uint64_t ticks_per_ms;           /* 0 = not known */
 static int instruction_shift = -1;      /* -1 = the machine does not count */
 
+/* Return: 0 if the PIT does not count down. */
 static uint64_t ticks_in_calibration(void)
 {
 	unsigned count = PIT_HZ / (1000 / CALIBRATION_MS);
 	uint8_t gate = inb(GATE) & (uint8_t)~(GATE_SPEAKER | GATE_OPEN);
+	unsigned reads = 0;
 	uint64_t begin;
 
 	outb(GATE, gate);
@@ -46,8 +56,11 @@ static uint64_t ticks_in_calibration(void)
 	outb(PIT_CHANNEL2, (uint8_t)(count >> 8));
 	outb(GATE, gate | GATE_OPEN);
 	begin = rdtsc();
-	while ((inb(GATE) & GATE_OUTPUT) == 0)
+	while ((inb(GATE) & GATE_OUTPUT) == 0) {
+		if (++reads == MAX_READS)
+			return 0;
 		cpu_relax();
+	}
 	return rdtsc() - begin;
 }
 
@@ -75,14 +88,24 @@ static int find_instruction_shift(void)
 
 void clock_init(void)
 {
-	ticks_per_ms = ticks_in_calibration() / CALIBRATION_MS;
+	uint64_t khz = ticks_in_calibration() / CALIBRATION_MS;
+
+	if (khz >= MIN_KHZ && khz <= MAX_KHZ)
+		ticks_per_ms = khz;
+	else
+		console_printf("clock: %lu kHz, says the timer, which cannot be; times are 0\n", khz);
 	instruction_shift = find_instruction_shift();
 	begun_at = rdtsc();
 }
 
+bool clock_is_known(void)
+{
+	return ticks_per_ms != 0;
+}
+
 uint64_t clock_ms(void)
 {
-	return ticks_per_ms == 0 ? 0 : (rdtsc() - begun_at) / ticks_per_ms;
+	return !clock_is_known() ? 0 : (rdtsc() - begun_at) / ticks_per_ms;
 }
 
 uint64_t clock_instructions(void)

@@ -4,7 +4,8 @@
  *
  * The transmitter takes FIFO_BYTES at a time, so one look at the line status
  * serves for that many. Received bytes wait in a small ring; what does not fit
- * is dropped, as the hardware would.
+ * is dropped, as the hardware would. A port is there if a register of it that has
+ * no effect keeps what is written to it.
  *
  * Locks: none. Allocates: nothing. Callable from: see console.h.
  */
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "cpu.h"
+#include "screen.h"
 #include "string.h"
 #include "trap.h"
 #include "watchdog.h"
@@ -21,6 +23,7 @@
 #define COM1            0x3f8
 #define COM1_IRQ        4
 #define FIFO_BYTES      16
+#define PIECE_BYTES     1024    /* of output, after which the watchdog hears of it */
 
 /* Registers, as offsets from COM1. */
 #define UART_DATA       0       /* with DLAB: divisor, low byte */
@@ -29,6 +32,7 @@
 #define UART_LCR        3       /* line control */
 #define UART_MCR        4       /* modem control */
 #define UART_LSR        5       /* line status */
+#define UART_SCRATCH    7       /* means nothing */
 
 #define IER_RECEIVED    0x01
 #define FCR_ENABLE      0x07    /* and clear both FIFOs; interrupt at the first byte */
@@ -38,6 +42,10 @@
 #define LSR_RECEIVED    0x01
 #define LSR_CAN_SEND    0x20    /* the transmit FIFO is empty */
 #define DIVISOR_115200  1
+#define SCRATCH_PROBE   0x5a
+
+/* Reads of a port, of which each takes a microsecond or so: how long a reader may pause. */
+#define PATIENCE_READS  (1u << 26)
 
 #define INPUT_BYTES     256     /* a power of two */
 
@@ -48,9 +56,13 @@ static struct {
 
 static struct buffer_sink *copy;
 static char last_written = '\n';
+static bool has_no_port;
+static bool is_on_screen;               /* does output go to the text screen as well? */
+static bool nobody_reads;               /* and so output is lost */
 
 void console_init(void)
 {
+	screen_init();
 	outb(COM1 + UART_IER, 0);
 	outb(COM1 + UART_LCR, LCR_DLAB);
 	outb(COM1 + UART_DATA, DIVISOR_115200);
@@ -58,15 +70,48 @@ void console_init(void)
 	outb(COM1 + UART_LCR, LCR_8N1);
 	outb(COM1 + UART_FCR, FCR_ENABLE);
 	outb(COM1 + UART_MCR, MCR_OUT2_RTS_DTR);
+	outb(COM1 + UART_SCRATCH, SCRATCH_PROBE);
+	has_no_port = inb(COM1 + UART_SCRATCH) != SCRATCH_PROBE;
+	is_on_screen = has_no_port;
 }
 
+static bool can_send(void)
+{
+	return inb(COM1 + UART_LSR) & LSR_CAN_SEND;
+}
+
+/* Who waits for a reader does get on, but not for ever. Return: false if nobody reads. */
+static __attribute__((cold)) bool wait_for_reader(void)
+{
+	for (unsigned reads = 0; reads < PATIENCE_READS && !nobody_reads; reads++) {
+		if (can_send())
+			return true;
+		watchdog_progress();
+		cpu_relax();
+	}
+	nobody_reads = true;
+	return false;
+}
+
+static __attribute__((cold)) void say_what_was_lost(void)
+{
+	static const char notice[] = "\r\n[text lost]\r\n";
+
+	_Static_assert(sizeof(notice) - 1 <= FIFO_BYTES, "the notice goes out without a wait");
+	outsb(COM1 + UART_DATA, notice, sizeof(notice) - 1);
+	nobody_reads = false;
+}
+
+/* Sends what somebody reads, and drops the rest. */
 static void send(const char *bytes, size_t nr_bytes)
 {
+	if (nobody_reads && can_send())
+		say_what_was_lost();
 	while (nr_bytes > 0) {
 		size_t part = nr_bytes < FIFO_BYTES ? nr_bytes : FIFO_BYTES;
 
-		while ((inb(COM1 + UART_LSR) & LSR_CAN_SEND) == 0)
-			cpu_relax();
+		if (!can_send() && !wait_for_reader())
+			return;
 		outsb(COM1 + UART_DATA, bytes, part);
 		bytes += part;
 		nr_bytes -= part;
@@ -75,18 +120,44 @@ static void send(const char *bytes, size_t nr_bytes)
 
 void console_write(const char *text, size_t nr_bytes)
 {
-	const char *end = text + nr_bytes, *newline;
+	const char *end = text + nr_bytes;
 
 	if (copy != NULL)
 		copy->sink.write(&copy->sink, text, nr_bytes);
 	if (nr_bytes > 0)
 		last_written = end[-1];
-	while ((newline = memchr(text, '\n', (size_t)(end - text))) != NULL) {
-		send(text, (size_t)(newline - text));
-		send("\r\n", 2);
-		text = newline + 1;
+	if (is_on_screen) {
+		screen_write(text, nr_bytes);
+		if (has_no_port)
+			return;
 	}
-	send(text, (size_t)(end - text));
+	while (text < end) {
+		size_t left = (size_t)(end - text), piece = left < PIECE_BYTES ? left : PIECE_BYTES;
+		const char *newline = memchr(text, '\n', piece);
+
+		if (newline != NULL)
+			piece = (size_t)(newline - text);
+		send(text, piece);
+		text += piece;
+		if (newline != NULL) {
+			send("\r\n", 2);
+			text++;
+		}
+		watchdog_progress();
+	}
+}
+
+void console_announce(const char *line)
+{
+	if (!is_on_screen)
+		screen_write(line, strlen(line));
+	console_write(line, strlen(line));
+}
+
+void console_show_last_words(void)
+{
+	screen_keep_first();
+	is_on_screen = true;
 }
 
 void console_fresh_line(void)
@@ -122,28 +193,44 @@ void console_printf(const char *template, ...)
 	va_end(arguments);
 }
 
+/* Asks for interrupts anew. The line falls, and rises again if bytes are left: that is an edge. */
+static void enable_interrupt(void)
+{
+	outb(COM1 + UART_IER, 0);
+	outb(COM1 + UART_IER, IER_RECEIVED);
+}
+
+/* Takes a bounded number of bytes: a port that has gone reads as ones, and so as ready for ever. */
 static void receive(void)
 {
-	while (inb(COM1 + UART_LSR) & LSR_RECEIVED) {
-		char byte = (char)inb(COM1 + UART_DATA);
+	for (unsigned nr = 0; nr < INPUT_BYTES; nr++) {
+		char byte;
 
+		if ((inb(COM1 + UART_LSR) & LSR_RECEIVED) == 0)
+			return;
+		byte = (char)inb(COM1 + UART_DATA);
 		if (input.head - input.tail < INPUT_BYTES)
 			input.bytes[input.head++ % INPUT_BYTES] = byte;
 	}
+	enable_interrupt();
 }
 
 void console_enable_input(void)
 {
-	irq_install(COM1_IRQ, receive);
-	outb(COM1 + UART_IER, IER_RECEIVED);
-	__asm__ volatile("sti");
+	if (has_no_port) {
+		console_printf("console: there is no serial port, so nothing can be typed\n");
+	} else {
+		irq_install(COM1_IRQ, receive);
+		enable_interrupt();
+	}
+	irq_unmask();
 }
 
 char console_read(void)
 {
 	char byte;
 
-	__asm__ volatile("cli");
+	irq_mask();
 	if (input.head == input.tail) {
 		watchdog_stop();
 		while (input.head == input.tail)
@@ -151,6 +238,6 @@ char console_read(void)
 		watchdog_pet();
 	}
 	byte = input.bytes[input.tail++ % INPUT_BYTES];
-	__asm__ volatile("sti");
+	irq_unmask();
 	return byte;
 }

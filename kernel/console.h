@@ -2,7 +2,9 @@
 /*
  * console.h: the serial console, COM1 at 115200 8N1.
  *
- * Output goes straight to the port, waits for it, and sends CR before LF.
+ * Output goes straight to the port, waits for it, and sends CR before LF. Where nobody reads
+ * it waits for a minute or so, not longer: then output is lost until somebody reads, who is told.
+ * Without a serial port output goes to the text screen (screen.h), and there is no input.
  * Source: PC16550D data sheet, section 8 "Registers".
  *
  * Locks: none. Allocates: nothing. Output is callable from anywhere, an NMI
@@ -18,6 +20,12 @@
 
 void console_init(void);
 
+/* Writes a line to the text screen as well. */
+void console_announce(const char *line);
+
+/* From now on output also goes to the text screen, from its top on until it is full: before a report. */
+void console_show_last_words(void);
+
 void console_write(const char *text, size_t nr_bytes);
 void console_printf(const char *template, ...) __attribute__((format(printf, 1, 2)));
 void console_vprintf(const char *template, va_list arguments);
@@ -31,7 +39,7 @@ extern struct sink console_sink;
 /* From now on, output also goes to `buffer` (NULL: no longer). For tests. */
 void console_copy_to(struct buffer_sink *buffer);
 
-/* Lets received bytes raise an interrupt that keeps them for console_read(). */
+/* Unmasks interrupts, and lets a received byte raise one that keeps it for console_read(). */
 void console_enable_input(void);
 
 /* Waits for one byte, with the CPU halted and the watchdog off. Not for interrupt handlers. */

@@ -24,16 +24,22 @@ extern struct cpu this_cpu;
 
 #define RFLAGS_IF (1ull << 9)
 
+/*
+ * "memory" in an instruction below: the compiler moves no read or write of memory past it. A
+ * device may look at what was written before a port is, and interrupts at what is written while
+ * they are masked.
+ */
+
 static inline void outb(uint16_t port, uint8_t value)
 {
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
 static inline uint8_t inb(uint16_t port)
 {
 	uint8_t value;
 
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
 	return value;
 }
 
@@ -80,19 +86,29 @@ static inline uint64_t read_rflags(void)
 	return flags;
 }
 
+static inline void irq_mask(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
+static inline void irq_unmask(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+
 /* Masks interrupts. Return: RFLAGS as they were, for irq_restore(). */
 static inline uint64_t irq_save(void)
 {
 	uint64_t flags = read_rflags();
 
-	__asm__ volatile("cli" : : : "memory");
+	irq_mask();
 	return flags;
 }
 
 static inline void irq_restore(uint64_t flags)
 {
 	if (flags & RFLAGS_IF)
-		__asm__ volatile("sti" : : : "memory");
+		irq_unmask();
 }
 
 static inline void cpu_relax(void)
@@ -104,7 +120,19 @@ static inline void cpu_relax(void)
 static inline _Noreturn void cpu_stop(void)
 {
 	for (;;)
-		__asm__ volatile("cli; hlt");
+		__asm__ volatile("cli; hlt" : : : "memory");
+}
+
+#define CPUID_FEATURES    1
+#define CPUID_HYPERVISOR  (1u << 31)    /* in ECX of CPUID_FEATURES */
+
+/* Is this a virtual machine, by the word of its hypervisor? */
+static inline bool cpu_is_virtual(void)
+{
+	uint32_t eax = CPUID_FEATURES, ebx, ecx = 0, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return ecx & CPUID_HYPERVISOR;
 }
 
 #endif

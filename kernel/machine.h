@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * machine.h: ways to end, through devices that QEMU has.
+ *
+ * On a real board the ports of QEMU's own devices may belong to something else. So they are
+ * touched only in a virtual machine, and written only if they read as those devices do.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
 #ifndef MACHINE_H
 #define MACHINE_H
@@ -19,7 +24,10 @@ enum machine_status {
  */
 _Noreturn void machine_exit(enum machine_status status);
 
-/* Resets the machine through the keyboard controller. */
+/*
+ * Resets the machine: through the keyboard controller; if that does not answer, through port
+ * 0xcf9; and if that does nothing either, by an exception that the CPU cannot report.
+ */
 _Noreturn void machine_reboot(void);
 
 /* pvpanic, port 0x505: tells the machine that the kernel is done for. */

@@ -24,14 +24,14 @@ _Noreturn void kmain(uint32_t magic, paddr_t information);
 _Noreturn void kmain(uint32_t magic, paddr_t information)
 {
 	console_init();                         /* a serial port to speak through */
-	console_printf("\nOuroboros, a kernel that eats its own tail\n");
+	console_announce("\nOuroboros, a kernel that eats its own tail\n");
 	trap_init();                            /* from here on a fault gets a report */
-	watchdog_pet();                         /* and so does a hang */
+	clock_init();                           /* time, for the watchdog and the log */
+	watchdog_init();                        /* from here on a hang gets one, too */
 	bootinfo_init(magic, information);      /* what the boot loader tells us */
 	options_init();                         /* what the user wants */
 	memmap_init();                          /* who owns which memory */
 	paging_init();                          /* the final address space */
-	clock_init();                           /* time stamps for the log */
 	frame_init();                           /* lab 1: physical memory */
 	heap_init();                            /* lab 2: memory by the byte */
 	initramfs_init();                       /* unpack the first files: labs 3 and 4 */

@@ -13,6 +13,7 @@
 #include "cpu.h"
 #include "image.h"
 #include "memmap.h"
+#include "screen.h"
 
 #define PTE_PRESENT   (1ull << 0)
 #define PTE_WRITE     (1ull << 1)
@@ -101,6 +102,13 @@ static void map_ram(void)
 	}
 }
 
+/* A device's memory. The CPU does not cache it: the firmware has told it so, by its range (MTRR). */
+static void map_screen(void)
+{
+	map((vaddr_t)phys_to_virt(SCREEN_PHYSICAL), SCREEN_PHYSICAL,
+	    SCREEN_PHYSICAL + SCREEN_BYTES, READ_WRITE);
+}
+
 void paging_init(void)
 {
 	root = memmap_alloc(PAGE_BYTES);
@@ -108,6 +116,7 @@ void paging_init(void)
 	map_image(rodata_start, rodata_end, READ_ONLY);
 	map_data();
 	map_ram();
+	map_screen();
 	write_cr3(virt_to_phys(root));
 }
 

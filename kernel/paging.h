@@ -13,8 +13,8 @@
 
 /*
  * Replaces the boot page tables: the image by section (text r-x, rodata r--,
- * data and stacks rw-, guard pages absent), the direct map of all RAM rw-, and
- * nothing else. No page is both writable and executable. Needs memmap_init().
+ * data and stacks rw-, guard pages absent), the direct map of all RAM and of the
+ * text screen rw-, and nothing else. No page is both writable and executable. Needs memmap_init().
  */
 void paging_init(void);
 

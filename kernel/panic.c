@@ -184,6 +184,7 @@ static _Noreturn void stop(enum panic_kind kind, const struct trap_frame *trap, 
 		begin_report(kind, trap, rbp, message, arguments);
 	console_copy_to(NULL);
 	watchdog_stop();
+	console_show_last_words();
 	if (!is_first)
 		report_another(kind, message, arguments);
 	while (event.next_step < NR_STEPS)

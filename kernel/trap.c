@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "backtrace.h"
+#include "console.h"
 #include "cpu.h"
 #include "image.h"
 #include "layout.h"
@@ -28,6 +29,14 @@
 
 #define IST_FAULT       1
 #define IST_NMI         2
+
+/* System control port B. Source: IBM PC AT technical reference, "I/O channel check". */
+#define SYSTEM_CONTROL  0x61
+#define PARITY_ERROR    0x80
+#define CHANNEL_ERROR   0x40
+#define PARITY_OFF      0x04    /* clears its error as well */
+#define CHANNEL_OFF     0x08
+#define WRITABLE        0x0f
 
 #define GATE_INTERRUPT  0x8e    /* present, ring 0, interrupts masked inside */
 #define TSS_AVAILABLE   0x89
@@ -100,9 +109,9 @@ static void load_tables(void)
 	struct table_pointer gdtr = { sizeof(gdt) - 1, (uint64_t)gdt };
 	struct table_pointer idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
-	__asm__ volatile("lgdt %0" : : "m"(gdtr));
-	__asm__ volatile("lidt %0" : : "m"(idtr));
-	__asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
+	__asm__ volatile("lgdt %0" : : "m"(gdtr) : "memory");
+	__asm__ volatile("lidt %0" : : "m"(idtr) : "memory");
+	__asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR) : "memory");
 }
 
 void trap_init(void)
@@ -138,6 +147,28 @@ static void dispatch_irq(unsigned irq)
 	pic_acknowledge(irq);
 }
 
+/*
+ * What the board says it has raised an NMI for. That source is off from then on, or its line would
+ * stay up and no other NMI come through.
+ */
+static const char *nmi_cause(void)
+{
+	uint8_t status = inb(SYSTEM_CONTROL);
+
+	if (status == 0xff || (status & (PARITY_ERROR | CHANNEL_ERROR)) == 0)
+		return "from outside, for no reason that the board tells";
+	outb(SYSTEM_CONTROL, (status & WRITABLE) |
+			     (status & PARITY_ERROR ? PARITY_OFF : CHANNEL_OFF));
+	return status & PARITY_ERROR ? "a parity or system error" : "an error of the I/O channel";
+}
+
+/* For an NMI that is not the watchdog's. Returns: nothing says that the kernel cannot go on. */
+static void report_nmi(const struct trap_frame *frame)
+{
+	console_printf("\nNMI: %s; interrupted, innermost first:\n", nmi_cause());
+	backtrace_print((struct backtrace){ frame->rip, frame->rbp, frame->rsp });
+}
+
 static _Noreturn void report_fault(const struct trap_frame *frame)
 {
 	uint64_t address = read_cr2(), offset = 0;
@@ -163,8 +194,10 @@ void trap_dispatch(struct trap_frame *frame)
 {
 	if (frame->vector >= TRAP_IRQ_BASE)
 		dispatch_irq((unsigned)(frame->vector - TRAP_IRQ_BASE));
-	else if (frame->vector == TRAP_NMI)
+	else if (frame->vector == TRAP_NMI && watchdog_has_bitten())
 		lockup_report(frame);
+	else if (frame->vector == TRAP_NMI)
+		report_nmi(frame);
 	else
 		report_fault(frame);
 }

@@ -10,7 +10,7 @@
  */
 #include "watchdog.h"
 
-#include "console.h"
+#include "clock.h"
 #include "cpu.h"
 #include "panic.h"
 #include "spinlock.h"
@@ -19,15 +19,52 @@
 #define IB700_DISARM  0x441     /* any value */
 #define IB700_ARM     0x443     /* the timeout as a code: 15 - seconds / 2 */
 #define TIMEOUT_CODE  (15 - WATCHDOG_SECONDS / 2)
+#define NO_ANSWER     0xff
+
+/* An NMI before this is somebody else's. Less than the timeout: our clock is not so exact. */
+#define EARLIEST_MS   (WATCHDOG_SECONDS * 1000 * 3 / 4)
+
+static bool is_usable;                  /* may its ports be touched? */
+static volatile bool is_counting;
+static volatile uint64_t petted_at_ms;
+
+void watchdog_init(void)
+{
+	is_usable = cpu_is_virtual() && inb(IB700_ARM) == NO_ANSWER &&
+		    inb(IB700_DISARM) == NO_ANSWER;
+	watchdog_pet();
+}
 
 void watchdog_pet(void)
 {
+	is_counting = is_usable;
+	watchdog_progress();
+}
+
+void watchdog_progress(void)
+{
+	if (!is_counting)
+		return;
+	petted_at_ms = clock_ms();
 	outb(IB700_ARM, TIMEOUT_CODE);
 }
 
 void watchdog_stop(void)
 {
-	outb(IB700_DISARM, 0);
+	if (is_counting)
+		outb(IB700_DISARM, 0);
+	is_counting = false;
+}
+
+bool watchdog_has_bitten(void)
+{
+	if (!is_counting)
+		return false;
+	if (!clock_is_known() || clock_ms() - petted_at_ms >= EARLIEST_MS)
+		return true;
+	/* If our clock is slow, this was the watchdog: it bites once and must be armed again. */
+	outb(IB700_ARM, TIMEOUT_CODE);
+	return false;
 }
 
 /* Stands in for a place that is not known: the NMI may come at any instruction. */

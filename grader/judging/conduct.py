@@ -59,6 +59,7 @@ _OFFERED = {
     "rescue.h": "*",
     "spinlock.h": "*",
     "string.h": "*",
+    "watchdog.h": "watchdog_progress",
 }
 
 # What the compiler itself calls.

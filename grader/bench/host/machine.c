@@ -11,6 +11,7 @@
 #include "memmap.h"
 #include "memory.h"
 #include "panic.h"
+#include "screen.h"
 #include "trap.h"
 #include "watchdog.h"
 
@@ -107,3 +108,7 @@ uint8_t inb(uint16_t port)
 void irq_install(unsigned irq, void (*handler)(void)) { }
 void watchdog_stop(void) { }
 void watchdog_pet(void) { }
+void watchdog_progress(void) { }
+void screen_init(void) { }
+void screen_write(const char *text, size_t nr_bytes) { }
+void screen_keep_first(void) { }

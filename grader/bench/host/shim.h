@@ -30,5 +30,7 @@ void outb(uint16_t port, uint8_t value);
 uint8_t inb(uint16_t port);
 void outsb(uint16_t port, const void *bytes, uint64_t nr_bytes);
 static inline void cpu_relax(void) { }
+static inline void irq_mask(void) { }
+static inline void irq_unmask(void) { }
 
 #endif

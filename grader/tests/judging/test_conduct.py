@@ -470,6 +470,8 @@ def test_every_name_of_the_kernel_is_known():
     open_headers = {conduct.declared()[name] for name in offered} - {"kernel/image.h"}
     assert {name for name in set(conduct.declared()) - offered
             if conduct.declared()[name] in open_headers} == {
-        "backtrace_print_cycle", "clock_init", "console_copy_to", "console_enable_input",
-        "console_init", "console_read", "memmap_init", "paging_init", "panic_record", "panic_stop",
-        "stack_guard_name", "symbol_find"}
+        "backtrace_print_cycle", "clock_init", "clock_is_known", "console_announce", "console_copy_to",
+        "console_enable_input", "console_init", "console_read", "console_show_last_words",
+        "lockup_report", "memmap_init", "paging_init", "panic_record", "panic_stop",
+        "stack_guard_name", "symbol_find", "watchdog_has_bitten", "watchdog_init", "watchdog_pet",
+        "watchdog_stop"}
