@@ -30,6 +30,8 @@ async def record(empty: Recording, lines: list[str]) -> Recording:
         ending = await machine.run(lines)
         if ending.cause in BROKEN:
             raise MachineError(f"the machine broke down: {ending.cause.value} {ending.detail}")
+        if ending.cause is Cause.NOT_LOADED:
+            raise MachineError(f"{ending.cause.value}: {ending.detail}")
         words = ending.cause.value
         if ending.cause is Cause.REBOOT:
             words = await _after_the_tests(machine, empty.elf) or words

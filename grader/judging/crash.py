@@ -80,7 +80,7 @@ def _judge_standstill(record: Record, why: str) -> tuple[Verdict, str]:
     if autopsy and (lock := autopsy.deadlock):
         return Verdict.DEADLOCK, describe_deadlock(autopsy, lock)
     if not record.console:
-        screen = f"; the screen says: {' / '.join(record.screen[-3:])}" if record.screen else ""
+        screen = f"; the screen says: {' / '.join(record.screen)}" if record.screen else ""
         return Verdict.BOOT_FAIL, f"the kernel never said a word{screen}"
     return Verdict.HANG, f"{why}, {where(record)}"
 
@@ -117,6 +117,8 @@ def judge_crash(record: Record) -> Finding | None:
             verdict, detail = _judge_standstill(record, "no progress for 2 s")
         case Cause.DEAD_HALT | Cause.SILENCE | Cause.FLOOD as cause:
             verdict, detail = _judge_standstill(record, cause.value)
+        case Cause.NOT_LOADED as cause:
+            verdict, detail = Verdict.BOOT_FAIL, f"{cause.value}: {record.ending.detail}"
         case Cause.TRIPLE_FAULT:
             verdict = Verdict.TRIPLE_FAULT
             detail = (f"{_describe_exception(record.ending.exception)}, which the CPU could not "

@@ -35,7 +35,7 @@ async def observe(config: Config, image: Image, boot: Boot, wanted: list[str],
     async with Machine(config, image.physical("monitor_prompts"), tape) as machine:
         ending = await machine.run(boot.input)
         record = Record(ending, machine.console)
-        if ending.cause not in BROKEN:
+        if ending.cause not in (*BROKEN, Cause.NOT_LOADED):     # what is in memory is the kernel's
             await _look(machine, image, boot, wanted, record)
             if recording:
                 with contextlib.suppress(MachineError, OSError):    # what was seen counts anyway

@@ -29,6 +29,7 @@ class Cause(Enum):
     PROMPT = "the monitor's prompt"
     OFF = "it switched itself off"
     REBOOT = "it reset itself"
+    NOT_LOADED = "GRUB did not load the kernel"
     TRIPLE_FAULT = "triple fault"
     PANIC = "the kernel announced a panic"
     LOCKUP = "the watchdog bit"
@@ -57,7 +58,7 @@ class CpuException:
 @dataclass(frozen=True)
 class Ending:
     cause: Cause
-    detail: str = ""            # QEMU's own words, for DIED
+    detail: str = ""            # QEMU's own words, for DIED; GRUB's, for NOT_LOADED
     exception: CpuException | None = None       # that led to a TRIPLE_FAULT
 
 

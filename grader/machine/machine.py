@@ -25,7 +25,8 @@ from typing import Any, Callable
 from machine import sandbox
 from machine.ending import AT_A_PROMPT, BROKEN, POLL, Cause, Ending, Silence, last_exception
 from machine.host import MachineError
-from machine.prompt import PROMPTS_BYTES, ends_in_prompt, nr_prompts
+from machine.prompt import (PROMPTS_BYTES, ends_in_prompt, nr_prompts, why_grub_gave_up,
+                            why_grub_waits)
 from machine.qemu import (SECCOMP, Config, Tape, base_command, memory_bytes, no_huge_pages,
                           qemu_guard, virtual_time)
 
@@ -323,7 +324,8 @@ class Machine:
                     await self._changed.wait()
                 silence = Silence(bitten=self._seen("WATCHDOG") is not None)
             except TimeoutError:
-                if ending := silence.judge(await self.virtual_seconds(), await self.registers()):
+                ending = silence.judge(await self.virtual_seconds(), await self.registers())
+                if ending := await self._grub_waits() or ending:
                     break
         if ending.cause in AT_A_PROMPT and await self._has_false_prompt():
             ending = Ending(Cause.FALSE_PROMPT)
@@ -354,8 +356,15 @@ class Machine:
     def _seen(self, event: str) -> dict[str, Any] | None:
         return next((seen["data"] for seen in self._events if seen["event"] == event), None)
 
+    async def _grub_waits(self) -> Ending | None:
+        """Does GRUB wait for a key, where nothing has been written yet but to the screen?"""
+        why = "" if self._console else why_grub_waits(await self.screen())
+        return Ending(Cause.NOT_LOADED, why) if why else None
+
     async def _ended(self) -> Ending | None:
         """How the machine has ended, if it has."""
+        if why := why_grub_gave_up(self._console):
+            return Ending(Cause.NOT_LOADED, why)
         if shutdown := self._seen("SHUTDOWN"):
             self._read_log()
             log = self._log.decode(errors="replace")

@@ -1,4 +1,5 @@
 """What people do with a machine: make run, debug, gdb and console."""
+import difflib
 import os
 import re
 import shutil
@@ -83,6 +84,7 @@ def test_run_survives_a_qemu_that_does_not_start(guest, tmp_path):
 
 @pytest.mark.parametrize("events, resets, words", [
     (["guest-reset"], None, "The machine reset itself."), (["host-qmp-quit"], None, ""),
+    (["guest-shutdown"], None, "The machine switched itself off."),
     (["guest-reset"], "Triple fault\n", "Triple fault: "), ([], "", ""),
 ])
 def test_how_it_ended(tmp_path, events, resets, words):
@@ -385,6 +387,39 @@ def test_a_breakpoint_that_is_none_leaves_it_stopped(tmp_path):
                           cwd=ROOT, input="print $pc\nquit\n", capture_output=True, timeout=DEADLINE,
                           check=False)
     assert "nobody" in done.stderr and "0xfff0" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.fixture
+def too_large(tmp_path):
+    """The words for make of a stage 1 whose kernel does not fit in memory, the ISO's among them."""
+    frame = (ROOT / "labs/01-frames/frame.c").read_text()
+    (tmp_path / "bss.patch").write_text("".join(difflib.unified_diff(
+        frame.splitlines(True), [*frame.splitlines(True), "char map_of_all_frames[200u << 20];\n"],
+        "a/labs/01-frames/frame.c", "b/labs/01-frames/frame.c")))
+    return ["LAB=1", f"PATCH={tmp_path}/bss.patch", f"ISO={tmp_path}/1.iso"]
+
+
+@pytest.mark.parametrize("target, complaint", [
+    ("run", "terminal.py: GRUB did not load the kernel: error: out of memory."),
+    ("rewind", "rewind.py: GRUB did not load the kernel: error: out of memory."),
+])
+def test_a_kernel_that_does_not_fit_is_no_riddle(too_large, target, complaint):
+    done = subprocess.run(["make", "-s", target, *too_large], cwd=ROOT, text=True, input="help\n",
+                          capture_output=True, timeout=DEADLINE, check=False)
+    assert done.returncode != 0 and complaint in done.stderr
+
+
+def test_a_person_sees_that_the_kernel_does_not_fit(too_large):
+    terminal = Terminal("make", "-s", "run", *too_large)
+    terminal.expect(r"error: out of memory\.\s+error: .*\s+GRUB did not start the kernel\.")
+    terminal.expect(r"The machine switched itself off\.")
+
+
+def test_gdb_may_wait_for_a_kernel_that_does_not_fit(too_large):
+    terminal = Terminal("make", "-s", "debug", *too_large)
+    terminal.expect(r"\(gdb\) ")
+    terminal.type("continue\n")
+    terminal.expect(r"error: out of memory\.\s+error: .*\s+GRUB did not start the kernel\.")
 
 
 def test_a_boot_that_grub_gives_up_ends_with_its_reason(tmp_path):

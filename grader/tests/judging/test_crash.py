@@ -24,6 +24,7 @@ from machine.ending import Cause, CpuException, Ending
     (ended(Cause.SILENCE), Verdict.HANG),
     (ended(Cause.FLOOD), Verdict.HANG),
     (ended(Cause.DEAD_HALT, console=""), Verdict.BOOT_FAIL),
+    (ended(Cause.NOT_LOADED), Verdict.BOOT_FAIL),
     (ended(Cause.STUCK), Verdict.INFRA),
     (ended(Cause.DIED), Verdict.INFRA),
 ])

@@ -5,7 +5,7 @@ import pytest
 
 from machine.ending import (DEAD_LIMIT, IDLE_LIMIT, NMI_LIMIT, POLL, RFLAGS_IF, SILENCE_LIMIT, Cause,
                             CpuException, Silence, last_exception)
-from machine.prompt import why_grub_gave_up
+from machine.prompt import why_grub_gave_up, why_grub_waits
 
 RUNS = {"rflags": RFLAGS_IF, "halted": False}
 IDLE = {"rflags": RFLAGS_IF, "halted": True}
@@ -54,6 +54,22 @@ def test_a_triple_fault_begins_with_the_first_exception_of_its_place(log, except
     (b"error: no server.\n\nAborted. Press any key to exit.\r\n", "error: no server."),
     (b"Aborted. Press any key to exit.", "without a word"),
     (b"Aborted. Press any key to exit.\nBdsDxe: next", ""),
+    (b"error: out of memory.\r\nerror: you need to load the kernel first.\r\n"
+     b"GRUB did not start the kernel.\r\n", "error: out of memory."),
+    (b"GRUB did not start the kernel.\r\nOuroboros", ""),
 ])
 def test_why_grub_gave_up(console, why):
     assert why_grub_gave_up(console) == why
+
+
+@pytest.mark.parametrize("screen, why", [
+    ([], ""), (["Booting from DVD/CD..."], ""), (["error: late."], ""),
+    (["Welcome to GRUB!", "error: no such device.", "grub rescue>"], "error: no such device."),
+    (["GNU GRUB  version 2.06", "grub>"], "grub>"),
+    (["error: out of memory.", "error: no kernel.", "Press any key to continue..."],
+     "error: out of memory."),
+    (["Use the ^ and v keys to select which entry is highlighted.",
+      "before booting or `c' for a command-line."], "before booting or `c' for a command-line."),
+])
+def test_why_grub_waits(screen, why):
+    assert why_grub_waits(screen) == why

@@ -129,6 +129,28 @@ def test_an_image_that_is_none(tmp_path, monkeypatch):
     assert (ending.cause, console) == (Cause.SILENCE, "")
 
 
+@pytest.mark.parametrize("missing, complaint", [
+    ("ouroboros.elf", "error: file `/boot/ouroboros.elf' not found."),
+    ("initramfs.cpio", "error: file `/boot/initramfs.cpio' not found."),
+    ("grub/grub.cfg", "grub>"),
+    ("grub/i386-pc/normal.mod", "error: file `/boot/grub/i386-pc/normal.mod' not found."),
+])
+def test_an_image_that_lacks_a_file_ends_at_once_with_grubs_complaint(iso, tmp_path, missing, complaint):
+    whole, _ = iso(0)
+    subprocess.run(["xorriso", "-indev", whole, "-outdev", tmp_path / "less.iso", "-boot_image", "any",
+                    "replay", "-rm", f"/boot/{missing}", "--"], check=True, capture_output=True)
+    ending, _ = asyncio.run(boot(Config(tmp_path / "less.iso")))
+    assert ending.cause is Cause.NOT_LOADED and ending.detail.endswith(complaint)
+
+
+def test_an_archive_that_does_not_fit_ends_at_once_with_grubs_complaint(iso, tmp_path):
+    (tmp_path / "large.cpio").write_bytes(bytes(8 << 20))
+    image, _ = iso(0, "log=info", f"INITRAMFS={tmp_path}/large.cpio")
+    ending, console = asyncio.run(boot(Config(image, mem="10M")))
+    assert (ending.cause, ending.detail) == (Cause.NOT_LOADED, "error: out of memory.")
+    assert console.endswith("GRUB did not start the kernel.\n")
+
+
 def test_an_image_that_is_not_there(tmp_path):
     with pytest.raises(MachineError, match="No such file"):
         asyncio.run(boot(Config(tmp_path / "missing.iso")))
