@@ -37,6 +37,7 @@ TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
 
 CONSOLE_LIMIT_BYTES = 4 << 20
+SOME_PROMPTS = 4                # of somebody else's, after which he need not go on
 FILE_BYTES = 16 << 20           # that QEMU may write
 TAPE_BYTES = 1 << 30            # the same when it records: spinning on PAUSE is 50 MB of tape
 MEMORY_PIECE_BYTES = FILE_BYTES // 2
@@ -347,11 +348,11 @@ class Machine:
         self._read_console()        # before it counted, it had answered all but this prompt
         return ends_in_prompt(self._console)
 
-    async def _has_false_prompt(self) -> bool:
-        """Are there prompts on the console that the monitor has not printed?"""
+    async def _has_false_prompt(self, more_than: int = 0) -> bool:
+        """Are there so many prompts on the console that the monitor has not printed?"""
         self._read_console()
         nr_shown = nr_prompts(self._console)    # first: the monitor counts before it prints
-        return nr_shown > await self._nr_prompts()
+        return nr_shown > await self._nr_prompts() + more_than
 
     def _seen(self, event: str) -> dict[str, Any] | None:
         return next((seen["data"] for seen in self._events if seen["event"] == event), None)
@@ -380,6 +381,8 @@ class Machine:
             return Ending(Cause.LOCKUP if self._seen("WATCHDOG") else Cause.PANIC)
         if await self._is_at_prompt():
             return Ending(Cause.PROMPT)
+        if ends_in_prompt(self._console) and await self._has_false_prompt(SOME_PROMPTS):
+            return Ending(Cause.FALSE_PROMPT)       # it prints them for ever
         if len(self._console) > CONSOLE_LIMIT_BYTES:
             return Ending(Cause.FLOOD)
         if asyncio.get_running_loop().time() - self._started > TOTAL_LIMIT:
