@@ -23,7 +23,7 @@ void console_init(void);
 /* Writes a line to the text screen as well. */
 void console_announce(const char *line);
 
-/* From now on output also goes to the text screen, from its top on until it is full: before a report. */
+/* Before a report: from now on output also goes to the text screen, which keeps the first of it. */
 void console_show_last_words(void);
 
 void console_write(const char *text, size_t nr_bytes);

@@ -26,7 +26,7 @@ void screen_init(void);
 /* Writes at the end of what is there; a full screen moves up by a row. */
 void screen_write(const char *text, size_t nr_bytes);
 
-/* Clears the screen. From now on it does not move: the first words stay, and what no longer fits is lost. */
+/* Clears the screen. From now on it does not move: what no longer fits is lost, not what came first. */
 void screen_keep_first(void);
 
 #endif

@@ -220,19 +220,6 @@ def test_a_reader_that_pauses_is_no_lockup(iso):
     assert cause is Cause.PROMPT and "[text lost]" not in console and "0001\n" in console
 
 
-def test_a_command_with_much_to_print_is_no_lockup(tmp_path, iso):
-    names = [f"{number:050}" for number in range(5_000)]
-    tree, archive = tmp_path / "tree", tmp_path / "many.cpio"
-    tree.mkdir()
-    for name in names:
-        (tree / name).touch()
-    archive.write_bytes(subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=tree, check=True,
-                                       input="\n".join(names).encode(), capture_output=True).stdout)
-    image, _ = iso(4, "log=info", f"INITRAMFS={archive}")
-    cause, console = ended(image, "ls")
-    assert cause is Cause.PROMPT and all(f" {name}\n" in console for name in names)
-
-
 def by_backtrace(pc, start, code):
     """Where the return address is (one word below what is named here), by kernel/backtrace.c."""
     if pc == start or code == RET:
