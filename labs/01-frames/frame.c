@@ -44,43 +44,60 @@ enum tag {
 	TAG_ALLOCATED = 0x20,   /* + order: an allocated block starts here */
 };
 
-/* A free block's neighbours in the circular list of its order, by frame number. */
+/* A free block's neighbours in the list of its order, by frame number. */
 struct link {
-	uint32_t next, prev;
+	uint32_t next;          /* NO_BLOCK after the last one */
+	uint32_t prev;          /* undefined in the first one */
 };
+
+#define NO_BLOCK 0              /* frame 0 is in the first MiB, which is never ours */
 
 static DEFINE_SPINLOCK(frame_lock);
 
-static struct link *links;      /* by frame; links[k] is the head of the list of order k */
+static uint32_t heads[NR_ORDERS];       /* by order: the first free block, or NO_BLOCK */
+static uint32_t free_orders;    /* bit k is set while the list of order k has a block */
+static struct link *links;      /* by frame: valid for a free block's first */
 static uint8_t *tags;           /* by frame: enum tag */
 static size_t nr_tags;          /* a multiple of twice the largest block: every buddy has one */
 static size_t nr_managed;       /* frames that are ours, free or not */
-static uint32_t free_orders;    /* bit k is set while the list of order k has a block */
-
-_Static_assert(NR_ORDERS <= MIB(1) / PAGE_BYTES, "list heads use the links of frames never ours");
 
 static inline size_t buddy_of(size_t block, unsigned order)
 {
 	return block ^ 1ul << order;
 }
 
-/* Does a free block of this order start here? The cast makes it a comparison of bytes. */
+/* Does a free block of this order start here? */
 static inline bool is_free(size_t block, unsigned order)
 {
-	return tags[block] == (uint8_t)(TAG_FREE + order);
+	return tags[block] == TAG_FREE + order;
 }
 
 /* Exercise 1.1: tags a block as free and puts it first in the list of its order. */
 static inline void list_push(size_t block, unsigned order)
 {
 	/* BEGIN SOLUTION 1.1 */
-	size_t next = links[order].next;
+	size_t next = heads[order];
 
-	links[block] = (struct link){ .next = next, .prev = order };
-	links[next].prev = block;
-	links[order].next = block;
+	links[block].next = next;
+	if (next != NO_BLOCK)
+		links[next].prev = block;
+	else
+		free_orders |= 1u << order;
+	heads[order] = block;
 	tags[block] = TAG_FREE + order;
-	free_orders |= 1u << order;
+	/* END SOLUTION */
+}
+
+/* Exercise 1.1: takes the first block off a list that is not empty. The caller gives it a tag. */
+static inline size_t list_pop(unsigned order)
+{
+	/* BEGIN SOLUTION 1.1 */
+	size_t block = heads[order];
+
+	heads[order] = links[block].next;
+	if (heads[order] == NO_BLOCK)
+		free_orders &= ~(1u << order);
+	return block;
 	/* END SOLUTION */
 }
 
@@ -90,10 +107,13 @@ static inline void list_remove(size_t block, unsigned order)
 	/* BEGIN SOLUTION 1.1 */
 	size_t next = links[block].next, prev = links[block].prev;
 
+	if (block == heads[order]) {
+		list_pop(order);
+		return;
+	}
 	links[prev].next = next;
-	links[next].prev = prev;
-	if (next == prev)               /* only the head is both: the list is empty now */
-		free_orders &= ~(1u << order);
+	if (next != NO_BLOCK)
+		links[next].prev = prev;
 	/* END SOLUTION */
 }
 
@@ -127,8 +147,7 @@ static __attribute__((noinline)) paddr_t block_split(unsigned order)
 	if (free_orders >> order == 0)
 		return PADDR_NONE;
 	found = order + __builtin_ctz(free_orders >> order);
-	block = links[found].next;
-	list_remove(block, found);
+	block = list_pop(found);
 	while (found > order) {
 		found--;
 		list_push(buddy_of(block, found), found);
@@ -142,11 +161,11 @@ static __attribute__((noinline)) paddr_t block_split(unsigned order)
 static paddr_t block_take(unsigned order)
 {
 	/* BEGIN SOLUTION 1.2 */
-	size_t block = links[order].next;
+	size_t block;
 
-	if (block == order)             /* the list is empty */
+	if (heads[order] == NO_BLOCK)
 		return block_split(order);
-	list_remove(block, order);
+	block = list_pop(order);
 	tags[block] = TAG_ALLOCATED + order;
 	return block << PAGE_SHIFT;
 	/* END SOLUTION */
@@ -156,15 +175,15 @@ static paddr_t block_take(unsigned order)
 static inline bool is_allocated(paddr_t base, unsigned order)
 {
 	/* BEGIN SOLUTION 1.3 */
-	/* Rotated, a base that is not aligned gets a number that no frame has. */
-	size_t frame = base >> PAGE_SHIFT | base << (64 - PAGE_SHIFT);
+	size_t frame = base >> PAGE_SHIFT;
 
 	/* In 64 bits no order, however absurd, makes the sum another tag. */
-	return frame < nr_tags && tags[frame] == TAG_ALLOCATED + (size_t)order;
+	return base % PAGE_BYTES == 0 && frame < nr_tags &&
+	       tags[frame] == TAG_ALLOCATED + (size_t)order;
 	/* END SOLUTION */
 }
 
-/* The block that holds a frame of ours: as the bits below its order go, its number appears. */
+/* The block that holds a frame of ours: clears low bits until a tag is found that is not INSIDE. */
 static inline size_t block_of(size_t frame)
 {
 	for (unsigned order = 0; tags[frame] == TAG_INSIDE; order++)
@@ -190,27 +209,32 @@ static _Noreturn __attribute__((cold, noinline)) void free_panic(paddr_t base, u
 }
 
 /* BEGIN SOLUTION 1.4 */
-static inline void block_release(size_t block, unsigned order);
+/* Is the buddy free as a whole? A block of the largest order has a buddy, too, but does not merge. */
+static inline bool can_merge(size_t block, unsigned order)
+{
+	return is_free(buddy_of(block, order), order) && order < FRAME_MAX_ORDER;
+}
 
-/* Makes an allocated block and its buddy, which is free, one free block. */
+/* Makes an allocated block free, merged with its buddies for as long as they are free. */
 static __attribute__((noinline)) void block_merge(size_t block, unsigned order)
 {
-	size_t buddy = buddy_of(block, order);
+	while (can_merge(block, order)) {
+		size_t buddy = buddy_of(block, order);
 
-	list_remove(buddy, order);
-	tags[block] = tags[buddy] = TAG_INSIDE;
-	block_release(block & buddy, order + 1);        /* the lower one stands for both */
+		list_remove(buddy, order);
+		tags[block] = tags[buddy] = TAG_INSIDE;
+		block &= ~(1ul << order);       /* the lower one stands for both */
+		order++;
+	}
+	list_push(block, order);
 }
 /* END SOLUTION */
 
-/*
- * Exercise 1.4: makes an allocated block free, merged with its buddies as far as they are
- * free. A block of the largest order has a buddy's tag to look at, too, but does not merge.
- */
+/* Exercise 1.4: makes an allocated block free, merged with its buddies. */
 static inline void block_release(size_t block, unsigned order)
 {
 	/* BEGIN SOLUTION 1.4 */
-	if (is_free(buddy_of(block, order), order) && order < FRAME_MAX_ORDER)
+	if (can_merge(block, order))
 		block_merge(block, order);
 	else
 		list_push(block, order);
@@ -223,8 +247,6 @@ static void tables_init(void)
 	nr_tags = ROUND_UP(memmap_top() >> PAGE_SHIFT, 2ul << FRAME_MAX_ORDER);
 	links = memmap_alloc(nr_tags * sizeof(links[0]));
 	tags = memmap_alloc(nr_tags * sizeof(tags[0]));
-	for (unsigned order = 0; order < NR_ORDERS; order++)
-		links[order] = (struct link){ .next = order, .prev = order };
 }
 
 void frame_init(void)
@@ -267,7 +289,7 @@ void frame_stats(struct frame_stats *stats)
 	spin_lock(&frame_lock);
 	stats->nr_frames = nr_managed;
 	for (unsigned order = 0; order < NR_ORDERS; order++)
-		for (size_t block = links[order].next; block != order; block = links[block].next) {
+		for (size_t block = heads[order]; block != NO_BLOCK; block = links[block].next) {
 			stats->nr_free_blocks[order]++;
 			stats->nr_free += 1ul << order;
 		}
@@ -283,27 +305,30 @@ static const char *block_flaw(size_t block, size_t prev, unsigned order)
 		return "not aligned to its size";
 	if (!is_free(block, order))
 		return "not tagged as free";
-	if (links[block].prev != prev)
+	if (prev != NO_BLOCK && (block == heads[order] || links[block].prev != prev))
 		return "not linked back to the block before it";
 	if (order < FRAME_MAX_ORDER && is_free(buddy_of(block, order), order))
 		return "not merged with its buddy";
 	return NULL;
 }
 
-/* Walks one list. It must end: a block found twice would be linked back to two blocks. */
+/*
+ * Walks one list. It must end: if a block were found twice, it would be the first one, or linked
+ * back to two blocks.
+ */
 static void list_check(unsigned order)
 {
 	bool is_marked = free_orders >> order & 1;
-	size_t prev = order;
+	size_t prev = NO_BLOCK;
 
-	for (size_t block = links[order].next; block != order; block = links[block].next) {
+	for (size_t block = heads[order]; block != NO_BLOCK; block = links[block].next) {
 		const char *flaw = block_flaw(block, prev, order);
 
 		if (flaw != NULL)
 			panic("frame_check: frame %#lx in the list of order %u: %s", block, order, flaw);
 		prev = block;
 	}
-	if (is_marked != (prev != order))
+	if (is_marked != (prev != NO_BLOCK))
 		panic("frame_check: the list of order %u is %sempty, but not marked so", order,
 		      is_marked ? "" : "not ");
 }

@@ -13,6 +13,7 @@ from debugger.inside.reader import FRAMES, MEMMAP_LIMIT, PAGE_BYTES, Memory, Not
 from debugger.inside.text import in_units
 
 NR_ORDERS = 11                          # kernel/frame.h: FRAME_MAX_ORDER + 1
+NO_BLOCK = 0                            # macro of labs/01-frames/frame.c
 MAX_STEPS = 2000
 MAP_COLUMNS, MAP_ROWS = 64, 8
 FREE, ALLOCATED, MIXED, FOREIGN, DAMAGED = ".", "#", "+", " ", "?"
@@ -25,6 +26,7 @@ class Allocator:
         ram = Ram()
         self._memory = memory
         self._links, tags = FRAMES.variable("links"), FRAMES.number("tags")
+        self._heads = FRAMES.variable("heads")
         self.nr_tags = FRAMES.number("nr_tags")
         self.nr_managed = FRAMES.number("nr_managed")
         self.free, self.allocated, self.inside = (
@@ -42,7 +44,7 @@ class Allocator:
         self.nr_blocks = [self.tags.count(self.free + order) for order in range(NR_ORDERS)]
 
     def _link(self, block: int) -> tuple[int, int]:
-        """The neighbours of a block, or of a list's head: next, previous."""
+        """The neighbours of a block: next, previous."""
         kind = self._links.type.target()
         value = self._memory.value(int(self._links) + block * kind.sizeof, kind)
         return int(value["next"]), int(value["prev"])
@@ -55,15 +57,18 @@ class Allocator:
             return "not aligned to its size"
         if self.tags[block] != self.free + order:
             return f"not tagged as free, but {self.tags[block]:#x}"
+        if previous == NO_BLOCK:
+            return ""
+        if block == int(self._heads[order]):
+            return "found there again"
         if self._link(block)[1] != previous:
             return f"linked back to {self._link(block)[1]:#x}, not to the block before it"
         return ""
 
     def list_flaw(self, order: int) -> str:
         """What is wrong with the list of an order, or "". It ends: a block has but one `prev`."""
-        previous, nr_found = order, 0
-        block, _ = self._link(order)
-        while block != order:
+        block, previous, nr_found = int(self._heads[order]), NO_BLOCK, 0
+        while block != NO_BLOCK:
             if nr_found == MAX_STEPS:
                 return (f"of the list of order {order} only the first {MAX_STEPS:,} of "
                         f"{self.nr_blocks[order]:,} blocks are checked")
