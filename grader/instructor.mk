@@ -36,15 +36,20 @@ gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; al
 	@git diff --quiet HEAD || echo 'gradescope: what is not committed is not in it' >&2
 	@echo 'build/gradescope.zip: upload it under "Configure Autograder"; docs/instructor/autograders.md says how'
 
+# ---- the project's own tests in a kernel: stage N with one more layer, grader/tests/kernel/N
+
+kernel_tests = $(notdir $(wildcard grader/tests/kernel/*))
+$(foreach n,$(kernel_tests),$(eval $(call stage,stage-$n-tests,$(call objects_of,$n,grader/tests/kernel/$n))))
+
 # ---- the benchmark: the labs' own files on the host, and a stage with one more layer
 
 LAST_LAB   := $(lastword $(numbers))
 BENCH_STAGE = stage-$(LAST_LAB)-bench
 HOST_CC    ?= gcc
 
-bench_labs   = $(filter $(addprefix %/,frame.c heap.c pages.c rescue.c log.c log_filter.c format.c console.c string.c random.c),$(call files_of,$(LAST_LAB)))
+bench_labs   = $(filter $(addprefix %/,frame.c heap.c slab.c pages.c rescue.c log.c log_filter.c format.c console.c string.c random.c),$(call files_of,$(LAST_LAB)))
 bench_host   = $(wildcard grader/bench/host/*.c grader/bench/textbook/*.c)
-bench_common = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -fvisibility=hidden \
+bench_common = -std=gnu11 -O2 -g -DHEAP_JUNK=0 -Wall -Wextra -Wno-unused-parameter -Werror -fvisibility=hidden \
 	-fcf-protection=none -fno-stack-protector -fno-stack-clash-protection \
 	-iquote grader/bench -iquote grader/bench/host -iquote kernel -include grader/bench/host/shim.h
 bench_as_in_kernel = -ffreestanding -mgeneral-regs-only -fno-tree-loop-distribute-patterns

@@ -7,8 +7,13 @@
  * when heap_rescue() gives it more.
  *
  * Locks: every entry point takes heap_lock, but those that end in _locked, and
- * none returns with it held.
+ * none returns with it held. Below it come frame_lock and, as heap_rescue() may log,
+ * log_lock. Allocates: frames, in heap_init() and in heap_rescue().
  * Callable from: anywhere but an NMI handler, without heap_lock.
+ *
+ * A panic keeps the lock. The report takes none (panic.h) and names this one and
+ * its holder, and nobody else gets to use a heap that contradicts itself. The frame
+ * allocator does the same.
  */
 #ifndef HEAP_H
 #define HEAP_H
@@ -22,6 +27,15 @@
 #define HEAP_MAX_BYTES      (1ul << 30) /* of one object; what asks for more is a mistake */
 #define HEAP_RESERVE_ORDER  6           /* the first reserve: one block of frames */
 #define HEAP_RESERVE_PAGES  (1ul << HEAP_RESERVE_ORDER)
+
+/*
+ * 1: freed objects are filled with junk, and a write to one is a panic, "kmalloc: …: written to
+ * after it was freed", when its memory is handed out again. 0: they are not, which is faster.
+ * What it costs: docs/performance.md. A heap of another design need not do anything of this.
+ */
+#ifndef HEAP_JUNK
+#define HEAP_JUNK 1
+#endif
 
 extern struct spinlock heap_lock;
 
@@ -39,7 +53,10 @@ void heap_add_locked(void *base, size_t nr_pages);
  * from every other live object also if bytes is 0.
  *
  * When a slab needs a page, or a large object a run, and the heap has none, it
- * calls heap_rescue() once, with heap_lock held, and tries once more.
+ * calls heap_rescue() once, with heap_lock held, and tries once more. It should do
+ * so whatever that returns, as memory may have come back while the lock was free,
+ * and use what it still holds, an empty slab or a longer slot, before it gives up.
+ * (How far a heap goes there is its design's choice; no test of the lab asks.)
  *
  * Return: NULL when that did not help, or `bytes` is more than HEAP_MAX_BYTES.
  */
@@ -50,7 +67,8 @@ void *kzalloc(size_t count, size_t bytes);
 
 /*
  * Changes an object's size; it may move. krealloc(NULL, n) is kmalloc(n).
- * Return: NULL when exhausted, and then the old object is as it was.
+ * Return: NULL when exhausted, and then the old object is as it was. The heap of lab 2's
+ * solution is never exhausted for an object that gets smaller; another may be.
  */
 void *krealloc(void *object, size_t bytes);
 
@@ -77,7 +95,11 @@ struct heap_stats {
 
 void heap_stats(struct heap_stats *stats);
 
-/* Walks every slab and run and panics on the first contradiction. For tests and the monitor. */
+/*
+ * Walks every slab and run and panics on the first contradiction, also where following it would
+ * have been a fault. Its cost grows with what the heap has, not with the machine. For tests and
+ * the monitor.
+ */
 void heap_check(void);
 
 #endif

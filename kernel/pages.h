@@ -8,7 +8,8 @@
  *
  * Lab 2 gives this module to the students complete.
  *
- * Locks: none of its own; the caller holds heap_lock. Allocates: nothing.
+ * Locks: none of its own; the caller holds heap_lock, but for pages_init().
+ * Allocates: one block of frames, in pages_init(). Callable from: the heap only.
  */
 #ifndef PAGES_H
 #define PAGES_H
@@ -25,6 +26,8 @@ enum page_tag {
 	PAGE_USER,              /* first value that the heap may use */
 };
 
+#define PAGES_EXACT 32
+
 /* Sets up an empty stock. Takes one byte of every 4 KiB of RAM, from frame_alloc(). */
 void pages_init(void);
 
@@ -33,7 +36,9 @@ void pages_free(void *base, size_t nr_pages);
 
 /*
  * Takes a run of exactly nr_pages > 0 pages; its pages are tagged PAGE_TAIL.
- * Return: its first page, or NULL if there is no longer run; one of about the same length may be missed.
+ * Return: its first page, or NULL if no run is that long. A request for fewer than
+ * PAGES_EXACT costs the same always. For a longer one it looks through runs of about that
+ * length: one step for each PAGES_EXACT pages that are free, at the most.
  */
 void *pages_alloc(size_t nr_pages);
 
@@ -53,6 +58,12 @@ static inline uint8_t *page_tags_of(const void *run)
 {
 	return &page_tags[virt_to_phys(run) >> PAGE_SHIFT];
 }
+
+/*
+ * The next page of the heap's behind `page` (NULL: the first one) that has this tag, or NULL.
+ * Looks at one byte for each page between the heap's first and its last.
+ */
+void *pages_next(const void *page, uint8_t tag);
 
 size_t pages_nr_free(void);
 size_t pages_nr_total(void);

@@ -57,6 +57,7 @@ _OFFERED = {
     "panic.h": "panic todo",
     "random.h": "*",
     "rescue.h": "*",
+    "slab.h": "*",
     "spinlock.h": "*",
     "string.h": "*",
     "watchdog.h": "watchdog_progress",

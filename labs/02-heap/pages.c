@@ -10,26 +10,32 @@
  *     | next, prev, nr_pages     |         |                  first |
  *     +--------------------------+-- ... --+------------------------+
  *
- * A run of one page is both at once. Runs hang in bins by the power of two of
- * their length, and a bit mask knows the bins that are not empty. A run that is
- * given back looks at the tags on both sides and merges with what is free there.
- * Neither direction searches: both are O(1), but for one tag byte a page.
+ * A run of one page is both at once. Runs hang in bins: those of fewer than
+ * PAGES_EXACT pages by their length, longer ones by its power of two. A bit mask
+ * knows the bins that are not empty. A run that is given back looks at the tags on
+ * both sides and merges with what is free there. No run that fits is ever missed:
+ * whatever is in a short one's bin fits, and a long one's bin is looked through,
+ * which takes few steps, as no run in it is short.
  *
- * Limits: of the request's own bin only the first run is looked at, so a fitting
- * one behind it can be missed when no longer run exists. The tags are one block
- * of frames, 4 MiB at most, as the memory map has no RAM above MEMMAP_LIMIT.
+ * Limits: what lies in free pages is believed, but for pages_check(). The tags are one
+ * block of frames, 4 MiB at most, as the memory map has no RAM above MEMMAP_LIMIT.
  *
  * Locks: heap_lock, held by the caller. Allocates: frames, in pages_init().
  * Callable from: the heap only.
  */
 #include "pages.h"
 
+#include <stdbool.h>
+
 #include "frame.h"
 #include "memmap.h"
 #include "panic.h"
 #include "string.h"
 
-#define NR_BINS 23              /* runs of up to 2^23 - 1 pages, more than there are tags */
+#define EXACT_ORDER 5           /* PAGES_EXACT is 2^5 */
+#define NR_BINS     (PAGES_EXACT + 23 - EXACT_ORDER)    /* up to 2^23 - 1 pages: more than tags */
+
+_Static_assert(PAGES_EXACT == 1 << EXACT_ORDER, "bins go on by powers of two where exact ones end");
 
 struct free_run {
 	struct free_run *next, *prev;   /* neighbours in the bin; in the first page */
@@ -40,13 +46,17 @@ struct free_run {
 uint8_t *page_tags;                     /* enum page_tag, by physical frame number */
 size_t nr_page_tags;
 
-static struct free_run *bins[NR_BINS];  /* bin b: runs of 2^b … 2^(b+1) - 1 pages */
-static uint32_t filled_bins;            /* bit b is set if bins[b] is not empty */
+static struct free_run *bins[NR_BINS];  /* runs of 0, 1, … 31, 32 … 63, 64 … 127, … pages */
+static uint64_t filled_bins;            /* bit b is set if bins[b] is not empty */
 static size_t nr_free, nr_total;
+static size_t first_frame = SIZE_MAX;   /* the heap's first; end_frame is behind its last */
+static size_t end_frame;
 
 static inline unsigned bin_of(size_t nr_pages)
 {
-	return 63 - (unsigned)__builtin_clzl(nr_pages);
+	if (nr_pages < PAGES_EXACT)
+		return (unsigned)nr_pages;
+	return PAGES_EXACT - EXACT_ORDER + 63 - (unsigned)__builtin_clzl(nr_pages);
 }
 
 static inline size_t frame_number(const void *pointer)
@@ -93,7 +103,7 @@ static void run_insert(struct free_run *run, size_t nr_pages)
 	if (run->next)
 		run->next->prev = run;
 	bins[bin] = run;
-	filled_bins |= 1u << bin;
+	filled_bins |= 1ul << bin;
 }
 
 static void run_remove(struct free_run *run)
@@ -107,7 +117,17 @@ static void run_remove(struct free_run *run)
 	else
 		bins[bin] = run->next;
 	if (!bins[bin])
-		filled_bins &= ~(1u << bin);
+		filled_bins &= ~(1ul << bin);
+}
+
+/* Counts pages that were not the heap's before. */
+static void add_foreign(size_t frame, size_t nr_pages)
+{
+	if (frame < first_frame)
+		first_frame = frame;
+	if (frame + nr_pages > end_frame)
+		end_frame = frame + nr_pages;
+	nr_total += nr_pages;
 }
 
 void pages_free(void *base, size_t nr_pages)
@@ -120,7 +140,7 @@ void pages_free(void *base, size_t nr_pages)
 	if (page_tags[frame] == PAGE_FREE)
 		panic("pages_free: %p: already free", base);
 	if (page_tags[frame] == PAGE_FOREIGN)
-		nr_total += nr_pages;
+		add_foreign(frame, nr_pages);
 	nr_free += nr_pages;
 	memset(&page_tags[frame], PAGE_FREE, nr_pages);
 
@@ -138,18 +158,19 @@ void pages_free(void *base, size_t nr_pages)
 	run_insert(run, nr_pages);
 }
 
-/* A run of at least nr_pages pages: the first of the request's bin, or one of a higher bin. */
+/* A run of at least nr_pages pages: of the request's own bin, or else of a higher one. */
 static struct free_run *run_find(size_t nr_pages)
 {
 	unsigned bin = bin_of(nr_pages);
-	uint32_t higher;
+	uint64_t higher;
 
 	if (bin >= NR_BINS)
 		return NULL;
-	if (bins[bin] && bins[bin]->nr_pages >= nr_pages)
-		return bins[bin];
-	higher = filled_bins & ~((2u << bin) - 1);
-	return higher ? bins[__builtin_ctz(higher)] : NULL;
+	for (struct free_run *run = bins[bin]; run; run = run->next)
+		if (run->nr_pages >= nr_pages)
+			return run;
+	higher = filled_bins & ~((2ul << bin) - 1);
+	return higher ? bins[__builtin_ctzl(higher)] : NULL;
 }
 
 void *pages_alloc(size_t nr_pages)
@@ -166,6 +187,15 @@ void *pages_alloc(size_t nr_pages)
 	return run;
 }
 
+void *pages_next(const void *page, uint8_t tag)
+{
+	size_t frame = page ? frame_number(page) + 1 : first_frame;
+	const uint8_t *found = frame < end_frame ? memchr(&page_tags[frame], tag, end_frame - frame)
+						 : NULL;
+
+	return found ? phys_to_virt((paddr_t)(found - page_tags) << PAGE_SHIFT) : NULL;
+}
+
 size_t pages_nr_free(void)
 {
 	return nr_free;
@@ -176,9 +206,19 @@ size_t pages_nr_total(void)
 	return nr_total;
 }
 
-/* Checks one free run: its tags, its neighbours, and its links in bin `bin`. */
-static void run_check(struct free_run *run, unsigned bin)
+/* May a free run start there? Looks at nothing but the tags. */
+static bool is_free_page(const void *page)
 {
+	return (uintptr_t)page % PAGE_BYTES == 0 && page_tag(page) == PAGE_FREE;
+}
+
+/* Checks one free run that was found in bin `bin` behind `previous`, before following its links. */
+static void run_check(struct free_run *run, struct free_run *previous, unsigned bin)
+{
+	if (!is_free_page(run))
+		panic("pages_check: bin %u leads to %p, which is no free page", bin, run);
+	if (run->nr_pages == 0 || bin_of(run->nr_pages) != bin || run->prev != previous)
+		panic("pages_check: the free run at %p is in the wrong bin", run);
 	for (size_t i = 0; i < run->nr_pages; i++)
 		if (page_tag(page_after(run, i)) != PAGE_FREE)
 			panic("pages_check: page %zu of the free run at %p is in use", i, run);
@@ -187,19 +227,21 @@ static void run_check(struct free_run *run, unsigned bin)
 		panic("pages_check: the free run at %p has not merged with a neighbour", run);
 	if (last_page(run)->first != run)
 		panic("pages_check: the last page of the free run at %p leads elsewhere", run);
-	if (bin_of(run->nr_pages) != bin || (run->prev ? run->prev->next : bins[bin]) != run)
-		panic("pages_check: the free run at %p is in the wrong bin", run);
 }
 
+/* It ends: no run is behind two others, as each leads back to one. */
 void pages_check(void)
 {
 	size_t nr_found = 0;
 
 	for (unsigned bin = 0; bin < NR_BINS; bin++) {
+		struct free_run *previous = NULL;
+
 		if ((filled_bins >> bin & 1) != (bins[bin] != NULL))
 			panic("pages_check: the mask is wrong about bin %u", bin);
 		for (struct free_run *run = bins[bin]; run; run = run->next) {
-			run_check(run, bin);
+			run_check(run, previous, bin);
+			previous = run;
 			nr_found += run->nr_pages;
 		}
 	}

@@ -15,8 +15,9 @@ from debugger.inside.reader import (DIRECT_MAP_BASE, HEAP, MEMMAP_LIMIT, PAGE_BY
 
 MAX_SLABS = 5000
 
-# Macros of labs/02-heap/heap.c and kernel/heap.h, of which GDB knows nothing.
+# Macros of kernel/slab.h, kernel/pages.h and kernel/heap.h, of which GDB knows nothing.
 SLOT_LIVE = 0x8000
+PAGES_EXACT = 32
 MARK = 0xa5
 HEAP_ALIGN_BYTES = 16
 
@@ -196,7 +197,7 @@ class HeapMemory:
                            f"{self.tags[frame]}")
             run = self.memory.value(address, kind)
             nr_pages = int(run["nr_pages"])
-            if nr_pages.bit_length() - 1 != index or frame + nr_pages > self.nr_tags:
+            if bin_of(nr_pages) != index or frame + nr_pages > self.nr_tags:
                 raise Note(f"{where}: run {address:#x}: nr_pages is {nr_pages:#x}")
             if int(run["prev"]) != previous:
                 raise Note(f"{where}: run {address:#x}: prev is {int(run['prev']):#x}, "
@@ -243,6 +244,12 @@ class HeapMemory:
             raise Note(f"slab {slab.address:#x}: nr_free is {slab.nr_free} and nr_used "
                        f"{slab.nr_used}, but {nr_live} slots are live, {nr_listed} in the list of "
                        f"free slots")
+
+
+def bin_of(nr_pages: int) -> int:
+    """Which of the bins of pages.c has runs of this length."""
+    return nr_pages if nr_pages < PAGES_EXACT else \
+        PAGES_EXACT + nr_pages.bit_length() - PAGES_EXACT.bit_length()
 
 
 def class_name(size_class: SizeClass) -> str:
