@@ -57,6 +57,14 @@ bench_as_in_kernel = -ffreestanding -mgeneral-regs-only -fno-tree-loop-distribut
 build/bench/flags: FORCE
 	$(call remember,$(HOST_CC) $(bench_common) $(bench_as_in_kernel))
 
+# The heap with its freed objects filled with junk is a program of its own.
+bench_heap   = $(filter %/heap.c %/slab.c,$(bench_labs))
+bench_junk   = $(bench_heap:%=build/bench/junk/%.o)
+
+build/bench/junk/%.o: % build/bench/flags
+	$(room)
+	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_as_in_kernel) -UHEAP_JUNK -DHEAP_JUNK=1 $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
+
 build/bench/%.o: % build/bench/flags
 	$(room)
 	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_flags) $(dependencies) -c -o $@.$$$$ $< && $(appear)
@@ -64,6 +72,9 @@ build/bench/%.o: % build/bench/flags
 $(bench_labs:%=build/bench/%.o) build/bench/grader/bench/workloads.c.o: bench_flags = $(bench_as_in_kernel)
 
 build/bench/bench: $(patsubst %,build/bench/%.o,$(bench_labs) $(bench_host) grader/bench/workloads.c)
+	$(call say,LINK,$@) $(HOST_CC) -o $@ $^
+
+build/bench/bench-junk: $(patsubst %,build/bench/%.o,$(filter-out $(bench_heap),$(bench_labs)) $(bench_host) grader/bench/workloads.c) $(bench_junk)
 	$(call say,LINK,$@) $(HOST_CC) -o $@ $^
 
 $(eval $(call stage,$(BENCH_STAGE),$(call objects_of,$(LAST_LAB),grader/bench grader/bench/kernel)))
@@ -80,4 +91,4 @@ bench: bench-build ## measure the allocators, the log and the boot: writes docs/
 bench-check: bench-build ## only see whether anything is slower than it may be
 	@$(python) grader/benchmark.py --check $(bench_page)
 
-bench-build: build/bench/bench build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf $(initramfs)
+bench-build: build/bench/bench build/bench/bench-junk build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf $(initramfs)

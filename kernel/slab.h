@@ -183,13 +183,16 @@ static inline void junk_fill(const struct slab *slab, uint32_t slot)
 		memset(slot_at(slab, slot), JUNK, slab->slot_bytes);
 }
 
-/* Is all of a slot that was given back as junk_fill() left it? */
+/* Is all of a slot that was given back still junk? Looks at eight bytes at a time. */
 static inline bool junk_is_whole(const struct slab *slab, uint32_t slot)
 {
-	const uint8_t *bytes = slot_at(slab, slot);
+	typedef uint64_t __attribute__((may_alias)) word;
+	const word *words = slot_at(slab, slot);
 
-	return !HEAP_JUNK ||
-	       (bytes[0] == JUNK && memcmp(bytes, bytes + 1, slab->slot_bytes - 1) == 0);
+	for (size_t i = 0; HEAP_JUNK && i < slab->slot_bytes / sizeof(word); i++)
+		if (words[i] != JUNK * 0x0101010101010101ul)
+			return false;
+	return true;
 }
 
 /* Gives a slab's pages back to the stock. It must be in its class's list. */

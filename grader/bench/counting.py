@@ -16,6 +16,8 @@ from pathlib import Path
 
 BENCH = "build/bench/bench"         # from the tree's root
 
+JUNK = "ouroboros-junk"             # our heap when it fills freed objects with junk
+
 # What stands in for the process's malloc, by the Debian package that has it.
 PRELOADED = {"mimalloc": ("libmimalloc.so", "libmimalloc-dev"),
              "jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
@@ -62,8 +64,15 @@ def library(subject: str) -> Path:
     raise BenchError(f"{name} is not installed (Debian: {package}). Try: make setup")
 
 
+def program_of(subject: str) -> str:
+    """The program that has an allocator."""
+    return f"{BENCH}-junk" if subject == JUNK else BENCH
+
+
 def name_of(subject: str) -> str:
     """What the program calls an allocator: whatever serves malloc() is "malloc" to it."""
+    if subject == JUNK:
+        return "ouroboros"
     return "malloc" if subject == "glibc" or subject in PRELOADED else subject
 
 
@@ -109,8 +118,8 @@ def count(kind: str, subject: str, workload: str) -> Run:
     """What each operation of a workload costs with an allocator, the way to it included."""
     with tempfile.TemporaryDirectory(prefix="ouroboros-bench-") as directory:
         out = Path(directory, "callgrind.out")
-        printed = run([*CALLGRIND, f"--callgrind-out-file={out}", BENCH, kind, name_of(subject),
-                       workload], subject)
+        printed = run([*CALLGRIND, f"--callgrind-out-file={out}", program_of(subject), kind,
+                       name_of(subject), workload], subject)
         with out.open() as lines:
             costs = list(costs_in(lines, "round_of_"))
     result = Run(printed, costs)

@@ -3,8 +3,8 @@
 
 The host's part is counted by callgrind, the kernel's by QEMU's -icount: of our own code both
 give the same numbers every time, on a busy machine as well. Of mimalloc and jemalloc, which
-draw random numbers, and of firmware, which waits for devices, some vary a little. Only a boot
-is timed with a clock: the best of NR_BOOTS.
+draw random numbers, and of firmware, which waits for devices, some vary a little. A boot is timed
+with a clock, the best of NR_BOOTS; and so are all workloads, for ratios of what took turns.
 """
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bench.counting import BENCH, BenchError, Run, count, count_record, name_of, run
+from bench.counting import (BENCH, JUNK, BenchError, Run, count, count_record, name_of, program_of,
+                            run)
 from course.lab import available
 from machine.image import Image, Memory
 from machine.machine import Machine
@@ -39,6 +40,7 @@ RECORDS = ("log", "format", "snprintf")
 
 # What the bounds compare with; a list that is in pieces takes callgrind minutes.
 COMPARED = {"a": ("mimalloc",), "b": ("mimalloc",), "c": LISTS}
+NR_TIMINGS = 5
 
 LAST_LAB = max(available())
 KERNEL_ELF = f"build/stage-{LAST_LAB}-bench/kernel.elf"
@@ -97,6 +99,37 @@ def footprint(briefly: bool) -> Numbers:
     found = dict(_in_parallel(jobs, _footprint))
     return {workload: {subject: found[subject, workload] for subject in subjects}
             for workload in HEAP_WORKLOADS}
+
+
+def junk() -> Numbers:
+    """The heap again, when it fills freed objects with junk."""
+    return _table("heap", (JUNK,), HEAP_WORKLOADS, lambda subject, workload: False)
+
+
+def _times(kind: str, subjects: Iterable[str], workload: str) -> dict[str, float]:
+    """
+    Nanoseconds an operation. The subjects take turns, so that what slows down the machine slows
+    down all of them; of each the best counts.
+    """
+    best: dict[str, float] = {}
+    for _ in range(NR_TIMINGS):
+        for subject in subjects:
+            printed = run([program_of(subject), f"time-{kind}", name_of(subject), workload], subject)
+            found = Run(printed, []).number("picoseconds") / 1000
+            best[subject] = min(best.get(subject, found), found)
+    return best
+
+
+def times(briefly: bool) -> Numbers:
+    """By the clock: {kind: {workload: {subject: nanoseconds}}}. "empty" is the workload alone."""
+    if briefly:
+        return {"heap": {workload: _times("heap", ("ouroboros", "mimalloc"), workload)
+                         for workload in ("a", "b")}}
+    return {"heap": {workload: _times("heap", ("empty", JUNK, *HEAPS), workload)
+                     for workload in HEAP_WORKLOADS},
+            "frames": {workload: _times("frames", ("empty", *(
+                subject for subject in FRAMES if workload != "runs" or subject not in SINGLES_ONLY)),
+                workload) for workload in FRAME_WORKLOADS}}
 
 
 def metadata() -> Numbers:
@@ -224,7 +257,8 @@ def everything(say: Callable[[str], None], briefly: bool = False) -> Numbers:
     """
     parts: dict[str, Callable[[], Numbers]] = {
         "footprint": lambda: footprint(briefly), "heap": lambda: heap(briefly),
-        "frames": lambda: frames(briefly), "metadata": metadata, "record": record, "boot": boot}
+        "frames": lambda: frames(briefly), "junk": junk, "metadata": metadata, "record": record,
+        "time": lambda: times(briefly), "boot": boot}
     if not briefly:
         parts["kernel"] = kernel
     found: Numbers = {}

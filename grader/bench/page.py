@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.bounds import BOUNDS, Bound
-from bench.counting import library
+from bench.counting import JUNK, library
 from bench.measuring import (FRAME_WORKLOADS, FRAMES, HEAP_WORKLOADS, HEAPS, NR_BOOTS, Numbers)
 
 TEMPLATE = Path(__file__).with_name("page.md.in")
 
 NAMES = {"ouroboros": "Ouroboros", "first-fit": "first-fit list", "knr": "K&R list",
-         "address-ordered": "address-ordered list", "buddy": "buddy heap", "free-list": "free list"}
+         "address-ordered": "address-ordered list", "buddy": "buddy heap", "free-list": "free list",
+         JUNK: "the same, with junk", "empty": "the workload alone"}
 UNITS = {"instructions": "", "times": ", ×", "times as long": ", ×", "times what is live": ", × live bytes",
          "% of RAM": ", % of RAM", "calls": "", "s": ", s"}
 RECORD_NAMES = {"log": "lab 4's logger: format, port and ring",
@@ -52,9 +53,22 @@ def _named(subject: str) -> str:
 
 
 def _heap(numbers: Numbers) -> str:
+    def costs(subject: str) -> list[str]:
+        kind = "junk" if subject == JUNK else "heap"
+        return [cell(numbers[kind][name].get(subject)) for name in HEAP_WORKLOADS]
     return table(["mean / worst", *HEAP_WORKLOADS], (
-        [_named(subject), *(cell(numbers["heap"][name].get(subject)) for name in HEAP_WORKLOADS)]
-        for subject in HEAPS))
+        [_named(subject), *costs(subject)] for subject in (HEAPS[0], JUNK, *HEAPS[1:])))
+
+
+def _times(found: Numbers, subjects: Iterable[str], workloads: Iterable[str]) -> str:
+    """Nanoseconds, and how many times ours: both of the same run."""
+    def time(workload: str, subject: str) -> str:
+        if subject not in found[workload]:
+            return "—"
+        taken = found[workload][subject]
+        return f"{amount(taken)} ({amount(taken / found[workload]['ouroboros'])})"
+    return table(["ns (× ours)", *workloads], (
+        [_named(subject), *(time(name, subject) for name in workloads)] for subject in subjects))
 
 
 def _frames(numbers: Numbers) -> str:
@@ -135,6 +149,9 @@ def markdown(numbers: Numbers) -> str:
         "plot": "![Instructions an operation, for nine heaps and three workloads]"
                 "(diagrams/performance.svg)",
         "heap": _heap(numbers),
+        "heap_times": _times(numbers["time"]["heap"], (HEAPS[0], JUNK, *HEAPS[1:], "empty"),
+                             HEAP_WORKLOADS),
+        "frames_times": _times(numbers["time"]["frames"], (*FRAMES, "empty"), FRAME_WORKLOADS),
         "frames": _frames(numbers),
         "metadata": amount(numbers["metadata"]["percent"]),
         "kernel": _kernel(numbers), "record": _record(numbers),

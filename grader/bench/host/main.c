@@ -7,19 +7,25 @@
  *     bench record NAME
  *     bench time NAME
  *     bench footprint ALLOCATOR WORKLOAD [OPERATIONS]
+ *     bench time-heap ALLOCATOR WORKLOAD
+ *     bench time-frames ALLOCATOR WORKLOAD
  *
  * Callgrind counts what a call costs by the place of the call. So operations are
  * called from NR_SITES places one after the other, and the counts written out after
  * each round: what every single operation costs is then known. `footprint` is not
  * for callgrind: it fills every object with a pattern, looks whether that is still
  * there in the end, and says how much memory was taken at the most. It does so for
- * the first OPERATIONS only, if it is told a number.
+ * the first OPERATIONS only, if it is told a number. `time-heap` and `time-frames` are
+ * not for callgrind either: they time whole workloads, and print the best of some
+ * rounds. Every object is written to when it has been taken, as a program would.
  */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <valgrind/callgrind.h>
 
 #include "machine.h"
@@ -29,6 +35,8 @@
 
 #define NR_SITES        1024
 #define HEAP_RAM_BYTES  (64ul << 20)
+#define MOST_ROUNDS     20              /* to be timed; fewer if they take longer than */
+#define ENOUGH_NS       5e8
 
 static const struct heap_subject *const heaps[] = {
 	&heap_ouroboros, &heap_empty, &heap_malloc,
@@ -106,6 +114,62 @@ static void count_rounds(void (*round)(void))
 		CALLGRIND_TOGGLE_COLLECT;
 		CALLGRIND_DUMP_STATS_AT("round");
 	}
+}
+
+/* ---- all operations, by the clock */
+
+/* An object that was taken becomes full of something. */
+static void step_heap_and_fill(void)
+{
+	const struct op *op = next;
+
+	step_heap();
+	if (op->kind == OP_TAKE && objects[op->slot])
+		memset(objects[op->slot], 1, op->size);
+}
+
+static double nanoseconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* Gives back what is in use after all operations. */
+static void give_all_back(void (*step)(void))
+{
+	static struct op last[WORKLOAD_MAX_SLOTS];      /* by slot: what was done with it last */
+
+	memset(last, 0, sizeof(last));
+	for (const struct op *op = ops; op < ops + workload.nr_ops; op++)
+		last[op->slot] = *op;
+	for (struct op *op = last; op < last + WORKLOAD_MAX_SLOTS; op++) {
+		bool is_in_use = op->kind == OP_TAKE && bases[op->slot] != UINT64_MAX;
+
+		op->kind = is_in_use ? OP_GIVE : OP_NONE;
+		next = op;
+		step();
+	}
+}
+
+static void time_rounds(void (*step)(void))
+{
+	double best = INFINITY, all = 0, begin, taken;
+
+	for (unsigned round = 0; round < MOST_ROUNDS && all < ENOUGH_NS; round++) {
+		for (next = ops; next < ops + workload.nr_setup;)
+			step();
+		begin = nanoseconds_now();
+		while (next < ops + workload.nr_ops)
+			step();
+		taken = nanoseconds_now() - begin;
+		all += taken;
+		best = taken < best ? taken : best;
+		give_all_back(step);
+	}
+	printf("%.0f picoseconds an operation\n",
+	       best * 1000 / (double)(workload.nr_ops - workload.nr_setup));
 }
 
 static void make_workload(const char *name)
@@ -223,6 +287,14 @@ int main(int nr_arguments, char **arguments)
 		choose_heap(arguments[2]);
 		make_workload(arguments[3]);
 		count_rounds(round_of_heap);
+	} else if (strcmp(what, "time-heap") == 0 && nr_arguments == 4) {
+		choose_heap(arguments[2]);
+		make_workload(arguments[3]);
+		time_rounds(step_heap_and_fill);
+	} else if (strcmp(what, "time-frames") == 0 && nr_arguments == 4) {
+		choose_frames(arguments[2]);
+		make_workload(arguments[3]);
+		time_rounds(step_frames);
 	} else if (strcmp(what, "footprint") == 0 && (nr_arguments == 4 || nr_arguments == 5)) {
 		choose_heap(arguments[2]);
 		make_workload(arguments[3]);
@@ -235,7 +307,7 @@ int main(int nr_arguments, char **arguments)
 		set_up();
 		count_rounds(round_of_frames);
 	} else {
-		fail("usage: heap|frames ALLOCATOR WORKLOAD, or: footprint ALLOCATOR WORKLOAD "
+		fail("usage: [time-]heap|frames ALLOCATOR WORKLOAD, or: footprint ALLOCATOR WORKLOAD "
 		     "[OPERATIONS], or: record|time NAME");
 	}
 	return 0;
