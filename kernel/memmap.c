@@ -87,9 +87,11 @@ static void join(void)
 	nr_ranges = nr_ranges == 0 ? 0 : kept + 1;
 }
 
-/* Gives [base, end) to `owner`, as far as it is free now. */
+/* Gives [base, end) to `owner`, as far as it is free now. Of an empty range nothing is to be given. */
 static void assign(paddr_t base, paddr_t end, enum mem_owner owner)
 {
+	if (base >= end)
+		return;
 	for (size_t i = 0; i < nr_ranges; i++) {
 		if (ranges[i].end <= base || ranges[i].base >= end || ranges[i].owner != MEM_FREE)
 			continue;
