@@ -6,7 +6,7 @@ MINUTES = 10
 LABS    =
 SITE    = build/docs
 
-.PHONY: exercise handout docs mutants test gradescope
+.PHONY: exercise handout docs mutants test gradescope fuzz
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)
@@ -92,3 +92,55 @@ bench-check: bench-build ## only see whether anything is slower than it may be
 	@$(python) grader/benchmark.py --check $(bench_page)
 
 bench-build: build/bench/bench build/bench/bench-junk build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf $(initramfs)
+
+# ---- fuzzing: what reads input from outside, on the host, with sanitizers. grader/fuzzing.py
+# chooses the compiler; each has a directory of its own. Of memmap.c a target includes the text.
+
+SECONDS =
+TARGET  =
+SEED    =
+FINDING =
+
+fuzz: ## try odd input on what reads it: SECONDS=60 for each target; also TARGET=cpio SEED=7 FINDING=file
+	@$(python) grader/fuzzing.py --seconds=$(call quoted,$(SECONDS)) \
+		--target=$(call quoted,$(TARGET)) --seed=$(call quoted,$(SEED)) --finding=$(call quoted,$(FINDING))
+
+iso_c_strings = memcpy memmove memset memchr memcmp strlen strnlen strcmp strncmp strchr strstr
+fuzz_targets  = $(basename $(notdir $(wildcard grader/fuzz/targets/*.c)))
+fuzz_kernel   = $(filter $(addprefix %/,cpio.c initramfs.c directory.c bootinfo.c options.c format.c string.c log_filter.c line.c name.c),$(call files_of,$(LAST_LAB))) kernel/log.c
+fuzz_flags    = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -fno-omit-frame-pointer \
+	-fno-pie -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-iquote grader/fuzz/host -iquote kernel -include grader/fuzz/host/shim.h
+fuzz_clang    = clang $(fuzz_flags) -fsanitize=fuzzer-no-link
+fuzz_gcc      = $(HOST_CC) $(fuzz_flags) -fsanitize-coverage=trace-pc
+
+build/fuzz/flags: FORCE
+	$(call remember,$(fuzz_clang) $(fuzz_gcc) $(iso_c_strings))
+
+define fuzz_object
+$(room)
+$(call say,HOST,$<) $(fuzz_compile) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
+endef
+
+build/fuzz/clang/%.o: % build/fuzz/flags
+	$(fuzz_object)
+
+build/fuzz/gcc/%.o: % build/fuzz/flags
+	$(fuzz_object)
+
+build/fuzz/clang/%: fuzz_compile = $(fuzz_clang)
+build/fuzz/gcc/%: fuzz_compile = $(fuzz_gcc)
+build/fuzz/gcc/grader/fuzz/host/driver.c.o: fuzz_compile = $(HOST_CC) -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror
+build/fuzz/%/kernel/string.c.o: fuzz_compile += $(foreach name,$(iso_c_strings),-D$(name)=kernel_$(name))
+
+fuzz_objects = $(patsubst %,build/fuzz/$1/%.o,grader/fuzz/host/machine.c $(fuzz_kernel))
+
+$(fuzz_targets:%=build/fuzz/clang/%): build/fuzz/clang/%: build/fuzz/clang/grader/fuzz/targets/%.c.o \
+		$(call fuzz_objects,clang)
+	$(call say,LINK,$@) clang -no-pie -fsanitize=fuzzer,address,undefined -o $@ $^
+
+$(fuzz_targets:%=build/fuzz/gcc/%): build/fuzz/gcc/%: build/fuzz/gcc/grader/fuzz/targets/%.c.o \
+		$(call fuzz_objects,gcc) build/fuzz/gcc/grader/fuzz/host/driver.c.o
+	$(call say,LINK,$@) $(HOST_CC) -no-pie -fsanitize=address,undefined -o $@ $^
+
+-include $(shell find build/fuzz -name '*.d' 2>/dev/null)

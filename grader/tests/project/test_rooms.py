@@ -12,7 +12,7 @@ from trees import project_files
 from course import handout
 
 # From top to bottom. What lies in grader/ itself are the commands, above them all.
-ROOMS = ("classroom", "bench", "reports", "judging", "course", "debugger", "debugger.inside", "machine")
+ROOMS = ("classroom", "bench", "fuzz", "reports", "judging", "course", "debugger", "debugger.inside", "machine")
 SAYS = re.compile(r"(?P<what>.+)\nMay import: (?P<below>.+)\.\n"
                   r"Begin with (?P<first>\w+\.py)[ :;,].*\.")
 
@@ -114,10 +114,10 @@ def test_there_is_no_module_outside_the_rooms():
     assert {place for place in elsewhere if not re.match(r"tests\b", place)} == {"", *ROOMS}
 
 
-def test_a_handout_has_every_room_but_the_benchmark():
+def test_a_handout_has_every_room_but_those_of_the_reference_code():
     rooms = {pattern[len("grader/"):-len("/*.py")].replace("/", ".") for pattern in handout.FILES
              if re.fullmatch(r"grader/.+/\*\.py", pattern)}
-    assert rooms == set(ROOMS) - {"bench"}
+    assert rooms == set(ROOMS) - {"bench", "fuzz"}
 
 
 UPWARDS = "course may not import judging"
@@ -145,6 +145,7 @@ UPWARDS = "course may not import judging"
     ("machine/qemu.py", "from . import machine", "a circle: "),
     ("machine/host.py", "def late():\n    import machine.sandbox\n", None),
     ("judging/judge.py", "import grade", "judging.judge imports grade, a command"),
+    ("fuzz/running.py", "from course import build", "fuzz may not import course"),
     ("bench/page.py", "from classroom import one", "bench may not import classroom"),
     ("handout.py", "import mutants", "handout imports mutants, a command"),
 ])
