@@ -17,7 +17,7 @@
  *
  * Source: Multiboot2 Specification 2.0, sections 3.3 "Machine state" and 3.6.
  *
- * Locks: none. Allocates: nothing. Callable from: boot, once the console works.
+ * Locks: none. Allocates: nothing. Callable from: boot (once the console works).
  */
 #include "bootinfo.h"
 

@@ -3,6 +3,8 @@
  * bootinfo.h: what the boot loader told us, copied out of its own structures.
  *
  * Source: Multiboot2 Specification 2.0, section 3.6 "Boot information".
+ *
+ * Locks: none. Allocates: nothing. Callable from: boot.
  */
 #ifndef BOOTINFO_H
 #define BOOTINFO_H

@@ -7,7 +7,8 @@
  * is dropped, as the hardware would. A port is there if a register of it that has
  * no effect keeps what is written to it.
  *
- * Locks: none. Allocates: nothing. Callable from: see console.h.
+ * Locks: none. Allocates: nothing. Callable from: anywhere; console_init() and
+ * console_enable_input() from boot; console_read() from anywhere but an NMI handler.
  */
 #include "console.h"
 

@@ -7,8 +7,9 @@
  * Without a serial port output goes to the text screen (screen.h), and there is no input.
  * Source: PC16550D data sheet, section 8 "Registers".
  *
- * Locks: none. Allocates: nothing. Output is callable from anywhere, an NMI
- * handler included: in the worst case the lines of two writers interleave.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included; in
+ * the worst case the lines of two writers interleave); console_init() and
+ * console_enable_input() from boot; console_read() from anywhere but an NMI handler.
  */
 #ifndef CONSOLE_H
 #define CONSOLE_H

@@ -10,7 +10,8 @@
  * Limits: other formats are told by their first bytes, so rubbish that begins like one of them
  * gets its name. Contents that have no checksum are not checked.
  *
- * Locks: none. Allocates: nothing. Callable from: see cpio.h.
+ * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler (it pets
+ * the watchdog).
  */
 #include "cpio.h"
 

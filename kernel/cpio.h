@@ -11,7 +11,8 @@
  * start is dropped, at a directory's end a /. What is left may not be empty, unless it is the
  * root, nor have "", "." or ".." between its slashes, nor be longer than CPIO_MAX_NAME.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere that may pet the watchdog.
+ * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler (it pets
+ * the watchdog).
  */
 #ifndef CPIO_H
 #define CPIO_H

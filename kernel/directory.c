@@ -14,8 +14,9 @@
  *
  * Limits: an entry cannot be removed. While it grows, old and new array live.
  *
- * Locks: none. Allocates: names and the array, in directory_add().
- * Callable from: wherever the heap is, with no lock held.
+ * Locks: takes heap_lock, frame_lock and log_lock (in the heap and in its rescue).
+ * Allocates: the heap (names and the array, in directory_add()). Callable from: anywhere
+ * but an NMI handler (with no lock held).
  */
 #include "directory.h"
 

@@ -6,8 +6,9 @@
  * of them, at most three quarters full. The array and the names are the heap's;
  * the files' contents stay where they are.
  *
- * Locks: none; the caller sees to it that nobody else uses the directory.
- * Allocates: from the heap, in directory_add() only.
+ * Locks: takes heap_lock, frame_lock and log_lock (the heap's; the caller sees to it
+ * that nobody else uses the directory). Allocates: the heap (in directory_add() only).
+ * Callable from: anywhere but an NMI handler (with no lock held).
  */
 #ifndef DIRECTORY_H
 #define DIRECTORY_H

@@ -13,8 +13,8 @@
  * also one without an end, is read FORMAT_PIECE_BYTES at a time, until the sink is full.
  * What was written before an argument faults is in the sink by then.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included,
- * as far as the sink allows it.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included, as
+ * far as the sink allows it).
  */
 #ifndef FORMAT_H
 #define FORMAT_H

@@ -6,10 +6,9 @@
  * of its size. The allocator owns exactly the frames that memmap.h calls
  * MEM_FREE; it never hands out any other.
  *
- * Locks: frame_lock, with nothing below it. Allocates: in frame_init(), from
- * memmap_alloc(). Callable from: anywhere but an NMI handler, with or without
- * heap_lock held. It must not allocate from the heap and must not log: the heap's
- * rescue calls it.
+ * Locks: takes frame_lock. Allocates: early memory (in frame_init()). Callable from:
+ * anywhere but an NMI handler (with or without heap_lock held); frame_init() from boot.
+ * It must not allocate from the heap and must not log: the heap's rescue calls it.
  *
  * A panic keeps the lock. The report takes none (panic.h) and names this one and
  * its holder, and nobody else gets to see frames that contradict each other. The

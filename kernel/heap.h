@@ -6,10 +6,10 @@
  * pages. The heap starts with a reserve of HEAP_RESERVE_PAGES and grows only
  * when heap_rescue() gives it more.
  *
- * Locks: every entry point takes heap_lock, but those that end in _locked, and
- * none returns with it held. Below it come frame_lock and, as heap_rescue() may log,
- * log_lock. Allocates: frames, in heap_init() and in heap_rescue().
- * Callable from: anywhere but an NMI handler, without heap_lock.
+ * Locks: takes heap_lock, frame_lock and log_lock (the last two in heap_rescue(), which
+ * may log). Allocates: frames. Callable from: anywhere but an NMI handler (without
+ * heap_lock); heap_init() from boot; heap_add_locked() from the heap. No function
+ * returns with heap_lock held, but those that end in _locked are called with it.
  *
  * A panic keeps the lock. The report takes none (panic.h) and names this one and
  * its holder, and nobody else gets to use a heap that contradicts itself. The frame

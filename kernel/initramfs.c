@@ -11,7 +11,8 @@
  *
  * Limits: of several boot modules only the first is unpacked. Parents need not be in the archive.
  *
- * Locks: none. Allocates: only what directory_add() does. Callable from: see initramfs.h.
+ * Locks: takes heap_lock, frame_lock and log_lock (in the heap). Allocates: the heap.
+ * Callable from: anywhere but an NMI handler; initramfs_init() from boot.
  */
 #include "initramfs.h"
 

@@ -7,9 +7,10 @@
  * Documentation/driver-api/early-userspace/buffer-format.rst. Unlike there, the last archive
  * must have its trailer: that is how a cut one shows.
  *
- * Locks: none. Allocates: what directory_add() does for each entry; while an archive that has
- * hard links is read, also for each of them that has contents. Callable from: boot, and wherever
- * the heap is, with no lock held.
+ * Locks: takes heap_lock, frame_lock and log_lock (in the heap). Allocates: the heap
+ * (what directory_add() does for each entry; while an archive that has hard links is
+ * read, also for each of them that has contents). Callable from: anywhere but an NMI
+ * handler (with no lock held); initramfs_init() from boot.
  */
 #ifndef INITRAMFS_H
 #define INITRAMFS_H

@@ -6,7 +6,8 @@
  * ktest_intercept() turns into one of these; all but the first jump back here
  * with __builtin_longjmp. Locks left held on the way are released.
  *
- * Locks: none of its own. Allocates: nothing. Callable from: kmain, and the tests.
+ * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler;
+ * ktest_intercept() and ktest_fail() from anywhere.
  */
 #include "ktest.h"
 

@@ -19,6 +19,9 @@
  * memory: ktest_outcome_frame_alignment.
  *
  * Source of the format: Linux, Documentation/dev-tools/ktap.rst.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler;
+ * ktest_intercept() from anywhere.
  */
 #ifndef KTEST_H
 #define KTEST_H

@@ -8,7 +8,7 @@
  * Sources of the sequences: ECMA-48, section 5.4 "Control sequences"; xterm's ctlseqs for ESC O,
  * and console_codes(4) for ESC [ [.
  *
- * Locks: none. Allocates: nothing. Callable from: see line.h.
+ * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
 #include "line.h"
 

@@ -13,7 +13,8 @@
  * Limits: text is UTF-8, one column a character: where one is two columns wide, a backspace
  * leaves the terminal one column too far to the right, but the line is right.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere; it touches only the line and the sink.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (it touches only the line and
+ * the sink).
  */
 #ifndef LINE_H
 #define LINE_H

@@ -2,8 +2,8 @@
 /*
  * log.c: the base logger: formats straight onto the console and forgets.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere; two records that are
- * written at the same time interleave.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (two records that are written
+ * at the same time interleave).
  */
 #include "log.h"
 

@@ -14,6 +14,10 @@
  *
  * Locks, Allocates, Callable from: what log_record() does and allows; see the file that
  * implements it. panic(), faults and the lockup report do not come through here.
+ *
+ * Locks: takes heap_lock, frame_lock and log_lock (or less: the file that implements it
+ * says what). Allocates: the heap (or nothing). Callable from: anywhere but an NMI
+ * handler.
  */
 #ifndef LOG_H
 #define LOG_H

@@ -2,7 +2,8 @@
 /*
  * log_filter.c: the log's front end: what is above the level is never formatted.
  *
- * Locks: none. Allocates: nothing. Callable from: see the back end, log.c.
+ * Locks: takes heap_lock, frame_lock and log_lock (or less: as log.c does). Allocates:
+ * the heap (as log.c does). Callable from: anywhere but an NMI handler.
  */
 #include "log.h"
 

@@ -7,8 +7,8 @@
  * that is not available counts.
  * Limit: MAX_RANGES pieces.
  *
- * Locks: none; before there is anything concurrent. Allocates: from its own map.
- * Callable from: the boot path.
+ * Locks: none. Allocates: nothing. Callable from: anywhere; memmap_init() and
+ * memmap_alloc() from boot.
  */
 #include "memmap.h"
 

@@ -7,6 +7,9 @@
  * and is then carved up: the first MiB, the image, the boot information and the
  * modules each get their owner. What is left as MEM_FREE is what the frame
  * allocator may hand out. Memory in no range at all is not RAM.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere; memmap_init() and
+ * memmap_alloc() from boot.
  */
 #ifndef MEMMAP_H
 #define MEMMAP_H

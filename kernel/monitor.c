@@ -2,8 +2,8 @@
 /*
  * monitor.c: the commands one can type at the kernel.
  *
- * Locks: none of its own. Allocates: from the heap, for `alloc` and `fill`.
- * Callable from: kmain, once everything else is up.
+ * Locks: takes heap_lock, frame_lock and log_lock (in what its commands call).
+ * Allocates: the heap (for `alloc` and `fill`). Callable from: boot (as its last step).
  */
 #include "monitor.h"
 

@@ -9,6 +9,9 @@
  * The grader's interface: how many prompts monitor_run() has printed, counted before
  * a prompt's first byte. The grader believes a prompt on the console only if this says
  * so, as anyone can print one.
+ *
+ * Locks: takes heap_lock, frame_lock and log_lock. Allocates: the heap. Callable from:
+ * boot.
  */
 extern unsigned monitor_prompts;
 

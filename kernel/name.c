@@ -2,7 +2,7 @@
 /*
  * name.c: names of files as text, and back.
  *
- * Locks: none. Allocates: nothing. Callable from: see name.h.
+ * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
 #include "name.h"
 

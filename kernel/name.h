@@ -7,7 +7,8 @@
  * characters (U+0000 to U+001F, U+007F to U+009F), what is no UTF-8, a backslash, and a space at
  * either end. All else stands for itself. Source of UTF-8: RFC 3629, section 4.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, as far as the sink allows it.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (as far as the sink allows
+ * it).
  */
 #ifndef NAME_H
 #define NAME_H

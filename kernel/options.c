@@ -9,8 +9,8 @@
  *
  * It reports to the console and not to the log, whose level is not known yet.
  *
- * Locks: none. Allocates: nothing. Callable from: boot, before there is a second
- * user of `options`; the parser itself from anywhere.
+ * Locks: none. Allocates: nothing. Callable from: boot (before there is a second user of
+ * `options`); options_parse() from anywhere.
  */
 #include "options.h"
 

@@ -11,6 +11,8 @@
  *
  * A word that is none of these, or has a bad value, is reported on the console
  * and otherwise ignored. The first word is the image's name if it starts with '/'.
+ *
+ * Locks: none. Allocates: nothing. Callable from: boot; options_parse() from anywhere.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H

@@ -8,8 +8,8 @@
  *
  * Lab 2 gives this module to the students complete.
  *
- * Locks: none of its own; the caller holds heap_lock, but for pages_init().
- * Allocates: one block of frames, in pages_init(). Callable from: the heap only.
+ * Locks: takes frame_lock (in pages_init()); the caller holds heap_lock (but for
+ * pages_init()). Allocates: frames (in pages_init()). Callable from: the heap.
  */
 #ifndef PAGES_H
 #define PAGES_H

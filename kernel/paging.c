@@ -6,7 +6,8 @@
  * wherever address, size and alignment allow one. Tables come from
  * memmap_alloc(), one frame each; they are never changed or freed afterwards.
  *
- * Locks: none; boot only. Allocates: early memory. Callable from: the boot path.
+ * Locks: none. Allocates: early memory. Callable from: boot; paging_lookup() from
+ * anywhere.
  */
 #include "paging.h"
 

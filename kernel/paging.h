@@ -3,6 +3,9 @@
  * paging.h: the final page tables.
  *
  * Source: Intel SDM volume 3A, section 4.5 "4-level paging".
+ *
+ * Locks: none. Allocates: early memory. Callable from: boot; paging_lookup() from
+ * anywhere.
  */
 #ifndef PAGING_H
 #define PAGING_H

@@ -11,7 +11,7 @@
  * formatted or in a part of the report, costs that part at most: it is named as well,
  * and the report goes on behind it. The message has what came before a bad argument.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included).
  */
 #ifndef PANIC_H
 #define PANIC_H

@@ -2,8 +2,8 @@
 /*
  * pic.c: the legacy interrupt controllers, moved away from the exceptions.
  *
- * Locks: none; called with interrupts masked. Allocates: nothing. Callable from:
- * initialisation and interrupt handlers.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (with interrupts masked);
+ * pic_init() and pic_unmask() from boot.
  */
 #include "pic.h"
 

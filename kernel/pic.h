@@ -3,6 +3,9 @@
  * pic.h: the two 8259A interrupt controllers of the PC.
  *
  * Source: Intel 8259A data sheet.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere (with interrupts masked);
+ * pic_init() and pic_unmask() from boot.
  */
 #ifndef PIC_H
 #define PIC_H

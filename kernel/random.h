@@ -4,6 +4,8 @@
  *
  * SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number
  * generators", OOPSLA 2014, figure 16.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
 #ifndef RANDOM_H
 #define RANDOM_H

@@ -2,7 +2,7 @@
 /*
  * rescue.c: the base rescue: there is none. Lab 3 replaces it.
  *
- * Locks: called with heap_lock held. Allocates: nothing. Callable from: the heap.
+ * Locks: the caller holds heap_lock. Allocates: nothing. Callable from: the heap.
  */
 #include "rescue.h"
 

@@ -8,6 +8,9 @@
  * lists before the call may have changed.
  *
  * Return: true if it gave the heap (heap_add_locked) at least one run of `bytes`.
+ *
+ * Locks: takes frame_lock and log_lock; the caller holds heap_lock. Allocates: frames.
+ * Callable from: the heap.
  */
 #ifndef RESCUE_H
 #define RESCUE_H

@@ -6,7 +6,7 @@
  * there is no serial port. Where the screen shows graphics, as after a start by UEFI, or there
  * is none, writing does nothing.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included).
  *
  * Source: IBM VGA technical reference (graphics controller, register 6; text memory at 0xb8000).
  */

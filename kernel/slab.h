@@ -20,8 +20,7 @@
  *
  * Lab 2 gives this to the students complete. A heap of another design has no use for it.
  *
- * Locks: none of its own; the caller holds heap_lock. Allocates: nothing.
- * Callable from: the heap only.
+ * Locks: the caller holds heap_lock. Allocates: nothing. Callable from: the heap.
  */
 #ifndef SLAB_H
 #define SLAB_H

@@ -21,7 +21,8 @@
  * between the exchange and the lines that say who took the lock: those may be the last
  * owner's then.
  *
- * Locks: is one. Allocates: nothing. Callable from: anywhere but an NMI handler.
+ * Locks: none (it is one). Allocates: nothing. Callable from: anywhere but an NMI
+ * handler; spinlock_next_held() and spin_is_held() from anywhere.
  */
 #include "spinlock.h"
 

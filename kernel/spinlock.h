@@ -6,7 +6,8 @@
  * its owner and where it was taken, for those who debug it. It does not look at
  * them itself: a CPU that takes a lock it already holds spins for ever.
  *
- * Callable from: anywhere but an NMI handler.
+ * Locks: none (it is one). Allocates: nothing. Callable from: anywhere but an NMI
+ * handler; spinlock_next_held() and spin_is_held() from anywhere.
  */
 #ifndef SPINLOCK_H
 #define SPINLOCK_H

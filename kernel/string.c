@@ -12,7 +12,7 @@
  * -fno-tree-loop-distribute-patterns, or GCC may turn a function's loop into a call of that
  * very function.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included).
  */
 #include "string.h"
 

@@ -2,7 +2,7 @@
 /*
  * string.h: the few functions of the C library that a kernel needs (ISO C11, section 7.24).
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included).
  */
 #ifndef STRING_H
 #define STRING_H

@@ -2,7 +2,7 @@
 /*
  * trace.c: a test's calls, one after the other. What no longer fits is only counted.
  *
- * Locks: none. Allocates: nothing. Callable from: tests.
+ * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
 #include "trace.h"
 

@@ -8,6 +8,8 @@
  * their results be right?
  *
  * Each such test has a trace of its own, whose name the grader knows.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
 #ifndef TRACE_H
 #define TRACE_H

@@ -6,7 +6,8 @@
  * when the stack they interrupt is the problem. A stack that runs into its guard
  * page cannot hold the page fault's frame, which makes a double fault.
  *
- * Locks: none. Allocates: nothing. Callable from: trap_init() once.
+ * Locks: none. Allocates: nothing. Callable from: boot; trap_dispatch() and trap_name()
+ * from anywhere.
  */
 #include "trap.h"
 

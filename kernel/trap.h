@@ -3,6 +3,9 @@
  * trap.h: exceptions, interrupts, and the descriptor tables behind them.
  *
  * Source: Intel SDM volume 3A, chapter 6 "Interrupt and exception handling".
+ *
+ * Locks: none. Allocates: nothing. Callable from: boot; trap_dispatch() and trap_name()
+ * from anywhere.
  */
 #ifndef TRAP_H
 #define TRAP_H

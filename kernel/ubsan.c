@@ -12,8 +12,8 @@
  * else it holds, so one report serves for all.
  * Source: GCC, libsanitizer/ubsan/ubsan_handlers.h (names and layout of the data).
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, once trap_init() has run;
- * does not return.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (once trap_init() has run; it
+ * does not return).
  */
 #include "ubsan.h"
 

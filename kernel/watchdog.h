@@ -12,7 +12,7 @@
  * written only in a virtual machine, and only if no other device answers there.
  * Then, where there is none, writing to them does nothing.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere, an NMI handler included.
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included).
  *
  * Source: QEMU hw/watchdog/wdt_ib700.c; IB700 manual "Watchdog timer".
  */

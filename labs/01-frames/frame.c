@@ -21,8 +21,8 @@
  * Limits: 16 TiB. A request for 3 frames costs 4. One frame in use keeps the
  * 4 MiB around it from becoming one block; nothing is ever moved.
  *
- * Locks: frame_lock, below any other. Allocates: in frame_init(), from the memory
- * map. Callable from: anywhere but an NMI handler.
+ * Locks: takes frame_lock. Allocates: early memory (in frame_init()). Callable from:
+ * anywhere but an NMI handler; frame_init() from boot.
  */
 #include "frame.h"
 

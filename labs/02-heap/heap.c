@@ -16,9 +16,10 @@
  * slot is handed out again; not if it was large, or its whole slab has been given up:
  * then it may reach what pages.h keeps there. A slab of few objects keeps its pages.
  *
- * Locks: heap_lock, over everything; heap_rescue() may drop it for a while.
- * Allocates: frames, in heap_init(), and whatever heap_rescue() brings.
- * Callable from: anywhere but an NMI handler, without heap_lock.
+ * Locks: takes heap_lock, frame_lock and log_lock (the last two in heap_rescue(), which
+ * may also drop heap_lock for a while). Allocates: frames (in heap_init(); heap_rescue()
+ * brings others). Callable from: anywhere but an NMI handler; heap_init() from boot;
+ * heap_add_locked() from the heap.
  */
 #include "heap.h"
 

@@ -20,8 +20,8 @@
  * Limits: what lies in free pages is believed, but for pages_check(). The tags are one
  * block of frames, 4 MiB at most, as the memory map has no RAM above MEMMAP_LIMIT.
  *
- * Locks: heap_lock, held by the caller. Allocates: frames, in pages_init().
- * Callable from: the heap only.
+ * Locks: takes frame_lock (in pages_init()); the caller holds heap_lock. Allocates:
+ * frames (in pages_init()). Callable from: the heap.
  */
 #include "pages.h"
 

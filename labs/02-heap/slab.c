@@ -7,8 +7,7 @@
  * and that of a large run is what the tags say. So no header, however it has been
  * damaged, leads to memory that is not there.
  *
- * Locks: heap_lock, held by the caller. Allocates: nothing. Callable from:
- * heap_check().
+ * Locks: the caller holds heap_lock. Allocates: nothing. Callable from: the heap.
  */
 #include "slab.h"
 

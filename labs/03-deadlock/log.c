@@ -6,8 +6,9 @@
  * grows on the heap, goes to the console in one piece, and joins a list. The
  * list keeps the last MAX_RECORDS.
  *
- * Locks: log_lock, around the list only. Allocates: from the heap, one object a
- * record. Callable from: wherever kmalloc() is.
+ * Locks: takes heap_lock, frame_lock and log_lock (log_lock around the list only; the
+ * others in kmalloc()). Allocates: the heap (one object a record). Callable from:
+ * anywhere but an NMI handler (wherever kmalloc() is).
  */
 #include "log.h"
 

@@ -7,8 +7,9 @@
  * in the log what it does, because a heap that grows is worth knowing about.
  * Limit: one rescue brings at most the largest block, FRAME_MAX_ORDER.
  *
- * Locks: called with heap_lock held, and keeps it, so that nobody else takes the
- * pages before the caller does. Allocates: frames. Callable from: the heap.
+ * Locks: takes frame_lock and log_lock; the caller holds heap_lock (and it stays held,
+ * so that nobody else takes the pages before the caller does). Allocates: frames.
+ * Callable from: the heap.
  */
 #include "rescue.h"
 

@@ -6,9 +6,9 @@
  * console in one piece, and is copied into a static ring, where it pushes out
  * the oldest. What does not fit the buffer is cut, and a mark says so.
  *
- * Locks: log_lock; below it only the serial port. Allocates: nothing.
- * Callable from: anywhere but an NMI handler: with heap_lock held, with the heap
- * exhausted or destroyed. Work is bounded by LOG_RECORD_BYTES.
+ * Locks: takes log_lock (below it there is only the serial port). Allocates: nothing.
+ * Callable from: anywhere but an NMI handler (with heap_lock held, with the heap
+ * exhausted or destroyed). Work is bounded by LOG_RECORD_BYTES.
  */
 #include "log.h"
 

@@ -1,0 +1,212 @@
+"""Locks, Allocates, Callable from: the promises in the heads of the kernel's files, against its calls.
+
+docs/locks.md says how they are written. A file's head speaks of all that its functions can come to,
+in any stage that has the file; a header's, of all files that implement it.
+"""
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from callgraph import Call, Function, Graph
+from conftest import ROOT
+
+from course import lab
+
+# Each context of a caller, and the promises that allow it.
+ALLOWED_BY = {
+    "anywhere": {"anywhere"},
+    "anywhere but an NMI handler": {"anywhere", "anywhere but an NMI handler"},
+    "boot": {"anywhere", "anywhere but an NMI handler", "boot"},
+    "the heap": {"anywhere", "anywhere but an NMI handler", "the heap"},
+}
+
+# What a call reaches that a file's own memory comes from.
+SOURCES = {"kmalloc": "the heap", "krealloc": "the heap", "frame_alloc": "frames",
+           "memmap_alloc": "early memory"}
+
+# The lab of stage 3: stage, file and lock.
+DEADLOCK = {(3, "labs/03-deadlock/rescue.c", "heap_lock")}
+
+
+@dataclass(frozen=True)
+class Promise:
+    takes: frozenset[str]           # locks
+    held: frozenset[str]            # of them, those that the caller holds
+    allocates: frozenset[str]       # from which of SOURCES
+    contexts: tuple[tuple[str, str], ...]       # of the functions that have one of their own
+    context: str                                # of all others
+
+    def context_of(self, function: str) -> str:
+        return dict(self.contexts).get(function, self.context)
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(re.split(r", | and ", text))
+
+
+def promise_of(text: str) -> Promise:
+    """What the head of a file promises. Raises ValueError."""
+    head = re.sub(r"\s*\n \* ?", " ", text[text.index("\n/*\n"):text.index("\n */")])
+    head = re.sub(r" \([^)]*\)", "", head.replace("()", ""))      # without remarks
+    found = re.search(r"\bLocks: ([^.]+)\. Allocates: ([^.]+)\. Callable from: ([^.]+)\.", head)
+    if not found:
+        raise ValueError("no line has Locks, Allocates and Callable from, as sentences")
+    locks, memory, callers = found.groups()
+    takes, held = frozenset(), frozenset()
+    for clause in locks.split("; "):
+        if clause.startswith("takes "):
+            takes = words(clause.removeprefix("takes "))
+        elif clause.startswith("the caller holds "):
+            held = words(clause.removeprefix("the caller holds "))
+        elif clause != "none":
+            raise ValueError(f"Locks: {clause}?")
+    allocates = frozenset() if memory == "nothing" else words(memory)
+    if not allocates <= set(SOURCES.values()):
+        raise ValueError(f"Allocates: {memory}?")
+    context, *others = callers.split("; ")
+    contexts = []
+    for clause in others:
+        names, _, its = clause.partition(" from ")
+        contexts += [(name, its) for name in words(names)]
+    for its in (context, *(its for _, its in contexts)):
+        if its not in ALLOWED_BY:
+            raise ValueError(f"Callable from: {its}?")
+    return Promise(takes, held, allocates, tuple(contexts), context)
+
+
+FILES = [str(path.relative_to(ROOT)) for path in sorted(
+    [*ROOT.glob("kernel/*.c"), *ROOT.glob("labs/[0-9]*/*.c")])
+    if not path.name.endswith("_test.c") and path.name != "main.c"]         # nobody calls kmain
+HEADERS = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("kernel/*.h"))
+           if any(Path(file).stem == path.stem for file in FILES)]
+
+
+@cache
+def promise(file: str) -> Promise:
+    return promise_of((ROOT / file).read_text())
+
+
+class Stage(Graph):
+    """A stage's functions; whoever hands over a sink may call it, and not whoever is handed one."""
+
+    def __init__(self, lab: int, directory: Path) -> None:
+        super().__init__(lab, directory, {r"[.>]write\(": set(), r"irq_handlers\[": {"receive"}})
+        self.pointers |= {r"command->run\(": self.named_nowhere("kernel/monitor.c"),
+                          r"option->read\(": self.named_nowhere("kernel/options.c"),
+                          r"test->run\(": set()}       # tests may do as they like
+        self._sinks = {file: {self.find(name).title for name in self.named_nowhere(file)
+                              if name.endswith("_write")} for file in self.files}
+
+    def called(self, function: Function) -> set[str]:
+        return super().called(function) | self._sinks[function.file]
+
+    def titles_in(self, file: str) -> list[str]:
+        return [title for title, function in self.functions.items() if function.file == file]
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory) -> dict[int, Stage]:
+    directory = tmp_path_factory.mktemp("callgraph")
+    return {number: Stage(number, directory) for number in lab.available()}
+
+
+def having(stages: dict[int, Stage], file: str) -> list[Stage]:
+    return [stage for number, stage in stages.items() if file in stage.files
+            and not any((number, file) == known[:2] for known in DEADLOCK)]
+
+
+def lock_of(call: Call) -> str:
+    """The lock that a call of spin_lock() takes."""
+    found = re.search(r"spin_lock\(&(\w+)\)", call.source)
+    assert found, f"{call.file}:{call.line}: which lock? {call.source}"
+    return found[1]
+
+
+def taken(stage: Stage, file: str) -> dict[str, list[str]]:
+    """The locks that a file's functions can come to take, each with a way there."""
+    return {lock_of(call): way for title, way in stage.reached(stage.titles_in(file)).items()
+            for call in stage.functions[title].calls if call.target == "spin_lock"}
+
+
+def memory(stage: Stage, file: str) -> set[str]:
+    """Where that which a file's functions allocate can come from."""
+    own = stage.titles_in(file)
+    found = {SOURCES[title] for title in stage.reached(own) if title in SOURCES and title not in own}
+    return found - {"frames"} if "the heap" in found else found
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_takes_the_locks_that_its_head_names(stages, file):
+    ways = {lock: way for stage in having(stages, file) for lock, way in taken(stage, file).items()}
+    said = promise(file)
+    assert set(ways) - said.held == said.takes, ways
+
+
+def test_nobody_takes_a_lock_that_the_caller_holds(stages):
+    """But in stage 3, where this is the deadlock: it can be seen without running the kernel."""
+    found = {(number, file, lock) for number, stage in stages.items() for file in FILES
+             if file in stage.files for lock in promise(file).held & taken(stage, file).keys()}
+    assert found == DEADLOCK
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_has_its_memory_from_where_its_head_says(stages, file):
+    found = {source for stage in having(stages, file) for source in memory(stage, file)}
+    assert found == promise(file).allocates
+
+
+@pytest.mark.parametrize("file", HEADERS)
+def test_a_header_promises_what_all_its_implementations_keep(file):
+    theirs = [promise(source) for source in FILES if Path(source).stem == Path(file).stem]
+    said = promise(file)
+    assert said.takes == frozenset().union(*(one.takes for one in theirs))
+    assert said.allocates == frozenset().union(*(one.allocates for one in theirs))
+    for one in theirs:
+        assert one.held <= said.held
+        assert one.context in ALLOWED_BY[said.context]
+        assert all(one.context_of(name) in ALLOWED_BY[its] for name, its in said.contexts)
+
+
+def context_of(function: Function) -> str:
+    return "boot" if function.file == "kernel/main.c" else promise(function.file).context_of(function.name)
+
+
+def between_files(stage: Stage, titles: Iterable[str]) -> Iterator[tuple[Function, Function]]:
+    """Who calls whom in another file, of these functions."""
+    for title in titles:
+        caller = stage.functions[title]
+        for callee in map(stage.functions.get, stage.called(caller)):
+            if callee.file != caller.file:
+                yield caller, callee
+
+
+@pytest.mark.parametrize("roots, allowed", [
+    (("trap_dispatch", "panic_stop"), ALLOWED_BY["anywhere"]),
+    (("monitor_run", "ktest_run"), ALLOWED_BY["the heap"])])
+def test_what_runs_there_may_be_called_from_there(stages, roots, allowed):
+    found = {f"{callee.file}: {callee.name}" for stage in stages.values()
+             for _, callee in between_files(stage, stage.reached(roots))
+             if context_of(callee) not in allowed}
+    assert not found
+
+
+def test_what_only_some_may_call_is_called_by_them(stages):
+    found = {f"{callee.file}: {callee.name}, by {caller.name}" for stage in stages.values()
+             for caller, callee in between_files(stage, stage.functions)
+             if context_of(callee) in ("boot", "the heap") and context_of(caller) != context_of(callee)
+             and Path(caller.file).stem != "heap"}
+    assert not found
+
+
+@pytest.mark.parametrize("head, message", [
+    ("Locks: none. Allocates: nothing.", "no line has"),
+    ("Locks: some. Allocates: nothing. Callable from: anywhere.", "Locks: some?"),
+    ("Locks: none. Allocates: a lot. Callable from: anywhere.", "Allocates: a lot?"),
+    ("Locks: none. Allocates: nothing. Callable from: home.", "Callable from: home?"),
+])
+def test_a_promise_that_cannot_be_read_is_none(head, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        promise_of(f"/* x */\n/*\n * {head}\n */\n")
