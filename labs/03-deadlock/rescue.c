@@ -44,7 +44,8 @@ bool heap_rescue(size_t bytes)
 		frames = frame_alloc(order);
 	}
 	if (frames == PADDR_NONE) {
-		log_error("heap: rescue %u: out of memory, no %zu bytes in a row", nr_rescues, bytes);
+		log_error("heap: rescue %u: out of memory, no %zu bytes in a row%s", nr_rescues, bytes,
+			  needed > FRAME_MAX_ORDER ? ": no block of frames is that large" : "");
 		return false;
 	}
 	heap_add_locked(phys_to_virt(frames), 1ul << order);

@@ -135,3 +135,9 @@ def test_a_line_that_was_cut_is_not_carried_out(boot):
     console = boot(USUAL, "panic " + "x" * 2000, "cat none\x1b[1;", "cat none\x1bO", "help \x1b[\x03")
     assert "the line is longer than 1279 bytes and is not carried out\nouroboros> " in console
     assert console.count('cat: no file "none"\n') == 2 and "help ^C\nouroboros> " in console
+
+
+def test_what_no_block_of_frames_can_hold_is_said(boot):
+    """Much memory is free then, and "out of memory" alone is a riddle."""
+    console = boot(USUAL, "alloc 8388608", "alloc 100000000")
+    assert console.count("bytes in a row: no block of frames is that large\n") == 2, console
