@@ -84,7 +84,7 @@ def test_steps_back_and_a_breakpoint_of_ones_own(iso):
     assert at[1] == at[0] - 1 and at[2] == at[0] and at[3:] == [at[0], at[0]]
     assert re.search(r"Breakpoint 1, heap_rescue \(bytes=", output)
     assert output.count("keep y   0xffff") == 2         # `taken` leaves it as it was
-    assert re.search(r"^#0 .* slab_new ", output, re.MULTILINE)
+    assert re.search(r"^#0 .* slab_get ", output, re.MULTILINE)
     assert len(re.findall("heap_lock is taken here, in kmalloc", output)) == 3
 
 
