@@ -32,6 +32,7 @@
 #include "panic.h"
 #include "spinlock.h"
 #include "string.h"
+#include "watchdog.h"
 
 #define NR_ORDERS (FRAME_MAX_ORDER + 1)
 #define BAD_FREE  "frame_free: base %#lx, order %u: "
@@ -336,7 +337,9 @@ static void list_check(unsigned order)
 void frame_check(void)
 {
 	spin_lock(&frame_lock);
-	for (unsigned order = 0; order < NR_ORDERS; order++)
+	for (unsigned order = 0; order < NR_ORDERS; order++) {
+		watchdog_progress();
 		list_check(order);
+	}
 	spin_unlock(&frame_lock);
 }

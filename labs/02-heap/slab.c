@@ -12,6 +12,7 @@
 #include "slab.h"
 
 #include "panic.h"
+#include "watchdog.h"
 
 static _Noreturn void slab_panic(const void *where, const char *what)
 {
@@ -89,6 +90,7 @@ void slab_check(const struct slab *slab, struct heap_stats *found)
 {
 	size_t nr_pages = pages_tagged(slab), nr_live;
 
+	watchdog_progress();
 	if (nr_pages < slab->class->nr_pages)
 		slab_panic(slab, "a page of the slab has the wrong tag");
 	if (!header_is_right(slab, nr_pages))
