@@ -8,7 +8,7 @@ from conftest import ROOT
 
 def is_defined(name, lines):
     """Does a line begin a function of that name? KTEST() alone pastes names; ktest.h says how."""
-    starts = re.compile(rf'[^\s#/*].*\b{name}\)?\(.*[^;]|{name}:.*|.*"{name}: .*')
+    starts = re.compile(rf'[^\s#/*].*\b{name}\)?\(.*[^;]|{name}:.*|.*"{name}:.*')
     test = re.compile("KTEST\\(" + name.removeprefix("ktest_").replace("_", "(?:_|, )") + "\\)")
     return any(starts.fullmatch(line) or name.startswith("ktest_") and test.match(line) for line in lines)
 
