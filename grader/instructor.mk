@@ -63,7 +63,7 @@ bench_junk   = $(bench_heap:%=build/bench/junk/%.o)
 
 build/bench/junk/%.o: % build/bench/flags
 	$(room)
-	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_as_in_kernel) -UHEAP_JUNK -DHEAP_JUNK=1 $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
+	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_as_in_kernel) -UHEAP_JUNK -DHEAP_JUNK=1 $(dependencies) -c -o $@.$$$$ $< && $(appear)
 
 build/bench/%.o: % build/bench/flags
 	$(room)
@@ -119,7 +119,7 @@ build/fuzz/flags: FORCE
 
 define fuzz_object
 $(room)
-$(call say,HOST,$<) $(fuzz_compile) $(dependencies) -c -o $@.$$$$ $< && mv $@.$$$$ $@
+$(call say,HOST,$<) $(fuzz_compile) $(dependencies) -c -o $@.$$$$ $< && $(appear)
 endef
 
 build/fuzz/clang/%.o: % build/fuzz/flags

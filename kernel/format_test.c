@@ -53,8 +53,8 @@ KTEST(format, unsigned_numbers)
 
 KTEST(format, lengths)
 {
-	CHECK_FORMAT("-1 255 -1 65535", "%hhd %hhu %hd %hu", -1, (unsigned char)-1, -1,
-		     (unsigned short)-1);
+	CHECK_FORMAT("-1 255 -1 65535", "%hhd %hhu %hd %hu", (signed char)-1, (unsigned char)-1,
+		     (short)-1, (unsigned short)-1);
 	CHECK_FORMAT("44 2c", "%hhd %hhx", (signed char)300, (unsigned char)300);
 	CHECK_FORMAT("-9223372036854775808 -1 -2", "%jd %td %zd", (intmax_t)INT64_MIN, (ptrdiff_t)-1,
 		     (size_t)-2);

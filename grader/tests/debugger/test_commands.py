@@ -73,7 +73,7 @@ def test_another_cycle_and_a_machine_that_is_full(boot):
     names = re.findall(r"#\d+ +(\w+)", cycle)
     assert names[0] == names[-1] == "log_record" and "heap_rescue" in names
     assert "No free run.\n" in heap and "\n0 of " in heap and "more.\n" in heap
-    assert re.search(r"\n\d of [\d,]+ frames are free", frames) and "|" + "#" * 64 + "|" in frames
+    assert re.search(r"\n\d+ of [\d,]+ frames are free", frames) and "|" + "#" * 64 + "|" in frames
     assert all(len(line) <= COLUMNS for line in (heap + frames).splitlines())
 
 
