@@ -11,7 +11,9 @@ ifneq ($(filter $(realpath Makefile),$(realpath /proc/self/fd/0 /proc/self/fd/1 
 .PHONY: $(MAKECMDGOALS) again
 $(or $(MAKECMDGOALS),all): again ;
 again:
-	@for n in 0 1 2; do [ -e /proc/self/fd/$$n ] || eval "exec $$n<>/dev/null"; done; \
+	@for n in 0 1 2; do \
+		if [ ! -e /proc/self/fd/$$n ] || [ /proc/self/fd/$$n -ef Makefile ]; then eval "exec $$n<>/dev/null"; fi; \
+	done; \
 		exec $(MAKE) --no-print-directory $(MAKECMDGOALS)
 else
 

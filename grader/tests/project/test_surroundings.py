@@ -313,6 +313,11 @@ def test_a_warning_is_none_the_worse_for_a_closed_descriptor(closed, copy):
     assert ("half_done" in done.stderr) == ("2>" not in closed)
 
 
+def test_the_makefile_itself_may_be_the_input():
+    """It looks like a descriptor that was closed."""
+    assert run("sh", "-c", "exec make print-MEM < Makefile").stdout == "64M\n"
+
+
 def test_a_failure_is_one_with_all_descriptors_closed():
     assert run("sh", "-c", "exec make iso LAB=9 <&- >&- 2>&-").returncode != 0
 
