@@ -12,11 +12,10 @@ import argparse
 import asyncio
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 from debugger.arguments import add_machine, lines_of, machine_of, words_for_gdb
-from debugger.foreground import clean_up_when_told_to_end
+from debugger.foreground import clean_up_when_told_to_end, temporary_directory
 from debugger.rewind import open_in_gdb, record
 from machine import recording as recordings
 from machine.host import MachineError
@@ -36,7 +35,7 @@ def main(words: list[str]) -> int:
         if given.recording:
             return open_in_gdb(recordings.load(given.recording), arguments)
         config = machine_of(parser, given)
-        with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
+        with temporary_directory() as directory:
             empty = recordings.new(Path(directory), config, given.elf)
             return open_in_gdb(asyncio.run(record(empty, given.type)), arguments)
     except (MachineError, OSError) as error:

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Iterator
 
+from debugger.foreground import temporary_directory
 from machine.host import ROOT, MachineError
 
 PLACE = "machine"                       # the link
@@ -41,7 +42,7 @@ def private_directory() -> Iterator[Path]:
     """
     usual = Path(tempfile.gettempdir(), "ouroboros-12345678", CONSOLE)
     is_fit = len(os.fsencode(usual)) < ADDRESS_BYTES and re.fullmatch(r"[\w./-]+", str(usual), re.A)
-    with tempfile.TemporaryDirectory(prefix="ouroboros-", dir=None if is_fit else "/tmp") as name:
+    with temporary_directory(None if is_fit else "/tmp") as name:
         yield Path(name)
 
 
