@@ -1,4 +1,5 @@
 """Trees in which the pages' commands are run: a student's, and an instructor's."""
+import difflib
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,12 @@ def project_files():
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, text=True, stdout=subprocess.PIPE, check=True).stdout
     return [name for name in listed.split("\0") if (ROOT / name).is_file()]
+
+
+def patch_for(name, changed):
+    """The patch that makes a file of this tree read as `changed`."""
+    return "".join(difflib.unified_diff((ROOT / name).read_text().splitlines(True),
+                                        changed.splitlines(True), f"a/{name}", f"b/{name}"))
 
 
 def copied(tree):

@@ -1,6 +1,5 @@
 """Machine with real machines: every way to end, and that no QEMU ever stays behind."""
 import asyncio
-import difflib
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import GRADER, ROOT
 from processes import DEADLINE, qemus_of, until
+from trees import patch_for
 
 from judging.findings import dissect
 from machine import ending as endings
@@ -65,13 +65,12 @@ def test_when_the_tests_are_over_their_results_are_in_memory(iso, firmware):
 
 def patched(tmp_path, code):
     """A patch that runs `code` at the start of frame_init() of lab 1."""
-    frame = (ROOT / "labs/01-frames/frame.c").read_text()
+    name = "labs/01-frames/frame.c"
+    frame = (ROOT / name).read_text()
     changed = frame.replace("void frame_init(void)\n{\n", f"void frame_init(void)\n{{\n{code}\n")
     assert changed != frame
     patch = tmp_path / "frame.patch"
-    patch.write_text("".join(difflib.unified_diff(
-        frame.splitlines(True), changed.splitlines(True), "a/labs/01-frames/frame.c",
-        "b/labs/01-frames/frame.c")))
+    patch.write_text(patch_for(name, changed))
     return f"PATCH={patch}"
 
 

@@ -1,11 +1,11 @@
 """The panic path: its stack has a bound, and what fails on the way costs none of its words."""
 import asyncio
-import difflib
 import re
 
 import pytest
 from callgraph import Call, Graph, NoBound
 from conftest import ROOT, boot_image
+from trees import patch_for
 
 from judging.observe import _read_panic
 from machine.abi import PanicKind
@@ -59,8 +59,7 @@ def after(directory, statements, declarations=""):
     changed = before.replace("void log_dump(void)\n{\n",
                              f"{declarations}\nvoid log_dump(void)\n{{\n{statements}\n")
     patch = directory / "x.patch"
-    patch.write_text("".join(difflib.unified_diff(
-        before.splitlines(True), changed.splitlines(True), f"a/{LOG}", f"b/{LOG}")))
+    patch.write_text(patch_for(LOG, changed))
     image, elf = boot_image(directory, 4, "log=info", f"PATCH={patch}")
 
     async def look():
