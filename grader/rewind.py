@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 from debugger.arguments import add_machine, lines_of, machine_of, words_for_gdb
-from debugger.foreground import clean_up_when_told_to_end, temporary_directory
+from debugger.foreground import clean_up_when_told_to_end
 from debugger.rewind import open_in_gdb, record
 from machine import recording as recordings
-from machine.host import MachineError
+from machine.host import MachineError, temporary_directory
 from machine.start import prepare
 
 

@@ -2,45 +2,14 @@
 """Programs that share a terminal with make: who gets Ctrl-C, and what ends when the terminal does."""
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-from typing import Iterator
 
-from machine.host import end_with_parent, parent_guard
-
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """
-    A signal that would end us is taken afterwards. For what makes something that is to be cleaned
-    up, and for the clean-up: halfway through either, nobody would go on with it.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def temporary_directory(place: str | None = None) -> Iterator[str]:
-    """A directory that is removed whenever we are told to end."""
-    with undisturbed():
-        directory = tempfile.TemporaryDirectory(prefix="ouroboros-", dir=place)
-    try:
-        yield directory.name
-    finally:
-        with undisturbed():
-            directory.cleanup()
-
+from machine.host import ENDINGS, end_with_parent, parent_guard, undisturbed
 
 def clean_up_when_told_to_end() -> None:
     """

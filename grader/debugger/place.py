@@ -17,8 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Iterator
 
-from debugger.foreground import temporary_directory
-from machine.host import ROOT, MachineError
+from machine.host import ROOT, MachineError, temporary_directory
 
 PLACE = "machine"                       # the link
 GDB, CONSOLE, LINES = "gdb", "console", "lines"         # the sockets in the directory

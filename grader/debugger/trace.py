@@ -20,7 +20,7 @@ from debugger.outline import RESCUE, outline
 from debugger.picture import Caption, Picture
 from debugger.rewind import record, replayed
 from machine import recording as recordings
-from machine.host import ROOT, MachineError
+from machine.host import ROOT, MachineError, temporary_directory
 from machine.qemu import Config
 from machine.recording import Recording
 
@@ -77,7 +77,7 @@ def caption(story: dict[str, Any], given: argparse.Namespace) -> Caption:
 
 def draw(config: Config, given: argparse.Namespace) -> int:
     """Records that machine, and draws what the command line says."""
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
+    with temporary_directory() as directory:
         empty = recordings.new(Path(directory), config, given.elf)
         story = watch(asyncio.run(record(empty, given.type)))
     if story is None:

@@ -5,19 +5,22 @@ Standard library only, as doctor.py must work without more.
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
 ROOM_BYTES = 32 << 20       # for temporary files: some boot images, what is compiled, a recording
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)       # signals after which a program of ours cleans up
 
 
 class MachineError(Exception):
@@ -69,3 +72,28 @@ def end_with_parent(how: int) -> None:
     """Has Linux send us the signal `how` when our parent dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, how)                 # PR_SET_PDEATHSIG
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """
+    A signal that would end us is taken afterwards. For what makes something that is to be cleaned
+    up, and for the clean-up: halfway through either, nobody would go on with it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def temporary_directory(place: str | None = None) -> Iterator[str]:
+    """A directory that is removed whenever we are told to end."""
+    with undisturbed():
+        directory = tempfile.TemporaryDirectory(prefix="ouroboros-", dir=place)
+    try:
+        yield directory.name
+    finally:
+        with undisturbed():
+            directory.cleanup()

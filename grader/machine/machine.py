@@ -16,15 +16,14 @@ import os
 import re
 import socket
 import sys
-import tempfile
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Callable
 
 from machine import sandbox
 from machine.ending import AT_A_PROMPT, BROKEN, POLL, Cause, Ending, Silence, last_exception
-from machine.host import MachineError
+from machine.host import MachineError, temporary_directory
 from machine.prompt import (PROMPTS_BYTES, ends_in_prompt, nr_prompts, why_grub_gave_up,
                             why_grub_waits)
 from machine.qemu import (SECCOMP, Config, Tape, base_command, memory_bytes, no_huge_pages,
@@ -51,6 +50,16 @@ CONSOLE_PIPE_BYTES = 1 << 20    # so that the guest never waits for a busy host 
 ON_OUR_WORD = ["sh", "-c", 'echo ready >&0; read -r go && exec "$@"', "sh"]
 
 
+@contextlib.asynccontextmanager
+async def _in_time(what: str) -> AsyncIterator[None]:
+    """Raises MachineError if QEMU does not do that within QMP_LIMIT."""
+    try:
+        async with asyncio.timeout(QMP_LIMIT):
+            yield
+    except TimeoutError:
+        raise MachineError(f"QEMU did not {what} within {QMP_LIMIT} s") from None
+
+
 class Machine:
     """
     A QEMU under virtual time, as an async context manager that always ends it.
@@ -73,8 +82,8 @@ class Machine:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Machine:
-        self._directory = tempfile.TemporaryDirectory(prefix="ouroboros-")
-        self.private = Path(self._directory.name)
+        self._directory = temporary_directory()
+        self.private = Path(self._directory.__enter__())
         try:
             await self._start()
         except BaseException:
@@ -155,22 +164,16 @@ class Machine:
         await self.qmp("system_reset")
         await self._event("RESET")
         await self.qmp("quit")
-        try:
-            async with asyncio.timeout(QMP_LIMIT):
-                await self._process.wait()
-        except TimeoutError:
-            raise MachineError(f"QEMU did not end within {QMP_LIMIT} s") from None
+        async with _in_time("end"):
+            await self._process.wait()
         return nr_instructions
 
     async def _event(self, name: str) -> None:
         """Waits until QEMU has reported an event. Raises MachineError."""
-        try:
-            async with asyncio.timeout(QMP_LIMIT):
-                while self._seen(name) is None:
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            raise MachineError(f"QEMU did not report {name} within {QMP_LIMIT} s") from None
+        async with _in_time(f"report {name}"):
+            while self._seen(name) is None:
+                self._changed.clear()
+                await self._changed.wait()
 
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""
@@ -190,7 +193,7 @@ class Machine:
             asyncio.get_running_loop().remove_reader(self._output)
             os.close(self._output)
             os.close(self._input)
-        self._directory.cleanup()
+        self._directory.__exit__(None, None, None)
 
     @property
     def pid(self) -> int:
@@ -236,11 +239,8 @@ class Machine:
     async def qmp(self, command: str, **arguments: Any) -> Any:
         """Carries out one QMP command."""
         self._qmp.write(json.dumps({"execute": command, "arguments": arguments}).encode())
-        try:
-            async with asyncio.timeout(QMP_LIMIT):
-                reply = await self._replies.get()
-        except TimeoutError:
-            raise MachineError(f"QEMU did not answer {command} within {QMP_LIMIT} s") from None
+        async with _in_time(f"answer {command}"):
+            reply = await self._replies.get()
         if reply is None:
             self._replies.put_nowait(None)
             raise MachineError(f"QEMU is gone: {self._last_words()}")
