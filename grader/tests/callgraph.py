@@ -19,6 +19,11 @@ class NoBound(Exception):
     """The stack that some calls need has no bound. The message says why."""
 
 
+@cache
+def _lines_of(file: str) -> list[str]:
+    return (ROOT / file).read_text().splitlines()
+
+
 class Call(NamedTuple):
     """A call, in the function that it stands in or was inlined into."""
     target: str                 # a title, or POINTER
@@ -27,7 +32,7 @@ class Call(NamedTuple):
 
     @property
     def source(self) -> str:
-        return (ROOT / self.file).read_text().splitlines()[self.line - 1].strip()
+        return _lines_of(self.file)[self.line - 1].strip()
 
 
 @dataclass

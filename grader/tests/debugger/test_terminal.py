@@ -1,5 +1,4 @@
 """What people do with a machine: make run, debug, gdb and console."""
-import difflib
 import os
 import re
 import shutil
@@ -10,7 +9,7 @@ import sys
 import pytest
 from conftest import GRADER, ROOT
 from processes import DEADLINE, Terminal, qemus_of, until
-from trees import copied
+from trees import copied, patch_for
 
 from debugger.run import _how_it_ended
 from machine import qemu
@@ -197,13 +196,18 @@ def test_the_console_of_a_debugged_guest_in_another_terminal(guest):
     assert gdb.status() == 0 and console.status() == 0
 
 
+def attached(words, gdb_command):
+    """Attaches a GDB to a guest's machine for one command. Return: what became of it."""
+    return subprocess.run(command("gdb", *words[2:], "--", "-batch", "-ex", gdb_command), text=True,
+                          cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=DEADLINE, check=False)
+
+
 def test_gdb_says_where_a_machine_is_whose_kernel_does_not_run_yet(guest):
     words = guest(0)
     run = Terminal(*command("run", *words, "--stopped"))
     run.expect("Waiting for GDB: make gdb")
-    done = subprocess.run(command("gdb", *words[2:], "--", "-batch", "-ex", "kill"), text=True,
-                          cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=DEADLINE, check=False)
+    done = attached(words, "kill")
     assert "kmain() has not begun, as the machine is still in its firmware" in done.stdout
     assert run.status() == 0
 
@@ -213,9 +217,7 @@ def test_gdb_attaches_to_a_running_guest_and_lets_it_go_on(guest, tmp_path):
     run = Terminal(*command("run", *words))
     run.expect("ouroboros> ")
     for turn in range(2):
-        done = subprocess.run(command("gdb", *words[2:], "--", "-batch", "-ex", "backtrace"), text=True,
-                              cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=DEADLINE, check=False)
+        done = attached(words, "backtrace")
         assert done.returncode == 0 and "monitor_run" in done.stdout, done.stdout + done.stderr
         run.type("mem\r")
         run.expect("kernel")
@@ -238,9 +240,7 @@ def test_a_stopped_guest_waits_for_gdb(guest, tmp_path):
     words = guest(0)
     run = Terminal(*command("run", *words, "--stopped"))
     run.expect("Waiting for GDB: make gdb")
-    done = subprocess.run(command("gdb", *words[2:], "--", "-batch", "-ex", "print $pc"), text=True,
-                          cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
-                          timeout=DEADLINE, check=False)
+    done = attached(words, "print $pc")
     assert "0xfff0" in done.stdout, done.stdout + done.stderr
     run.expect("ouroboros> ")           # GDB has left, so it goes on
     run.type("\x01x")
@@ -392,10 +392,9 @@ def test_a_breakpoint_that_is_none_leaves_it_stopped(tmp_path):
 @pytest.fixture
 def too_large(tmp_path):
     """The words for make of a stage 1 whose kernel does not fit in memory, the ISO's among them."""
-    frame = (ROOT / "labs/01-frames/frame.c").read_text()
-    (tmp_path / "bss.patch").write_text("".join(difflib.unified_diff(
-        frame.splitlines(True), [*frame.splitlines(True), "char map_of_all_frames[200u << 20];\n"],
-        "a/labs/01-frames/frame.c", "b/labs/01-frames/frame.c")))
+    frame = "labs/01-frames/frame.c"
+    (tmp_path / "bss.patch").write_text(patch_for(
+        frame, (ROOT / frame).read_text() + "char map_of_all_frames[200u << 20];\n"))
     return ["LAB=1", f"PATCH={tmp_path}/bss.patch", f"ISO={tmp_path}/1.iso"]
 
 

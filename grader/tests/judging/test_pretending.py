@@ -4,11 +4,11 @@ The grader refuses most of them before they boot, for what is in their files (co
 tests here have them built by make alone, so that they do boot: the machine must be enough.
 """
 import asyncio
-import difflib
 import re
 
 import pytest
 from conftest import ROOT, grade
+from trees import patch_for
 
 from course import lab
 from judging import judge, ktests
@@ -40,15 +40,13 @@ FORGE = """
 
 def patch(tmp_path, source, *changes, lab_name="01-frames"):
     """A patch that replaces texts in a file of a lab."""
-    path = ROOT / "labs" / lab_name / source
-    old = new = path.read_text()
+    name = f"labs/{lab_name}/{source}"
+    new = (ROOT / name).read_text()
     for text, other in changes:
         assert new.count(text) == 1
         new = new.replace(text, other)
     file = tmp_path / "pretending.patch"
-    file.write_text("".join(difflib.unified_diff(
-        old.splitlines(True), new.splitlines(True), f"a/labs/{lab_name}/{source}",
-        f"b/labs/{lab_name}/{source}")))
+    file.write_text(patch_for(name, new))
     return file
 
 
@@ -57,6 +55,11 @@ def instead_of(function, statements):
     head = {"frame_init": "void frame_init(void)\n{\n",
             "frame_alloc": "paddr_t frame_alloc(unsigned order)\n{\n"}[function]
     return head, head + f"\t{statements}\n"
+
+
+def one_of(words):
+    """The words of which one is expected."""
+    return (words,) if isinstance(words, str) else words
 
 
 def boot(iso, patch_file, tests=TESTS):
@@ -88,8 +91,9 @@ def frame_c(tmp_path, function, statements):
         TRACE: (Verdict.WRONG, "the machine reset itself before its result, in machine_reboot")}),
     ("frame_alloc", f"{FAKE} for (;;) cpu_relax();", {
         TRACE: (Verdict.HANG, "no progress for 2 s, in ")}),
-    ("frame_alloc", f"{FAKE} cpu_stop();", {
-        TRACE: (Verdict.HANG, "no progress for 2 s, in ")}),    # cpu_stop(), or its caller
+    ("frame_alloc", f"{FAKE} cpu_stop();", {            # which may be inlined
+        TRACE: (Verdict.HANG, ("no progress for 2 s, in cpu_stop",
+                               "no progress for 2 s, in frame_alloc"))}),
     ("frame_alloc", f"{FAKE} panic(\"all is well\");", {
         TRACE: (Verdict.PANIC, "all is well; in frame_alloc")}),
     ("frame_init", f"{FAKE} machine_exit(MACHINE_TESTS_PASSED);", dict.fromkeys(TESTS, (
@@ -108,7 +112,7 @@ def test_what_is_printed_is_worth_nothing(iso, tmp_path, function, statements, f
     assert {name: finding.verdict for name, finding in findings.items()} == \
         {name: verdict for name, (verdict, _) in found.items()}, findings
     for name, (verdict, words) in found.items():
-        assert words in findings[name].detail
+        assert any(word in findings[name].detail for word in one_of(words))
         if verdict is not Verdict.PASS and name is not TRACE:
             assert PRINTED in findings[name].detail
 
@@ -223,7 +227,8 @@ def prompts(lines, then):
      ", in console_read "),
     ("04-static-log", "log.c", DUMP, prompts(RESCUED, ""), ", in console_read "),
     ("02-heap", "heap.c", KMALLOC, prompts(EXHAUSTED, SPIN), ", in kmalloc "),
-    ("02-heap", "heap.c", KMALLOC, prompts(EXHAUSTED, "cpu_stop();"), ", in "),         # cpu_stop(), or kmalloc()
+    ("02-heap", "heap.c", KMALLOC, prompts(EXHAUSTED, "cpu_stop();"),
+     (", in cpu_stop ", ", in kmalloc ")),
     ("02-heap", "heap.c", KMALLOC, prompts(EXHAUSTED, "return NULL;"), ", in console_read "),
 ], ids=["log-again", "dump-spins", "dump-reads", "dump-goes-on", "heap-spins", "heap-halts",
         "heap-goes-on"])
@@ -242,8 +247,8 @@ def test_a_prompt_that_the_monitor_did_not_print_is_worth_nothing(
     assert record.ending.cause is Cause.FALSE_PROMPT
     finding = judge.judge_end(test, record)
     assert finding.verdict is Verdict.WRONG
-    assert "no monitor, but something other than the monitor printed its prompt" + place \
-        in finding.detail
+    assert any("no monitor, but something other than the monitor printed its prompt" + where
+               in finding.detail for where in one_of(place))
 
 
 @pytest.mark.parametrize("function, statements, words", [
