@@ -38,6 +38,7 @@ from classroom.progress import ClassProgress
 from course.archive import shown
 from course.lab import NoSuchLab, select
 from course.table import LabError
+from machine import sandbox
 from reports.results import Result, read
 
 
@@ -112,11 +113,17 @@ def main(arguments: list[str], grader: Sequence[str] = GRADER, limit: float = LI
                         help="a lab's number or name; may be given several times (all)")
     parser.add_argument("--again", action="store_true",
                         help="grade also what was graded before and has not changed")
+    parser.add_argument("--sandbox", choices=sandbox.CHOICES, default=sandbox.CHOICES[0],
+                        help=sandbox.CHOICES_HELP)
     options = parser.parse_args(arguments)
+    sandbox.choose(options.sandbox)
+    if options.sandbox == "required" and (why := sandbox.trouble()):
+        parser.error(f"there is no sandbox here: {why}")
     if options.jobs < 1:
         parser.error("--jobs must be at least 1")
+    insist = () if options.sandbox == sandbox.CHOICES[0] else ("--sandbox", options.sandbox)
     try:
-        return _run(options, grader, limit)
+        return _run(options, (*grader, *insist), limit)
     except (Refused, NoSuchLab) as error:
         print(f"grade.py class: {error}", file=sys.stderr)
         return 2

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Runs a command on a student's files with nothing in sight but what it is given.
 
-wrap() puts bubblewrap (bwrap) before a command where that works, and leaves the command alone
-where not; trouble() says which, and why. Limits are the kernel's own (setrlimit) and hold with
-and without bubblewrap.
+wrap() puts bubblewrap (bwrap) before a command where that works; else Landlock (landlock.py), as
+in most containers; and leaves the command alone where neither does. kind() says which it is,
+trouble() why there is none. Limits are the kernel's own (setrlimit) and hold with and without.
 
 In the sandbox there are /usr and the linker's cache, the tools that are installed elsewhere,
 an empty /tmp, a handful of devices, and the paths that the caller lists, each at its own place.
 There is no network, no /etc, no home, no /proc, no other process, no capability, and nobody
-else's terminal. Inherited file descriptors stay open.
+else's terminal. Inherited file descriptors stay open. Landlock gives the same files, but no /tmp,
+and hides neither that others exist nor that other processes do; of the network it bars TCP.
 
 What bounds what:
   time        RLIMIT_CPU, for each process. Processor time decides, so that a busy host changes
@@ -47,6 +48,11 @@ MAX_PROCESSES = 256             # and threads, in one sandbox, unless root runs 
 # What a program needs of the system besides its own files. Merged into /usr or not.
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
           "/etc/alternatives", "/etc/ld.so.cache")
+
+# What Landlock leaves of /dev: bubblewrap has its own.
+DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
+
+LANDLOCK = Path(__file__).with_name("landlock.py")
 
 # What may run in the sandbox and is not part of the system everywhere.
 TOOLS = ("make", "gcc", "ld", "x86_64-elf-gcc", "x86_64-elf-ld", "x86_64-linux-gnu-gcc",
@@ -94,25 +100,63 @@ def environment(**variables: str) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"} | variables
 
 
-@functools.cache
-def trouble() -> str:
-    """Why there is no sandbox here, in one line; "" if there is one. Tried, not guessed."""
-    if sys.platform != "linux":
-        return "bwrap exists for Linux only"
-    if shutil.which("bwrap") is None:
-        return "bwrap is not installed. Try: make setup"
+CHOICES = ("auto", "required", "none")
+CHOICES_HELP = "auto: the best that works here; required: refuse to work without one; none"
+
+_is_wanted = True
+
+
+def choose(which: str) -> None:
+    """One of CHOICES, for this process. To refuse is the caller's part: see trouble()."""
+    global _is_wanted
+    _is_wanted = which != "none"
+
+
+def _why_not(command: list[str]) -> str:
+    """Why a sandbox's command does not work here, in one line; "" if it does. Tried, not guessed."""
     try:
-        done = subprocess.run(_bwrap(["sh", "-c", "(exit 0)"], (), (), None), text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, env=environment(),
-                              timeout=PROBE_LIMIT, check=False)
+        done = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, capture_output=True,
+                              env=environment(), timeout=PROBE_LIMIT, check=False)
     except subprocess.TimeoutExpired:
-        return f"bwrap: no answer within {PROBE_LIMIT} s"
+        return f"no answer within {PROBE_LIMIT} s"
     except OSError as error:
-        return f"bwrap: {error.strerror}"
+        return error.strerror or str(error)
     if done.returncode == 0:
         return ""
-    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-    return "bwrap: " + lines[0].removeprefix("bwrap: ")
+    return (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0]
+
+
+@functools.cache
+def _bwrap_trouble() -> str:
+    """Why bubblewrap does not work here; "" if it does."""
+    if shutil.which("bwrap") is None:
+        return "bwrap is not installed. Try: make setup"
+    why = _why_not(_bwrap(["sh", "-c", "(exit 0)"], (), (), None))
+    return why and "bwrap: " + why.removeprefix("bwrap: ")
+
+
+@functools.cache
+def _landlock_trouble() -> str:
+    """Why Landlock does not work here; "" if it does."""
+    why = _why_not(_landlock(["/bin/sh", "-c", "(exit 0)"], (), ()))
+    return why and "Landlock: " + why.removeprefix("Landlock: ")
+
+
+def kind() -> str:
+    """What there is: "bubblewrap", "Landlock", or "" for no sandbox."""
+    if not _is_wanted or sys.platform != "linux":
+        return ""
+    return "" if trouble() else "Landlock" if _bwrap_trouble() else "bubblewrap"
+
+
+def trouble() -> str:
+    """Why there is no sandbox here, in one line; "" if there is one."""
+    if not _is_wanted:
+        return "none is wanted"
+    if sys.platform != "linux":
+        return "bwrap and Landlock exist for Linux only"
+    why = _bwrap_trouble()
+    return why and (why_not := _landlock_trouble()) and f"{why}; {why_not}"
 
 
 def wrap(command: list[str], readable: Sequence[Path] = (), writable: Sequence[Path] = (),
@@ -124,7 +168,21 @@ def wrap(command: list[str], readable: Sequence[Path] = (), writable: Sequence[P
     Return: `command` as it is where trouble() has something to say, and so a caller gives the
     directory and the environment() to subprocess as well.
     """
-    return command if trouble() else _bwrap(command, readable, writable, directory)
+    match kind():
+        case "bubblewrap":
+            return _bwrap(command, readable, writable, directory)
+        case "Landlock":
+            return _landlock(command, readable, writable)
+    return command
+
+
+def _landlock(command: list[str], readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:
+    """The command with our launcher before it. What does not exist here is left out."""
+    seen = [*filter(os.path.exists, SYSTEM), *_prefixes(), *readable]
+    return [sys.executable, "-I", str(LANDLOCK),
+            *(f"--list={os.path.abspath(path.parent)}" for path in readable),  # Python lists what it imports
+            *(f"--read={os.path.abspath(path)}" for path in seen),
+            *(f"--write={os.path.abspath(path)}" for path in (*DEVICES, *writable)), "--", *command]
 
 
 def _bwrap(command: list[str], readable: Sequence[Path], writable: Sequence[Path],

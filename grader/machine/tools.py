@@ -117,7 +117,8 @@ def check_uefi() -> str:
 
 
 def check_sandbox() -> str:
-    """Does bubblewrap work?"""
+    """Is there a sandbox?"""
     if why := sandbox.trouble():
-        raise Worth(f"{why}; student code is compiled and run without a sandbox")
-    return "bwrap works: student code is compiled and run in a sandbox"
+        raise Worth(f"{why}; a submission is compiled and run without a sandbox: the compiler and "
+                    "QEMU can read whatever you can, solutions and other submissions among it")
+    return f"{sandbox.kind()} works: student code is compiled and run in a sandbox"

@@ -307,15 +307,22 @@ def test_a_tighter_limit_stays():
 
 @pytest.fixture
 def false_bwrap(tmp_path, monkeypatch):
-    """A function that puts a shell script in bwrap's place, or nothing."""
-    def put(script=None):
+    """A function that puts a shell script in bwrap's place, or nothing; and has Landlock fail, or not."""
+    def forget():
+        sandbox._bwrap_trouble.cache_clear()
+        sandbox._landlock_trouble.cache_clear()
+
+    def put(script=None, landlock=True):
         if script is not None:
             (tmp_path / "bwrap").write_text(f"#!/bin/sh\n{script}\n")
             (tmp_path / "bwrap").chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path))
-        sandbox.trouble.cache_clear()
+        if not landlock:
+            (tmp_path / "landlock.py").write_text("import sys; sys.exit('Landlock: too old')\n")
+            monkeypatch.setattr(sandbox, "LANDLOCK", tmp_path / "landlock.py")
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin" if script else str(tmp_path))
+        forget()
     yield put
-    sandbox.trouble.cache_clear()
+    forget()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bwrap exists for Linux only")
@@ -324,7 +331,84 @@ def false_bwrap(tmp_path, monkeypatch):
     ("echo 'bwrap: No permissions' >&2; exit 1", "bwrap: No permissions"),
     ("exit 3", "bwrap: exit status 3"),
 ])
-def test_without_bubblewrap_it_says_why_and_leaves_the_command_alone(false_bwrap, script, why):
-    false_bwrap(script)
-    assert sandbox.trouble() == why
+def test_without_any_it_says_why_and_leaves_the_command_alone(false_bwrap, script, why):
+    false_bwrap(script, landlock=False)
+    assert sandbox.trouble() == f"{why}; Landlock: too old" and sandbox.kind() == ""
     assert sandbox.wrap(["true"], [Path("/x")], [], None) == ["true"]
+
+
+@pytest.mark.parametrize("command", [["one"], ["class"]])
+def test_one_can_be_insisted_on(command, tmp_path):
+    """With a bwrap that fails, and a Python that knows no Landlock."""
+    (tmp_path / "in").mkdir()
+    words = ["class", str(tmp_path / "in"), "--out", str(tmp_path / "out")] if command == ["class"] \
+        else ["--tree", str(tmp_path / "in")]
+    done = subprocess.run([sys.executable, "-c", f"""
+import sys
+sys.path.insert(0, {str(GRADER)!r})
+from machine import sandbox
+sandbox._bwrap_trouble = lambda: "bwrap: No permissions"
+sandbox._landlock_trouble = lambda: "Landlock: too old"
+import runpy
+sys.argv = ["grade.py", *{words!r}, "--sandbox", "required"]
+runpy.run_path({str(GRADER / "grade.py")!r}, run_name="__main__")
+"""], text=True, capture_output=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "there is no sandbox here: bwrap: No permissions; Landlock: too old" in done.stderr
+
+
+# ---- Landlock, where bubblewrap does not work
+
+
+@pytest.fixture
+def landlock(false_bwrap):
+    false_bwrap("exit 1")
+    if sandbox.kind() != "Landlock":
+        pytest.skip(sandbox.trouble())
+
+
+def test_landlock_compiles_and_keeps_the_exit_status(landlock, place):
+    assert compile_there("int x;", place).returncode == 0
+    assert (place / "student.o").exists()
+    assert run("/bin/sh", "-c", "exit 7", place=place).returncode == 7
+
+
+@pytest.mark.parametrize("command", [
+    f"cat {ROOT}/Makefile", "cat /etc/passwd", f"ls {ROOT}", "ls /", "echo x > /tmp/mine",
+    f"echo x > {ROOT}/mine", "cat /proc/1/environ", "mkdir /var/tmp/mine",
+])
+def test_landlock_keeps_everything_else_out_of_reach(landlock, place, command):
+    done = run("/bin/sh", "-c", command, place=place)
+    assert done.returncode != 0 and "ermission denied" in done.stderr
+
+
+def test_landlock_lets_nobody_outside_be_signalled_or_called(landlock, place):
+    with subprocess.Popen(["sleep", "60"]) as other, socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        tried = run(sys.executable, "-c", f"""
+import os, socket
+for attempt in (lambda: os.kill({other.pid}, 9),
+                lambda: socket.create_connection({server.getsockname()!r})):
+    try:
+        attempt()
+        print("could")
+    except PermissionError:
+        print("could not")
+""", place=place)
+        alive = other.poll() is None
+        other.kill()
+    version = int(subprocess.run(
+        [sys.executable, "-c", "import sys; sys.path.insert(0, 'machine'); import landlock as l; "
+         "import ctypes; print(l._call(l.CREATE_RULESET, None, ctypes.c_size_t(0), l.VERSION))"],
+        cwd=GRADER, text=True, capture_output=True, check=True).stdout)
+    if version < 6:
+        pytest.skip(f"Landlock {version} cannot do that")
+    assert tried.stdout == "could not\ncould not\n" and alive, tried.stderr
+
+
+def test_what_cannot_be_confined_does_not_run(place):
+    done = subprocess.run([sys.executable, "-I", sandbox.LANDLOCK, "--read=/there/is/none", "--",
+                           "touch", place / "ran"], text=True, capture_output=True, check=False)
+    assert done.returncode == 125 and done.stderr == "Landlock: No such file or directory\n"
+    assert not (place / "ran").exists()
