@@ -208,9 +208,21 @@ build/flags: FORCE
 dependencies = -MD -MP -MT $@ -MF $@.$$$$.d
 appear       = mv $@.$$$$.d $@.d && mv $@.$$$$ $@
 
-build/obj/%.c.o: %.c build/flags
+# C goes through assembly language, which is kept: to be read, and to be looked into before anything
+# in it has made the assembler read a file.
+build/obj/%.c.s: %.c build/flags
 	$(room)
-	$(call say,CC,$<) $(CC) $(CFLAGS) $(dependencies) -c -o $@.$$$$ $< && $(appear)
+	$(call say,CC,$<) $(CC) $(CFLAGS) $(dependencies) -S -o $@.$$$$ $< && $(appear)
+
+build/obj/%.c.o: build/obj/%.c.s
+	@$(CC) -c -x assembler -o $@.$$$$ $< && mv $@.$$$$ $@
+
+.PRECIOUS: build/obj/%.c.s
+
+# What goes into a file, also into one that does not compile: a dot or more, and a path, a line.
+build/obj/%.c.includes: %.c FORCE
+	$(room)
+	@$(CC) $(CFLAGS) -w -E -H -o /dev/null $< 2>&1 | grep '^\.' > $@ || true
 
 build/obj/%.S.o: %.S build/flags
 	$(room)
@@ -221,10 +233,10 @@ build/kernel.ld: boot/kernel.ld.in kernel/layout.h build/flags
 	@$(CC) -E -P -undef -x c -Ikernel -o $@.$$$$ $< && mv $@.$$$$ $@
 
 # String functions must not be compiled into calls of themselves.
-build/obj/kernel/string.c.o: CFLAGS += -fno-tree-loop-distribute-patterns
+build/obj/kernel/string.c.s: CFLAGS += -fno-tree-loop-distribute-patterns
 
 # Tests run in the order in which they are written.
-build/obj/%_test.c.o: CFLAGS += -fno-toplevel-reorder
+build/obj/%_test.c.s: CFLAGS += -fno-toplevel-reorder
 
 -include $(shell find build/obj -name '*.d' 2>/dev/null)
 

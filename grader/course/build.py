@@ -40,7 +40,7 @@ _COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
                         r"|undefined reference to|multiple definition of|relocation truncated to fit")
 
 # make's own word on which object or kernel it could not make.
-_BROKEN = re.compile(r"^make: \*\*\* \[.*: (build/(?:obj/\S+\.o|stage-\S+/kernel\.elf))\] ", re.M)
+_BROKEN = re.compile(r"^make: \*\*\* \[.*: (build/(?:obj/\S+\.[os]|stage-\S+/kernel\.elf))\] ", re.M)
 
 
 class BuildFailure(Exception):
@@ -51,9 +51,10 @@ class Misconduct(Exception):
     """A student's file does what it has no business to. The message says what."""
 
 
-# Looks into a compiled object, and beside it the dependency file that the compiler wrote, OBJECT.d;
-# the second argument is the path of the source. Gives a sentence for each thing that the file has
-# no business to do. judging/conduct.py has the one that counts.
+# Looks into what was made of a file: its assembly language OBJECT.s with the dependency file beside
+# it, OBJECT.s.d; its object; or, if it does not compile, the list of what it includes. The second
+# argument is the path of the source. Gives a sentence for each thing that the file has no business
+# to do. judging/conduct.py has the one that counts.
 Inspect = Callable[[Path, str], list[str]]
 
 
@@ -226,20 +227,44 @@ class Builder:
         # Asked apart from building: what a compiler prints can be the student's words.
         elf, *sources = await _make(self.tree, lock, self.private, "print-ELF", "files",
                                     *stage.arguments)
+        names = {Path(file).name for file in students_sources(stage.lab)}
+        theirs = [source for source in sources if Path(source).name in names]
+        await self._compile(lock, stage, theirs)
         goals = ("iso", for_make("ISO", iso), f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments)
-        try:
-            await _make(self.tree, lock, self.private, *goals)
-        except MachineError:            # the host may do better
-            await _make(self.tree, lock, self.private, *goals)
-        theirs = {Path(file).name for file in students_sources(stage.lab)}
-        await asyncio.to_thread(self._inspect_all, [source for source in sources
-                                                    if Path(source).name in theirs])
+        await self._make(lock, *goals)
+        await asyncio.to_thread(self._inspect_all, "o", theirs)
         return Built(Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))), iso)
 
-    def _inspect_all(self, sources: list[str]) -> None:
+    async def _make(self, lock: int, *arguments: str) -> None:
+        """Runs make; once more after what is the host's fault, as it may do better."""
+        try:
+            await _make(self.tree, lock, self.private, *arguments)
+        except MachineError:
+            await _make(self.tree, lock, self.private, *arguments)
+
+    async def _compile(self, lock: int, stage: Stage, sources: list[str]) -> None:
+        """
+        Makes assembly language of a student's files, and has it looked into before anything is
+        assembled. Of a file that does not compile nothing is shown before it is known what went
+        into it: a complaint can quote that.
+        """
+        def paths(kind: str) -> list[str]:
+            return [f"build/obj/{source}.{kind}" for source in sources]
+
+        if not sources:
+            return
+        try:
+            await self._make(lock, *paths("s"), *stage.arguments)
+        except (BuildFailure, MachineError):
+            await self._make(lock, *paths("includes"), *stage.arguments)
+            await asyncio.to_thread(self._inspect_all, "includes", sources)
+            raise
+        await asyncio.to_thread(self._inspect_all, "s", sources)
+
+    def _inspect_all(self, kind: str, sources: list[str]) -> None:
         """Raises Misconduct for what a student's file has no business to do."""
         offences = [offence for source in sources for offence in self._inspect(
-            self.tree.root / "build" / "obj" / f"{source}.o", source)]
+            self.tree.root / "build" / "obj" / f"{source}.{kind}", source)]
         if offences:
             raise Misconduct("; ".join(offences[:MAX_ERRORS]))
 

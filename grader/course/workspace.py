@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from course.build import Tree
+from course.handout import without_solutions
 from machine.host import ROOT, MachineError
 
 SOURCES = ("Makefile", "boot", "kernel", "labs")
 BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/labs")
 
 # Our files, sources and built. What an editor, a compiler or patch has left behind is not.
-_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|[cS]\.o\.d)")
+_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|S\.o\.d|c\.s|c\.s\.d)")
 
 
 def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> Tree:
@@ -32,7 +33,7 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> T
         raise MachineError(f'make cannot work in "{into.parent}", as that has a blank in it. Set '
                            "TMPDIR to another directory")
     hidden = {ROOT / name for name in students_files} | \
-        {ROOT / f"build/obj/{name}.o{end}" for name in students_files for end in ("", ".d")}
+        {ROOT / f"build/obj/{name}.{end}" for name in students_files for end in ("o", "s", "s.d")}
 
     def left_out(directory: str, names: list[str]) -> list[str]:
         paths = {name: Path(directory, name) for name in names}
@@ -47,6 +48,8 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> T
             shutil.copytree(ROOT / name, target, ignore=left_out)
         else:
             shutil.copy2(ROOT / name, target)
+    for table in into.glob("labs/*/lab.toml"):
+        table.write_bytes(without_solutions(str(table.relative_to(into))))
     for name, contents in files.items():
         (into / name).write_bytes(contents)
     return Tree(into, foreign=True)

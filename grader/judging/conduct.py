@@ -4,7 +4,7 @@
 A lab's file needs memory, locks, strings, the log and panic(). It has no business with the test
 harness, the command line, ports, or the CPU's tables. offences() allows what _OFFERED lists of
 each header in kernel/ and names everything else, foreign_includes() what was compiled in; inspect()
-is both, for course/build.py.
+is all of it, for course/build.py.
 
 This finds what is written in C or in assembly. It cannot find an address written as a number,
 nor an instruction inside another one.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import chain, islice
@@ -29,6 +29,7 @@ from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import Section, StringTableSection, Symbol, SymbolTableSection
 
 from course.archive import shown
+from judging import assembly
 from machine import sandbox
 from machine.host import ROOT
 from machine.image import section_flags
@@ -113,6 +114,14 @@ _FORBIDDEN = [(re.compile(pattern), does, why) for pattern, does, why in (
      "has bytes in its code that are no instruction", "they could hide one"),
 )]
 _MOVE = re.compile(r"%(cr|db|dr|tr)\d|^mov\w?\s.*,%[c-gs]s$|^pop\w?\s+%[c-gs]s$")
+
+# What changes the frame or the stack pointer, and how a function's start and its end do so. An
+# address of anybody's frame in them leads past whoever has called.
+_STACK = re.compile(r"(?!cmp|test|push|call|jmp|bt\w?\s)\S+\s(?:.*,\s*)?%(?:[re]?[sb]p|[sb]pl)"
+                    r"|xchg\w?\s.*%[re]?[sb]pl?\b.*|enter\w?\b.*")
+_START_OR_END = re.compile(r"(?:mov\s+%rsp,|pop\s+)%rbp|(?:sub|add|and)\s+(?:\$-?0x[0-9a-f]+|%r\w+),%rsp"
+                           r"|lea\s+(?:-?0x[0-9a-f]+\(%rbp\)|-0x8\(%r10\)),%rsp")
+_STEERS = ("moves the frame or the stack pointer", "a function's start and its end do that alone")
 _MOVES = ("moves a control, debug or segment register", "only kernel/ sets up the CPU")
 
 
@@ -292,6 +301,12 @@ def _as_any_objdump(text: str) -> str:
     return text
 
 
+def _steers(text: str) -> bool:
+    """Does an instruction give the frame or the stack pointer what no function's start or end does?"""
+    text = " ".join(text.partition("#")[0].split())
+    return bool(_STACK.fullmatch(text)) and not _START_OR_END.fullmatch(text)
+
+
 def _of_instructions(obj: _Object) -> Iterator[str]:
     """Instructions that only the base kernel has a use for; the first of each kind."""
     named = set()
@@ -303,7 +318,8 @@ def _of_instructions(obj: _Object) -> Iterator[str]:
                 continue
             offset, text, mnemonic = match.groups()
             reason = next(((does, why) for pattern, does, why in _FORBIDDEN
-                           if pattern.fullmatch(mnemonic)), _MOVES if _MOVE.search(text) else None)
+                           if pattern.fullmatch(mnemonic)),
+                          _MOVES if _MOVE.search(text) else _STEERS if _steers(text) else None)
             if reason and reason not in named:
                 named.add(reason)
                 yield f"{obj.source} {reason[0]} ({_as_any_objdump(text)})" \
@@ -335,26 +351,41 @@ def offences(obj: Path, source: str) -> list[str]:
 
 # ---- what was compiled in
 
+def _foreign(names: Iterable[str], source: str) -> list[str]:
+    """A sentence for each of these files that is no header in kernel/ or of the compiler's."""
+    paths = (os.path.normpath(name) for name in names)
+    return [shown(f"{Path(source).name} includes {path}: only the headers in kernel/ are for the "
+                  "labs' files"[:MAX_LETTERS])
+            for path in islice((path for path in paths if not _HEADER.fullmatch(path)), MAX_OFFENCES)]
+
+
 def foreign_includes(dependencies: Path, source: str) -> list[str]:
     """
     Files other than kernel/*.h that went into a student's file: a sentence each. `dependencies`
     is what the compiler wrote for make (-MD; -MMD leaves out what a line marker calls a system
-    header). What the assembler includes (.incbin, .include) is not in there.
+    header).
     """
     rule = dependencies.read_text(errors="replace").replace("\\\n", " ").partition("\n")[0]
     names = re.split(r"(?<!\\)\s+", rule.partition(": ")[2].strip())
-    found = []
-    for name in names[1:]:              # the first is the file itself
-        path = os.path.normpath(name.replace("\\ ", " "))
-        if not _HEADER.fullmatch(path):
-            found.append(f"{Path(source).name} includes {path}: only the headers in kernel/ "
-                         "are for the labs' files")
-    return [shown(sentence[:MAX_LETTERS]) for sentence in found[:MAX_OFFENCES]]
+    return _foreign((name.replace("\\ ", " ") for name in names[1:]), source)   # after the file itself
 
 
-def inspect(obj: Path, source: str) -> list[str]:
+def foreign_headers(listed: Path, source: str) -> list[str]:
+    """The same for a file that does not compile, from what the compiler lists meanwhile (-H)."""
+    return _foreign((line.lstrip(".").strip() for line in
+                     listed.read_text(errors="replace").splitlines()), source)
+
+
+def inspect(made: Path, source: str) -> list[str]:
     """
-    All that a compiled file of a student's has no business to do, a sentence each. The compiler's
-    dependency file lies beside the object, as OBJECT.d. Raises MachineError.
+    All that a student's file has no business to do, a sentence each, as far as `made` shows it:
+    the assembly language that the compiler made of the file (OBJECT.s, with the compiler's
+    dependency file beside it), what went into one that does not compile (INCLUDES), or the
+    object. Raises MachineError.
     """
-    return foreign_includes(Path(f"{obj}.d"), source) + offences(obj, source)
+    match made.suffix:
+        case ".s":
+            return foreign_includes(Path(f"{made}.d"), source) + assembly.offences(made, source)
+        case ".includes":
+            return foreign_headers(made, source)
+    return offences(made, source)

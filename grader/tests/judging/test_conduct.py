@@ -294,12 +294,82 @@ def test_a_kernel_test_of_the_students_own_is_named(build):
     (assembly("lretq"), "leaves the kernel's ordinary flow of control", "lretq"),
     (assembly("syscall"), "leaves the kernel's ordinary flow of control", "syscall"),
     (assembly("vmcall"), "talks to the machine beneath the kernel", "vmcall"),
+    (assembly("mov %rax, %rbp"), "moves the frame or the stack pointer", "mov %rax,%rbp"),
+    (assembly("mov 8(%rax), %rsp"), "moves the frame or the stack pointer", "mov 0x8(%rax),%rsp"),
+    (assembly("lea 8(%rsp), %rbp"), "moves the frame or the stack pointer", "lea 0x8(%rsp),%rbp"),
+    (assembly("xchg %rbp, %rax"), "moves the frame or the stack pointer", "xchg %rax,%rbp"),
+    (assembly("pop %rsp"), "moves the frame or the stack pointer", "pop %rsp"),
+    (assembly("enter $8, $0"), "moves the frame or the stack pointer", "enter $0x8,$0x0"),
     (assembly(".byte 0x06"), "has bytes in its code that are no instruction", "(bad)"),
 ])
 def test_an_instruction_without_business_is_named(source, does, instruction, build):
     found = conduct.offences(build(source), "heap.c")
     assert len(found) == 1
     assert found[0].startswith(f"heap.c {does} ({instruction}) in heap_init (heap.c:5): ")
+
+
+def test_a_jump_out_of_a_call_is_named(build):
+    found = conduct.offences(build(in_function("static void *there[5]; __builtin_longjmp(there, 1)")),
+                             "heap.c")
+    assert len(found) == 1 and found[0].startswith("heap.c moves the frame or the stack pointer (mov ")
+
+
+def test_a_function_may_align_its_stack_or_make_room_on_it(build):
+    assert conduct.offences(build(in_function(
+        "char aligned[64] __attribute__((aligned(64))), *room = __builtin_alloca(rdtsc() & 255);"
+        ' __asm__ volatile("" : : "r"(aligned), "r"(room) : "memory")')), "heap.c") == []
+
+
+# ---- what the assembler would be made to do
+
+
+def made_of(text, compiler, tmp_path):
+    """What inspect() says of the assembly language that a heap.c of this text becomes."""
+    (tmp_path / "heap.c").write_text(text)
+    made = tmp_path / "heap.c.s"
+    subprocess.run([*compiler, "-MF", f"{made}.d", "-S", "-o", made, tmp_path / "heap.c"], cwd=ROOT,
+                   check=True)
+    return conduct.inspect(made, "labs/02-heap/heap.c")
+
+
+@pytest.mark.parametrize("text, sentence", [
+    (r'.incbin \"/etc/passwd\"', "makes the assembler read a file (.incbin)"),
+    (r'nop; .INCBIN \"/etc/passwd\"', "makes the assembler read a file (.incbin)"),
+    (r'# \"\n.incbin \"/etc/passwd\"', "makes the assembler read a file (.incbin)"),
+    (r'/* \" */ ; .incbin \"/etc/passwd\" /* \" */', "makes the assembler read a file (.incbin)"),
+    (r'x: .include \"/etc/passwd\"', "makes the assembler read a file (.include)"),
+    (r'.macro m a b\n.\\a\\b \"/etc/passwd\"\n.endm\nm inc bin', "uses .macro, which a lab's file"),
+    (r'.irp word,inc\n.\\word\\()bin \"/etc/passwd\"\n.endr', "uses .irp, which a lab's file"),
+    (r'.altmacro', "uses .altmacro, which a lab's file"),
+    (r'.cfi_escape 0x0f, 3, 0x2f, 0xfd, 0xff', "writes call frame information of its own (.cfi_escape)"),
+    (r'.pushsection .debug_frame; .long 1; .popsection',
+     "writes call frame information of its own (.debug_frame)"),
+    (r'.pushsection \".debug\\137frame\"; .long 1; .popsection', "writes a section's name with a backslash"),
+    (r'.print \"PASS\"', "uses .print, which a lab's file"),
+])
+def test_what_the_assembler_has_no_business_to_do_is_named(text, sentence, compiler, tmp_path):
+    found = made_of(f'__asm__("{text}");', compiler, tmp_path)
+    assert any(each.startswith(f"heap.c {sentence}") for each in found), found
+
+
+def test_a_text_or_a_comment_is_no_directive(compiler, tmp_path):
+    assert made_of(r"""
+const char *const text = "\t.incbin \"/etc/passwd\"\n.macro\0.include";
+__asm__(".pushsection .rodata; .balign 8; mine: .quad 1, 2; .asciz \"a.b\"; .popsection\n\t1: nop # see heap.c");
+""", compiler, tmp_path) == []
+
+
+@pytest.mark.parametrize("file", [*THEIR_FILES, GRADER / "tests/other_heap.c"],
+                         ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_an_honest_file_makes_honest_assembly(file, compiler, tmp_path):
+    assert made_of(file.read_text(), compiler, tmp_path) == []
+
+
+def test_what_went_into_a_file_that_does_not_compile_is_named(tmp_path):
+    listed = tmp_path / "heap.c.includes"
+    listed.write_text(". kernel/heap.h\n.. kernel/memory.h\n. labs/02-heap/../02-heap/heap.c\n")
+    assert conduct.inspect(listed, "heap.c") == [
+        "heap.c includes labs/02-heap/heap.c: only the headers in kernel/ are for the labs' files"]
 
 
 def test_the_students_own_line_is_named_however_much_is_inlined(build):

@@ -1,17 +1,19 @@
 """Submissions graded as an instructor does it: grade.py --tree, with what students send in."""
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import xml.etree.ElementTree as ET
 import zipfile
 
 import pytest
 from conftest import ROOT, grade
-from trees import copied
+from trees import LABS, Student, copied
 
 from course.lab import students_files
-from machine import sandbox
 
 FRAME, HEAP, LOG = (f"labs/{name}" for name in
                     ("01-frames/frame.c", "02-heap/heap.c", "04-static-log/log.c"))
@@ -171,17 +173,59 @@ def graded_heap(text, submission, tmp_path):
     return test["verdict"], test["detail"]
 
 
+@pytest.fixture(params=["bubblewrap", "Landlock", "none"])
+def surroundings(request, tmp_path, monkeypatch):
+    """Where a submission is graded: with the sandbox of this kind. Return: what grade.py is told."""
+    if request.param == "none":
+        return "--sandbox", "none"
+    if request.param == "Landlock":
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/bwrap").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "bin/bwrap").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    done = subprocess.run([sys.executable, "-c", "from machine import sandbox; print(sandbox.kind())"],
+                          text=True, capture_output=True, check=True, cwd=ROOT / "grader")
+    if done.stdout.strip() != request.param:
+        pytest.skip(f"no {request.param} here")
+    return "--sandbox", "required"
+
+
+SECRET = "nr_other_calls"               # of our heap.c
+
+
 @pytest.mark.parametrize("attack, words", [
-    ('__asm__(".incbin \\"/etc/passwd\\"");', "/etc/passwd"),
-    (f'#include "{ROOT}/{HEAP}"', "No such file"),
-    (f'#include "{ROOT}/grader/tests/other_heap.c"', "No such file"),
-    ('#include "/root/.bashrc"', "No such file"),
-    (f'#include "{ROOT}/build/obj/labs/02-heap/heap.c.o"', "No such file"),
-])
-@pytest.mark.skipif(bool(sandbox.trouble()), reason=sandbox.trouble())
-def test_only_the_pristine_tree_is_in_sight(attack, words, submission, tmp_path):
-    verdict, detail = graded_heap(attack + "\n", submission, tmp_path)
-    assert verdict == "BUILD_FAIL" and words in detail
+    ('__asm__(".incbin \\"{file}\\"");', "makes the assembler read a file"),
+    ('__asm__(".macro m a b\\n.\\\\a\\\\b \\"{file}\\"\\n.endm\\nm inc bin");', "uses .macro"),
+    ('#include "{file}"', "heap.c"),
+    ('#include "{file}"\n#error unfinished', "heap.c"),
+    ('static const char stolen[] = {{\n#include "{file}"\n}};', "heap.c"),
+], ids=["incbin", "macro", "include", "include-error", "include-inside"])
+def test_no_solution_is_in_sight(attack, words, submission, tmp_path):
+    """Also where there is no sandbox."""
+    assert SECRET in source(HEAP)
+    text = f'#include "heap.h"\n{attack.format(file=ROOT / HEAP)}\n'
+    status, result, output = grade_tree(submission(**{HEAP: text}), "2", "--test", "heap.contents",
+                                        "--sandbox", "none", directory=tmp_path)
+    assert status == 1, output
+    test, = result["labs"][0]["tests"]
+    assert test["points"] == 0 and test["verdict"] in ("WRONG", "BUILD_FAIL")
+    assert words in test["detail"]
+    assert SECRET not in output + json.dumps(result)
+
+
+def test_a_sandbox_of_either_kind_grades_alike(surroundings, submission, tmp_path):
+    files = [file for each in LABS for file in each.paths if file.endswith(".toml")]
+    tree = submission(**{file: Student.solution(file) for file in files})
+    status, result, output = grade_tree(tree, "0", "3", *surroundings, directory=tmp_path)
+    assert status == 0, output
+
+
+def test_an_answer_between_marks_is_not_in_the_tree(submission, tmp_path):
+    grade("--tree", str(submission()), "0", "--keep", str(tmp_path / "kept"), directory=tmp_path)
+    tables = list((tmp_path / "kept/labs").glob("*/lab.toml"))
+    assert tables
+    for table in tables:
+        assert not re.search(r"^\s*(lock|frames|contains) =", table.read_text(), re.MULTILINE)
 
 
 def test_a_compiler_without_end_is_ended(submission, tmp_path):
@@ -194,18 +238,17 @@ def test_a_compiler_without_end_is_ended(submission, tmp_path):
 @pytest.mark.parametrize("text", [
     '#line 1 "x y"\nint x = ;\n',                                   # a place as no file has it
     "int x = " + 100000 * "(" + "1" + 100000 * ")" + ";\n",            # the compiler crashes
-    '__asm__(".macro m\\n m\\n m\\n .endm\\n m");\n',                # the assembler never ends
     '__asm__(".pushsection .debug_line\\n .long 1\\n .popsection");\n',
-    '__asm__(".rept 1000\\n .rept 1000\\n .print \\"' + 100 * "a" + '\\"\\n .endr\\n .endr");\n#error x\n',
-], ids=["line", "parentheses", "macro", "section", "output"])
+    "#define ONE _Pragma(\"message \\\"" + 100 * "a" + "\\\"\")\n"
+    "#define TEN ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE\n" + 2000 * "TEN\n" + "#error x\n",
+], ids=["line", "parentheses", "section", "output"])
 def test_a_build_that_fails_for_whatever_reason_is_the_submissions(text, submission, tmp_path):
     verdict, detail = graded_heap(text, submission, tmp_path)
     assert verdict == "BUILD_FAIL" and len(detail) < 4000
 
 
 def test_what_a_compiler_prints_does_not_choose_what_is_graded(submission, tmp_path):
-    text = source(HEAP) + '__asm__(".print \\"/etc/passwd\\"");\n' \
-        f'__asm__(".print \\"{ANSWERS}\\"");\n'
+    text = source(HEAP) + f'#pragma message "/etc/passwd"\n#pragma message "{ANSWERS}"\n'
     status, result, output = grade_tree(submission(**{HEAP: text}), "2", "--test", "heap.contents",
                                         directory=tmp_path)
     assert status == 0, output
@@ -224,6 +267,11 @@ def test_answers_that_no_reader_can_bear_are_wrong(text, submission, tmp_path):
                                         "answers.lock,frame.double_free_panics", directory=tmp_path)
     assert status == 1, output
     assert verdicts(result["labs"]) == {"frame.double_free_panics": "PASS", "answers.lock": "WRONG"}
+
+
+def test_an_assembler_without_end_is_not_begun(submission, tmp_path):
+    verdict, detail = graded_heap('__asm__(".macro m\\n m\\n m\\n .endm\\n m");\n', submission, tmp_path)
+    assert verdict == "WRONG" and "uses .macro" in detail
 
 
 def test_an_object_without_end_is_ended(submission, tmp_path):
