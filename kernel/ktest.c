@@ -29,6 +29,7 @@ enum ktest_outcome ktests_outcome;
 static struct {
 	const struct ktest *test;       /* that is running, or NULL */
 	void *context[5];               /* where run_one() waits for it */
+	bool has_ended;                 /* its body has run to its end */
 	enum ktest_outcome outcome;     /* so far; the test's own variable gets it last */
 	char directive[80];             /* what follows the '#' of the result line, or "" */
 	struct ktest_catch *catch;      /* the panic it expects, or NULL */
@@ -138,12 +139,23 @@ static void check_locks(void)
 	release_locks();
 }
 
+void __cyg_profile_func_enter(void *function, void *caller)
+{
+}
+
+void __cyg_profile_func_exit(void *function, void *caller)
+{
+	if (current.test != NULL && function == (void *)current.test->run)
+		current.has_ended = true;
+}
+
 /* Runs one test; comes back however it ends. */
 static void run_one(const struct ktest *test)
 {
 	uint64_t flags = read_rflags();
 
 	current.test = test;
+	current.has_ended = false;
 	current.directive[0] = '\0';
 	*test->outcome = KTEST_RUNNING;
 	ktest_random.state = options.seed;
@@ -151,6 +163,10 @@ static void run_one(const struct ktest *test)
 	if (__builtin_setjmp(current.context) == 0) {
 		test->run();
 		current.outcome = KTEST_PASSED;
+		if (!current.has_ended) {
+			ktest_note("it was left before its end: something has returned past it");
+			current.outcome = KTEST_FAILED;
+		}
 	}
 	current.test = NULL;
 	panic_record.kind = PANIC_NONE;         /* what has come back here was caught */

@@ -119,4 +119,12 @@ void ktest_catch_end(const struct place *place, const char *statement);
  */
 void ktest_intercept(uint32_t kind, const char *message);
 
+/*
+ * What the compiler has each function of a test file call, at its start and at its end (GCC,
+ * "Program Instrumentation Options"): a test that something has returned past, along the frame
+ * pointers, has not come to its end, and fails.
+ */
+void __cyg_profile_func_enter(void *function, void *caller);
+void __cyg_profile_func_exit(void *function, void *caller);
+
 #endif

@@ -117,6 +117,31 @@ def test_what_is_printed_is_worth_nothing(iso, tmp_path, function, statements, f
             assert PRINTED in findings[name].detail
 
 
+def test_a_test_that_something_returns_past_is_worth_nothing(iso, tmp_path):
+    """An allocator that does nothing goes back to whoever has called the test."""
+    skip = """
+static __attribute__((noinline)) void skip_the_test(void)
+{
+	void **chain[64] = { __builtin_frame_address(0) }, **test;
+	unsigned n = 1;
+
+	for (; n < 64 && (uintptr_t)*chain[n - 1] > 0xffffffff80000000; n++)
+		chain[n] = *chain[n - 1];
+	if (n < 5)
+		return;
+	test = chain[n - 4];            /* run_one(), ktest_run() and kmain() are outside it */
+	__asm__ volatile("movq %0, %%rbp; leave; ret" : : "r"(test) : "memory");
+}
+"""
+    head, begun = instead_of("frame_alloc", "skip_the_test();\n\treturn PADDR_NONE;")
+    changed = patch(tmp_path, "frame.c", ("\nvoid frame_init(void)\n", f"{skip}\nvoid frame_init(void)\n"),
+                    (head, begun))
+    findings, record = boot(iso, changed, [COUNT, TWICE])
+    for finding in findings.values():
+        assert finding.verdict is not Verdict.PASS
+    assert "it was left before its end: something has returned past it" in record.console
+
+
 def test_a_result_before_its_turn_is_worth_nothing(iso, tmp_path):
     """The last test's variable is written to, and the machine reset in the first."""
     findings, _ = boot(iso, frame_c(
