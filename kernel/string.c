@@ -18,14 +18,9 @@
 
 #include <stdint.h>
 
-#define WORD_BYTES sizeof(uint64_t)
-#define REP_WORDS  16                   /* from so many words on, a REP is worth its start */
-#define ONES       0x0101010101010101u  /* 1 in each byte of a word */
+#include "words.h"
 
-/* Eight bytes of anybody's memory: of any type, on any address. */
-struct word {
-	uint64_t value;
-} __attribute__((packed, may_alias));
+#define REP_WORDS  16   /* from so many words on, a REP is worth its start */
 
 static struct word *word_at(const uint8_t *at)
 {
@@ -114,21 +109,14 @@ int memcmp(const void *a, const void *b, size_t nr_bytes)
  */
 static uint64_t zero_bytes(uint64_t word)
 {
-	return (word - ONES) & ~word & ONES << 7;
+	return (word - ONES) & ~word & HIGH_BITS;
 }
 
-/*
- * Looks at aligned words, none of which reaches into a page in which the caller has no byte:
- * nr_bytes may be more than there are if `byte` comes before their end.
- */
 void *memchr(const void *memory, int byte, size_t nr_bytes)
 {
 	const uint8_t *at = memory;
 	uint64_t pattern = (uint8_t)byte * ONES, found;
 
-	for (; nr_bytes > 0 && (uintptr_t)at % WORD_BYTES != 0; at++, nr_bytes--)
-		if (*at == (uint8_t)byte)
-			return (void *)at;
 	for (; nr_bytes >= WORD_BYTES; at += WORD_BYTES, nr_bytes -= WORD_BYTES) {
 		found = zero_bytes(word_at(at)->value ^ pattern);
 		if (found != 0)

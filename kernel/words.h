@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * words.h: memory and text, eight bytes at a time.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere (an NMI handler included).
+ */
+#ifndef WORDS_H
+#define WORDS_H
+
+#include <stdint.h>
+
+/* Eight bytes of anybody's memory: of any type, at any address. */
+struct word {
+	uint64_t value;
+} __attribute__((packed, may_alias));
+
+#define WORD_BYTES  sizeof(struct word)
+#define ONES        0x0101010101010101u /* 1 in each byte of a word */
+#define HIGH_BITS   (ONES << 7)
+
+#endif
