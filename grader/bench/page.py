@@ -108,18 +108,16 @@ def _record(numbers: Numbers) -> str:
 
 
 def _boot(numbers: Numbers) -> str:
-    boot, kernel = numbers["boot"], numbers["kernel"]
-    without, whole = kernel["boot_without_initramfs"]["mean"], kernel["boot"]["mean"]
-    clock_at = kernel["boot_without_initramfs"]["clock_at"]
+    boot, counted = numbers["boot_times"], numbers["boot"]
     rows = [["from QEMU's start to the kernel's first line", f"{boot['first_line']:.2f} s"],
             ["to the monitor, with the initramfs left packed",
              f"{boot['prompt_without_initramfs']:.2f} s"],
             ["to the monitor", f"{boot['prompt']:.2f} s"],
             ["instructions of the firmware, GRUB, and the kernel until it sets its clock",
-             millions(clock_at)],
+             millions(counted["clock_at"])],
             ["from there to the end of the kernel's start, with the initramfs left packed",
-             f"{round(without - clock_at, -3):,.0f}"],
-            ["to unpack the initramfs", millions(whole - without)],
+             f"{round(counted['instructions_packed'], -3):,.0f}"],
+            ["to unpack the initramfs", millions(counted["instructions"] - counted["instructions_packed"])],
             ["the kernel, without debugging information", f"{amount(boot['kernel_bytes'])} bytes"],
             ["the initramfs", f"{amount(boot['initramfs_bytes'])} bytes"],
             ["the boot image with GRUB", f"{amount(boot['iso_bytes'])} bytes"]]
