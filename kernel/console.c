@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * console.c: a 16550 UART at COM1. Output by polling, input by interrupt.
+ * console.c: a 16550 UART at COM1, polled. An interrupt only ends the halt in which
+ * console_read() waits for a byte.
  *
  * The transmitter takes FIFO_BYTES at a time, so one look at the line status
- * serves for that many. Received bytes wait in a small ring; what does not fit
- * is dropped, as the hardware would. A port is there if a register of it that has
+ * serves for that many. Received bytes wait in the receiver, which has as many; while it is
+ * full QEMU takes no more from whoever types. A port is there if a register of it that has
  * no effect keeps what is written to it.
+ *
+ * Limits: a real UART drops what comes while its receiver is full.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere; console_init() and
  * console_enable_input() from boot; console_read() from anywhere but an NMI handler.
@@ -47,13 +50,6 @@
 
 /* Reads of a port, of which each takes a microsecond or so: how long a reader may pause. */
 #define PATIENCE_READS  (1u << 26)
-
-#define INPUT_BYTES     256     /* a power of two */
-
-static struct {
-	char bytes[INPUT_BYTES];
-	volatile unsigned head, tail;   /* counts of bytes ever put in and taken out */
-} input;
 
 static struct buffer_sink *copy;
 static char last_written = '\n';
@@ -194,51 +190,40 @@ void console_printf(const char *template, ...)
 	va_end(arguments);
 }
 
-/* Asks for interrupts anew. The line falls, and rises again if bytes are left: that is an edge. */
-static void enable_interrupt(void)
+/* A port that has gone reads as ones, and so as ready for ever. */
+static bool is_received(void)
 {
-	outb(COM1 + UART_IER, 0);
-	outb(COM1 + UART_IER, IER_RECEIVED);
+	uint8_t status = inb(COM1 + UART_LSR);
+
+	return !has_no_port && status != 0xff && (status & LSR_RECEIVED);
 }
 
-/* Takes a bounded number of bytes: a port that has gone reads as ones, and so as ready for ever. */
-static void receive(void)
+/* Ends the halt in console_read(). The port's line falls, and so can rise again: an edge. */
+static void disable_interrupt(void)
 {
-	for (unsigned nr = 0; nr < INPUT_BYTES; nr++) {
-		char byte;
-
-		if ((inb(COM1 + UART_LSR) & LSR_RECEIVED) == 0)
-			return;
-		byte = (char)inb(COM1 + UART_DATA);
-		if (input.head - input.tail < INPUT_BYTES)
-			input.bytes[input.head++ % INPUT_BYTES] = byte;
-	}
-	enable_interrupt();
+	outb(COM1 + UART_IER, 0);
 }
 
 void console_enable_input(void)
 {
-	if (has_no_port) {
+	if (has_no_port)
 		console_printf("console: there is no serial port, so nothing can be typed\n");
-	} else {
-		irq_install(COM1_IRQ, receive);
-		enable_interrupt();
-	}
+	else
+		irq_install(COM1_IRQ, disable_interrupt);
 	irq_unmask();
 }
 
 char console_read(void)
 {
-	char byte;
-
 	irq_mask();
-	if (input.head == input.tail) {
+	if (!is_received()) {
 		watchdog_stop();
-		while (input.head == input.tail)
+		do {
+			outb(COM1 + UART_IER, has_no_port ? 0 : IER_RECEIVED);
 			__asm__ volatile("sti; hlt; cli" : : : "memory");
+		} while (!is_received());
 		watchdog_pet();
 	}
-	byte = input.bytes[input.tail++ % INPUT_BYTES];
 	irq_unmask();
-	return byte;
+	return (char)inb(COM1 + UART_DATA);
 }

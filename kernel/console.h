@@ -40,10 +40,14 @@ extern struct sink console_sink;
 /* From now on, output also goes to `buffer` (NULL: no longer). For tests. */
 void console_copy_to(struct buffer_sink *buffer);
 
-/* Unmasks interrupts, and lets a received byte raise one that keeps it for console_read(). */
+/* Unmasks interrupts. From now on console_read() can wait for a byte. */
 void console_enable_input(void);
 
-/* Waits for one byte, with the CPU halted and the watchdog off. Not for interrupt handlers. */
+/*
+ * Waits for one byte, with the CPU halted and the watchdog off. Not for interrupt handlers. What is
+ * typed while nobody waits stays in the serial port, and then with the sender, as far as QEMU can
+ * hold it up: a line is never cut.
+ */
 char console_read(void);
 
 #endif

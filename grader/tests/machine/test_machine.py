@@ -1,6 +1,7 @@
 """Machine with real machines: every way to end, and that no QEMU ever stays behind."""
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -266,3 +267,19 @@ def test_lines_that_were_typed_ahead_do_not_bring_the_watchdog(iso, looked_at):
     ending, console = asyncio.run(type_ahead())
     assert ending.cause is Cause.PROMPT and console.count("0001\n") == 12
     assert console.count(PROMPT) == 13
+
+
+def test_what_is_typed_while_a_command_runs_is_carried_out_whole(iso):
+    """2,000 bytes, of which the serial port has room for 16: the sender keeps the others."""
+    async def paste():
+        async with Machine(Config(image)) as machine:
+            await machine.wait()
+            for line in ["fill", *lines]:
+                machine.type_line(line)
+            return (await machine.wait()).cause, machine.console
+
+    lines = [f"number-{number:012}" for number in range(100)]
+    image, _ = iso(4)
+    cause, console = asyncio.run(paste())
+    assert cause is Cause.PROMPT
+    assert re.findall(r'^no command "(.*)"; try help$', console, re.M) == lines

@@ -10,7 +10,7 @@ from machine.machine import Machine
 from machine.qemu import Config
 
 NR_COMMANDS = 5000
-UNREAD_BYTES = 200          # typed ahead at most: the kernel keeps 256 (kernel/console.c)
+UNREAD_BYTES = 4096         # typed ahead at most: a pipe has room for as many
 
 KEPT_PAGES = 64             # of empty slabs: a size class may keep one (kernel/heap.h)
 

@@ -93,7 +93,7 @@ class Stage(Graph):
     """A stage's functions; whoever hands over a sink may call it, and not whoever is handed one."""
 
     def __init__(self, lab: int, directory: Path) -> None:
-        super().__init__(lab, directory, {r"[.>]write\(": set(), r"irq_handlers\[": {"receive"}})
+        super().__init__(lab, directory, {r"[.>]write\(": set(), r"irq_handlers\[": {"disable_interrupt"}})
         self.pointers |= {r"command->run\(": self.named_nowhere("kernel/monitor.c"),
                           r"option->read\(": self.named_nowhere("kernel/options.c"),
                           r"test->run\(": set()}       # tests may do as they like

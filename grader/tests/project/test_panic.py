@@ -31,7 +31,7 @@ def graph(tmp_path_factory):
     return Graph(4, tmp_path_factory.mktemp("ci"), {
         r"(copy->|message\.)sink\.write\(": {"buffer_write"},       # of a struct buffer_sink
         r"sink->write\(": set(re.findall(r"\.write = (\w+)", sources)),
-        r"irq_handlers\[": {"receive"},
+        r"irq_handlers\[": {"disable_interrupt"},
     })
 
 
