@@ -1,8 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Which submissions there are to grade in a class."""
+"""Which submissions there are to grade in a class.
+
+Everything in the class's directory is somebody's submission, also what turns out to be none when
+it is read: so nobody is forgotten. What a learning platform puts before the name of a file says
+whose it is; several files of one student become one submission.
+
+    lovelaceada_LATE_1234_56789_lab2.zip            Canvas: who, two numbers, the file
+    Ada Lovelace_1234_assignsubmission_file_        Moodle: who and a number, a directory or a file
+"""
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +22,12 @@ from course import submission
 from course.archive import SUFFIXES, shown
 
 MAX_NAME_BYTES = 240        # so that there can be a NAME.json.part
+
+_PLATFORMS = (re.compile(r"(?P<who>[^_]+)_(?:late_)?(?P<number>\d+)_\d+_.+", re.IGNORECASE),
+              re.compile(r"(?P<who>.+)_(?P<number>\d+)_assignsubmission_[a-z]+_.*"))
+
+# What an instructor or a platform keeps beside the submissions.
+_NO_STUDENT = re.compile(r"(?:notes|readme)(?:\..*)?|index\.html|.*\.csv", re.IGNORECASE)
 
 
 class Refused(Exception):
@@ -25,34 +43,54 @@ class Candidate:
 
 def find(paths: list[Path], out: Path) -> tuple[list[Candidate], list[Path]]:
     """
-    The submissions that these paths stand for, and the files beside them that are none.
-    `out` is not one of them. Raises Refused.
+    The submissions that these paths stand for, and the files beside them that are none. `out` is
+    not one of them; several files of a student are gathered in there. Raises Refused.
     """
-    found: dict[str, Candidate] = {}
+    found: dict[str, list[Path]] = defaultdict(list)
     others: list[Path] = []
     for path in paths:
         if not path.exists():
             raise Refused(f"{shown(str(path))}: no such file or directory")
-        candidates = [path]
-        if path.is_dir() and not (path / "labs").is_dir():
-            inside = sorted(child for child in path.iterdir()
-                            if not child.name.startswith((".", "__MACOSX"))
-                            and child.resolve() != out.resolve())
-            candidates = [child for child in inside if child.is_dir()
-                          or child.name.lower().endswith(SUFFIXES)]
-            others += [child for child in inside if child not in candidates]
-        for candidate in candidates:
-            _add(found, Candidate(submission.stem(candidate), candidate))
+        if not path.is_dir() or (path / "labs").is_dir():
+            found[_name(path)].append(path)
+            continue
+        for child in sorted(path.iterdir()):
+            if child.name.startswith((".", "__MACOSX")) or child.resolve() == out.resolve():
+                continue
+            if not child.is_dir() and _NO_STUDENT.fullmatch(child.name):
+                others.append(child)
+            else:
+                found[_name(child)].append(child)
     if not found:
         raise Refused("no submissions there, neither directories nor archives ("
                       + ", ".join(SUFFIXES) + ")")
-    return sorted(found.values(), key=lambda candidate: candidate.name), others
+    return [Candidate(name, _one(name, found[name], out)) for name in sorted(found)], others
 
 
-def _add(found: dict[str, Candidate], candidate: Candidate) -> None:
-    first = found.setdefault(candidate.name, candidate)
-    if first.path.resolve() != candidate.path.resolve():
-        raise Refused(f"two submissions are called {shown(candidate.name)}: "
-                      f"{shown(str(first.path))} and {shown(str(candidate.path))}")
-    if len(os.fsencode(candidate.name)) > MAX_NAME_BYTES:
-        raise Refused(f"{shown(str(candidate.path))}: the name is too long")
+def _name(path: Path) -> str:
+    """Whose a submission is. Composed and decomposed letters are the same letters (NFC)."""
+    name = unicodedata.normalize("NFC", submission.stem(path))
+    for platform in _PLATFORMS:
+        if match := platform.fullmatch(unicodedata.normalize("NFC", path.name)):
+            name = f"{match['who']}_{match['number']}"
+            break
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        raise Refused(f"{shown(str(path))}: the name is too long")
+    return name
+
+
+def _one(name: str, paths: list[Path], out: Path) -> Path:
+    """A student's submission, of all that they have handed in. Raises Refused."""
+    distinct = {path.resolve(): path for path in reversed(paths)}       # each as it was named first
+    first, *more = reversed(distinct.values())
+    if not more:
+        return first
+    if not all(path.is_file() and not path.name.lower().endswith(SUFFIXES) for path in distinct.values()):
+        raise Refused(f"two submissions are called {shown(name)}: {shown(str(first))} and "
+                      f"{shown(str(more[0]))}")
+    gathered = out / "gathered" / name
+    shutil.rmtree(gathered, ignore_errors=True)
+    gathered.mkdir(parents=True)
+    for path in distinct.values():
+        shutil.copy2(path, gathered / path.name)
+    return gathered

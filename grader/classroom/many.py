@@ -3,7 +3,7 @@
 
     grade.py class DIR_OR_ARCHIVES… [-j N] --out REPORT/ [--lab N …] [--again]
 
-A directory stands for the submissions in it: subdirectories and archives. One that has a labs/
+A directory stands for the submissions in it: whatever it holds (intake.py). One that has a labs/
 is itself a submission.
 
     REPORT/results/NAME.json    what `grade.py --tree … --json` wrote (judging/result.py)
@@ -15,7 +15,8 @@ is trustworthy, for the same labs and files, and younger than the grader and the
 same command, given again, resumes. A command that fails, or does not end within LIMIT, is
 repeated once after all others; if that does not help either, its result says why.
 
-Exit status: 0 all are graded, 2 usage, 3 some are to be graded again, or were not reached.
+Exit status: 0 all are graded, 1 all are, but of some nothing could be read, 2 usage, 3 some are to
+be graded again, or were not reached.
 """
 from __future__ import annotations
 
@@ -65,8 +66,10 @@ def _summary(results: list[Result]) -> str:
     full = sum(1 for result in results if not result.again and result.points == result.max)
     text = f"{len(results)} submissions: {full} with full points, " \
            f"{len(results) - full - len(again)} lost points"
-    return text + (f", {len(again)} to be graded again: {', '.join(map(shown, again))}"
-                   if again else "")
+    for what, names in (("to be graded again", again), ("with nothing to grade", [
+            result.name for result in results if result.trouble])):
+        text += f", {len(names)} {what}: {', '.join(map(shown, names))}" if names else ""
+    return text
 
 
 def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> int:
@@ -75,7 +78,7 @@ def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> in
     labs = [lab.name for lab in select(options.lab)]
     console = Console(highlight=False, markup=False)
     for other in others:
-        print(f"grade.py class: not graded, as it is no archive: {shown(str(other))}",
+        print(f"grade.py class: not graded, as it is nobody's: {shown(str(other))}",
               file=sys.stderr)
     with _alone(options.out):
         classroom = Classroom(options.out, labs, grader, limit)
@@ -96,7 +99,9 @@ def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> in
         results = [read(classroom.result_file(candidate)) for candidate in candidates]
         console.print(_summary(results), soft_wrap=True)
         complete = report.make(report.find([classroom.results]), options.out)
-        return 0 if complete and not any(result.again for result in results) else 3
+        if not complete or any(result.again for result in results):
+            return 3
+        return 1 if any(result.trouble for result in results) else 0
 
 
 def main(arguments: list[str], grader: Sequence[str] = GRADER, limit: float = LIMIT) -> int:

@@ -178,6 +178,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
                       for path in task.lab.paths + labs.students_sources(task.lab.number)}
             graded.submission = {
                 "name": given.name, "digest": given.digest, "ignored": list(given.ignored),
+                "taken": list(given.taken),
                 "missing": [file for file in given.missing if file in needed],
                 "trouble": "" if needed & set(given.files) else "has none of the files that count; "
                            f"it has: {', '.join(given.ignored[:5]) or 'nothing'}"}
@@ -201,7 +202,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         graded.labs = [LabScore(task.lab, [Score(test, finding) for test in task.tests])
                        for task in tasks]
         graded.submission = {"name": submission.stem(arguments.tree), "digest": "", "ignored": [],
-                             "missing": [], "trouble": f"cannot be graded: {error}"}
+                             "taken": [], "missing": [], "trouble": f"cannot be graded: {error}"}
     except (LabError, MachineError) as error:
         graded.error = str(error)
     except (KeyboardInterrupt, asyncio.CancelledError):

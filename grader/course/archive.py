@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is in a student's submission: a directory, a tar archive (plain, .gz or .xz) or a .zip,
-told apart by what is in them.
+"""What is in a student's submission: a directory, a tar archive (plain, .gz, .bz2 or .xz), a .zip
+or a single file, told apart by what is in them.
 
 Nothing is unpacked to the disk. An archive is read into memory, and what is decompressed is
 counted while it grows: what the headers say of sizes is not believed. Of a .zip, whose members
@@ -8,6 +8,7 @@ are compressed one by one, nothing is decompressed but what somebody reads. Link
 """
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -27,8 +28,11 @@ MAX_ARCHIVE_BYTES = 64 << 20        # of an archive, and of the tar in a compres
 MAX_XZ_MEMORY = 128 << 20           # bytes for its dictionary; xz -9 needs 65 MB
 CHUNK = 1 << 16
 
-SUFFIXES = (".tar.gz", ".tar.xz", ".tgz", ".txz", ".tar", ".zip")
+SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip")
 SILENT = {"build", ".git", "__MACOSX"}      # directories of which nobody wants to hear
+
+# Archives that nothing here reads, by what they begin with.
+UNREADABLE = ((b"Rar!\x1a\x07", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x28\xb5\x2f\xfd", "Zstandard"))
 
 # What the libraries raise over damaged archives, encrypted or just strange ones.
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError,
@@ -85,6 +89,12 @@ def members(path: Path, wanted: Collection[str]) -> list[Member]:
             data = _at_most(MAX_ARCHIVE_BYTES, file.read, "the archive")
         if data.startswith(b"PK"):
             return list(_in_zip(data))
+        for start, kind in UNREADABLE:
+            if data.startswith(start):
+                raise SubmissionError(f"is a {kind} archive, which nobody here can read: hand in a "
+                                      ".zip or a .tar.gz")
+        if not path.name.lower().endswith(SUFFIXES) and not _is_tar(data):
+            return [Member(path.name, "", lambda nr_bytes: data[:nr_bytes])]
         return list(_in_tar(_decompress(data)))
     except DAMAGE as error:
         raise SubmissionError(f"cannot be read: {in_words(error)}") from None
@@ -155,9 +165,17 @@ def _oddness(mode: int) -> str:
     return "a symbolic link" if stat.S_ISLNK(mode) else "a device or the like"
 
 
+def _is_tar(data: bytes) -> bool:
+    """Is it a tar archive, or compressed as one may be?"""
+    return data.startswith((b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh")) or data[257:262] == b"ustar"
+
+
 def _decompress(data: bytes) -> bytes:
-    """The tar in a .tar.gz or .tar.xz; all else as it is."""
+    """The tar in a .tar.gz, .tar.bz2 or .tar.xz; all else as it is."""
     what = "what is compressed in the archive"
+    if data.startswith(b"BZh"):
+        with bz2.open(io.BytesIO(data)) as stream:
+            return _at_most(MAX_ARCHIVE_BYTES, stream.read, what)
     if data.startswith(b"\x1f\x8b"):
         with gzip.open(io.BytesIO(data)) as stream:
             return _at_most(MAX_ARCHIVE_BYTES, stream.read, what)
@@ -180,8 +198,8 @@ def _in_tar(data: bytes) -> Iterator[Member]:
     try:
         archive = tarfile.open(fileobj=io.BytesIO(data), mode="r:")
     except tarfile.ReadError:
-        raise SubmissionError("is not a directory, and not a .tar, .tar.gz, .tar.xz or .zip "
-                              "either") from None
+        raise SubmissionError("is not a directory, and not a .tar, .tar.gz, .tar.bz2, "
+                              ".tar.xz or .zip either") from None
     for number, info in enumerate(archive, 1):
         _check_number(number)
         if not info.isdir():

@@ -3,14 +3,18 @@
 
 A submission is a directory or an archive (archive.py). Its files may lie as in the project
 (labs/01-frames/frame.c), from labs/ on (01-frames/frame.c), each under any number of wrapping
-directories, or flat (frame.c) where a file's name alone says which it is. Of all other files no
-more is read than is needed to see that they differ.
+directories, or flat (frame.c) where a file's name alone says which it is. What is still missing
+may lie anywhere under a name that a browser, an editor or a learning platform has changed
+(lab1/Frame (2).c, answers.toml.txt): it is taken if no other file could be meant, and named as
+such. Of all other files no more is read than is needed to see that they differ.
 """
 from __future__ import annotations
 
 import hashlib
 import os
 import posixpath
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -29,6 +33,7 @@ class Submission:
     name: str                       # of the file or directory, without .tar.gz and the like
     digest: str                     # SHA-256 of `files`, whatever they came in
     files: dict[str, bytes]         # by path in the project
+    taken: tuple[str, ...]          # "NAME as PATH": files with other names than they must have
     ignored: tuple[str, ...]        # other files that differ from the pristine ones; escaped
     missing: tuple[str, ...]        # wanted, but not there
 
@@ -48,13 +53,20 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> S
         for member in found:
             if member.name in taken:
                 files[taken[member.name]] = _take(member)
-        ignored = {_remark(member.name, in_project, wanted) for member in found
-                   if member.name not in taken
+        rest = [member for member in found if member.name not in taken]
+        meant, doubtful = _guess([member for member in rest
+                                  if not _has(pristine, in_project(member.name))],
+                                 set(wanted) - set(files))
+        for name, member in meant.items():
+            files[name] = _take(member)
+        ignored = {_remark(member.name, in_project, wanted) + doubtful.get(member.name, "")
+                   for member in rest if member not in meant.values()
                    and not _is_pristine(member, in_project(member.name), pristine)}
     except SubmissionError as error:
         raise SubmissionError(f"{shown(path.name)}: {error}") from None
-    return Submission(stem(path), _digest(files), files, tuple(sorted(ignored)),
-                      tuple(sorted(set(wanted) - set(files))))
+    return Submission(stem(path), _digest(files), files,
+                      tuple(f"{shown(member.name)} as {path}" for path, member in sorted(meant.items())),
+                      tuple(sorted(ignored)), tuple(sorted(set(wanted) - set(files))))
 
 
 def stem(path: Path) -> str:
@@ -69,6 +81,14 @@ def _digest(files: dict[str, bytes]) -> str:
     for path, contents in sorted(files.items()):
         digest.update(f"{path}\0{len(contents)}\0".encode() + contents)
     return digest.hexdigest()
+
+
+def _has(pristine: Path | None, path: str) -> bool:
+    """Does the project have a file there, whatever is in it?"""
+    try:
+        return pristine is not None and not path.startswith("../") and (pristine / path).is_file()
+    except ValueError:                  # a NUL in the path
+        return False
 
 
 def _is_pristine(member: Member, path: str, pristine: Path | None) -> bool:
@@ -113,6 +133,47 @@ def _locate(names: list[str], wanted: Collection[str]
 def _in_project(root: str, above: str, name: str) -> str:
     """Where a file of the submission would lie in the project; ../ if outside."""
     return above + name[len(root):] if name.startswith(root) else posixpath.relpath(name, root)
+
+
+# What is put around a file's name on its way: by learning platforms (Canvas: who, and two
+# numbers), by browsers and by people who copy.
+_AROUND = re.compile(r"^\w+_(late_)?\d+_\d+_|^copy of |[ _-]*(\(\d+\)|copy( ?\d+)?|\d+)(?=\.)|\.txt$")
+
+# A directory that says which lab its files are of: lab3, Lab_03, 03-deadlock.
+_OF_LAB = re.compile(r"(?:lab[ _-]*0*|0*)(\d+)(?:\D.*)?")
+
+
+def _usual(name: str) -> str:
+    """A file's name as it was before a browser or the like made another of it."""
+    name = unicodedata.normalize("NFC", posixpath.basename(name)).lower()
+    while (shorter := _AROUND.sub("", name)) != name:
+        name = shorter
+    return name
+
+
+def _labs_of(name: str) -> set[int]:
+    """The numbers of the labs that the directories of a path name."""
+    return {int(match[1]) for part in name.lower().split("/")[:-1] if (match := _OF_LAB.fullmatch(part))}
+
+
+def _guess(members: list[Member], missing: Collection[str]
+           ) -> tuple[dict[str, Member], dict[str, str]]:
+    """
+    What files are meant to be, whatever they are called, by the wanted path; and what to say of
+    those that could be meant, but are not alone.
+    """
+    meant, doubtful = {}, {}
+    for path in missing:
+        namesakes = {other for other in missing if _usual(other) == _usual(path)}
+        candidates = [member for member in members if not member.odd
+                      and _usual(member.name) == _usual(path)
+                      and (len(namesakes) == 1 or _labs_of(member.name) == _labs_of(path))]
+        if len({_take(member) for member in candidates}) == 1:
+            meant[path] = candidates[0]
+        elif candidates:
+            doubtful |= {member.name: f" (one of {len(candidates)}: which is {path}?)"
+                         for member in candidates}
+    return meant, doubtful
 
 
 def _each_once(names: list[str], taken: dict[str, str]) -> dict[str, str]:

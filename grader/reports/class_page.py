@@ -249,6 +249,7 @@ class Page:
             tag("summary", tag("span", result.name, class_="count"), f" · {points}"),
             tag("div",
                 *(tag("p", reason, class_="again") for reason in result.reasons),
+                self._paths("Taken under another name", result.taken),
                 self._paths("Missing files", result.missing),
                 *(item for lab in result.labs for item in self._lab(lab)),
                 self._paths("Ignored files, which are not the student's to change", result.ignored),

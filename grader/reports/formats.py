@@ -139,6 +139,7 @@ def _remarks(result: dict[str, Any]) -> str:
     submission = result["submission"] or {}
     lines = [f"not graded at all: {result['error']}"] if result["error"] else []
     lines += [f"the submission {submission['trouble']}"] if submission.get("trouble") else []
+    lines += [f"taken: {name}" for name in submission.get("taken", [])]
     lines += [f"missing: {path}" for path in submission.get("missing", [])
               if any(f"/{lab['name']}/" in f"/{path}" for lab in result["labs"])]
     lines += [f"ignored: {path}" for path in submission.get("ignored", [])]

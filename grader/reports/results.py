@@ -94,6 +94,7 @@ class Result:
     max: int
     labs: tuple[LabResult, ...]
     ignored: tuple[str, ...]
+    taken: tuple[str, ...]
     missing: tuple[str, ...]
     trouble: str            # why nothing of it could be graded, though that is not our fault
 
@@ -186,7 +187,7 @@ def read(path: Path) -> Result:
             graded_at=path.stat().st_mtime, error=error, again=table.take("infra", bool) or bool(error),
             sandbox=table.take("sandbox", str, ""), points=table.take("points", int),
             max=table.take("max", int), labs=labs, ignored=submission.strings("ignored"),
-            missing=submission.strings("missing"), trouble=submission.take("trouble", str, ""))
+            taken=submission.strings("taken"), missing=submission.strings("missing"), trouble=submission.take("trouble", str, ""))
     except (OSError, ValueError, TypeError, RecursionError, LabError) as error:
         raise Damaged(str(error)) from None
 

@@ -100,9 +100,9 @@ def _show_failure(console: Console, scores: list[Score], full: bool) -> None:
 
 
 def _show_submission(console: Console, submission: dict[str, Any]) -> None:
-    """Prints what was not taken of a submission, and what it does not have."""
+    """Prints what was and what was not taken of a submission, and what it does not have."""
     _print_line(console, Text(f"Submission {submission['name']}", "bold"))
-    for what, files in (("not graded, as no lab asks for it", submission["ignored"]),
+    for what, files in (("taken", submission["taken"]), ("not graded, as no lab asks for it", submission["ignored"]),
                         ("missing", submission["missing"])):
         if files:
             more = f" and {len(files) - MAX_FILES} more" if len(files) > MAX_FILES else ""

@@ -13,6 +13,7 @@ from conftest import GRADER
 from processes import DEADLINE, until
 
 from classroom import grading, intake, many, progress
+from course import submission
 from judging.result import as_dict
 from reports.results import read
 from rich.console import Console
@@ -120,14 +121,48 @@ def is_alive(pid):
 # ---- what there is to grade
 
 
-def test_directories_and_archives_are_submissions_and_other_files_are_named(tmp_path):
+def test_everything_but_an_instructors_notes_is_somebodys(tmp_path):
     for name in ("ada/labs", "bob", "build", ".git", "__MACOSX", "report"):
         (tmp_path / "in" / name).mkdir(parents=True)
-    for name in ("eve.tar.gz", "ivy.ZIP", "joe.tgz", "kim.rar", ".DS_Store"):
+    for name in ("eve.tar.gz", "ivy.ZIP", "joe.tgz", "kim.rar", "lea.c", ".DS_Store", "NOTES.txt",
+                 "roster.csv"):
         (tmp_path / "in" / name).touch()
     found, others = intake.find([tmp_path / "in"], tmp_path / "in/report")
-    assert [candidate.name for candidate in found] == ["ada", "bob", "build", "eve", "ivy", "joe"]
-    assert [other.name for other in others] == ["kim.rar"]
+    assert [candidate.name for candidate in found] == [
+        "ada", "bob", "build", "eve", "ivy", "joe", "kim.rar", "lea.c"]
+    assert [other.name for other in others] == ["NOTES.txt", "roster.csv"]
+
+
+@pytest.mark.parametrize("names, whose", [
+    (["lovelaceada_1234_56789_lab2.zip", "hopper_LATE_77_88_heap-1.c"], ["hopper_77", "lovelaceada_1234"]),
+    (["Ada Lovelace_1234_assignsubmission_file_/", "José_77_assignsubmission_file_heap.c"],
+     ["Ada Lovelace_1234", "José_77"]),
+    (["Jose\u0301.zip", "Zoe\u0308_1_2_heap.c"], ["Jos\u00e9", "Zo\u00eb_1"]),
+    (["ada_1_2_frame.c", "ada_1_3_heap.c", "bob_2_4_heap.c"], ["ada_1", "bob_2"]),
+])
+def test_what_a_platform_makes_of_names_is_understood(names, whose, tmp_path):
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).mkdir() if name.endswith("/") else (tmp_path / "in" / name).touch()
+    found, _ = intake.find([tmp_path / "in"], tmp_path / "out")
+    assert [candidate.name for candidate in found] == whose
+
+
+def test_several_files_of_a_student_are_one_submission(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("ada_1_2_frame.c", "ada_1_3_heap-2.c"):
+        (tmp_path / "in" / name).write_text(name)
+    ada, = intake.find([tmp_path / "in"], tmp_path / "out")[0]
+    files = submission.read(ada.path, ["labs/01-frames/frame.c", "labs/02-heap/heap.c"]).files
+    assert files == {"labs/01-frames/frame.c": b"ada_1_2_frame.c", "labs/02-heap/heap.c": b"ada_1_3_heap-2.c"}
+    assert intake.find([tmp_path / "in"], tmp_path / "out")[0] == [ada]      # another time as well
+
+
+def test_composed_and_decomposed_letters_make_one_student(tmp_path):
+    for name in ("Jose\u0301", "Jos\u00e9.zip"):
+        (tmp_path / "in" / name).mkdir(parents=True) if name[-1] != "p" else (tmp_path / "in" / name).touch()
+    with pytest.raises(intake.Refused, match="two submissions are called José"):
+        intake.find([tmp_path / "in"], tmp_path / "out")
 
 
 def test_a_directory_with_labs_in_it_is_one_submission(tmp_path):
@@ -218,9 +253,10 @@ def test_an_archive_that_cannot_be_read_is_asked_for_once(fake, hand_in, tmp_pat
     file = tmp_path / "out/results/bob.json"
     values = json.loads((tmp_path / "out/results/ada.json").read_text())
     values["submission"]["digest"] = ""
+    values["submission"]["trouble"] = "cannot be graded: no archive"
     file.write_text(json.dumps(values))
     before = starts(fake)
-    assert run(fake) == 0 and starts(fake) == before
+    assert run(fake) == 1 and starts(fake) == before
 
 
 @pytest.mark.parametrize("why, again", [

@@ -63,7 +63,8 @@ def test_a_class_end_to_end(real_class):
     command = [sys.executable, GRADER / "grade.py", "class", "in", "-j", "2", "--out", "report",
                "--lab", "2"]
     first = subprocess.run(command, cwd=real_class, text=True, capture_output=True)
-    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.returncode == 1, first.stdout + first.stderr       # for broken.zip
+    assert "1 with nothing to grade: broken" in first.stdout
     check(real_class / "report")
     assert "report/index.html" in first.stdout
 

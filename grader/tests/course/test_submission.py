@@ -10,6 +10,7 @@ from containers import (ANSWERS_0, ANSWERS_3, ARCHIVES, FRAME, HEAP, LOG, PROJEC
                         every_container, plain_tar, zipped)
 
 from course import submission
+from course.archive import SubmissionError
 
 
 @every_container
@@ -44,9 +45,52 @@ def test_the_digest_does_not_depend_on_the_order(tmp_path):
     assert len(digests) == 1
 
 
-def test_a_path_that_only_ends_alike_is_another(tmp_path):
-    found = submission.read(plain_tar(tmp_path, {"old01-frames/frame.c": b""}), WANTED)
-    assert (found.files, found.ignored) == ({}, ("old01-frames/frame.c",))
+@every_container
+@pytest.mark.parametrize("name, path", [
+    ("lab1/frame.c", FRAME), ("src/frame.c", FRAME), ("old01-frames/frame.c", FRAME),
+    ("frame (2).c", FRAME), ("frame(1).c", FRAME), ("frame-1.c", FRAME), ("Frame.c", FRAME),
+    ("FRAME.C", FRAME), ("frame - Copy.c", FRAME), ("Copy of frame.c", FRAME), ("frame.c.txt", FRAME),
+    ("lovelaceada_LATE_1234_56789_frame-2.c", FRAME), ("Lab 2/heap copy 3.c", HEAP),
+    ("lab0/answers.toml", ANSWERS_0), ("lab-03/answers.toml.txt", ANSWERS_3),
+    ("x/03-deadlock (1)/answers (1).toml", ANSWERS_3),
+])
+def test_a_file_is_taken_whatever_has_been_made_of_its_name(make, name, path, tmp_path, pristine):
+    found = submission.read(make(tmp_path, {name: b"mine\n"}), WANTED, pristine)
+    assert found.files == {path: b"mine\n"}
+    assert found.taken == (f"{name} as {path}",) and found.ignored == ()
+
+
+@pytest.mark.parametrize("files, ignored", [
+    (("heap (1).c", "heap (2).c"), f" (one of 2: which is {HEAP}?)"),
+    (("answers.toml.txt",), ""),
+    (("heap.cc", "myheap.c", "heap.c/x", "heap2b.c"), ""),
+    (("kernel/frame.c",), ""),                  # a file of the project itself
+], ids=lambda value: value[0] if isinstance(value, tuple) else "")
+def test_what_could_be_meant_otherwise_is_not_taken(files, ignored, tmp_path, pristine):
+    (pristine / "kernel/frame.c").write_text("base\n")
+    found = submission.read(directory(tmp_path, {name: name.encode() for name in files}), WANTED, pristine)
+    assert (found.files, found.taken) == ({}, ())
+    assert found.ignored == tuple(f"{name}{ignored}" for name in sorted(files))
+
+
+def test_copies_of_a_file_are_as_good_as_one(tmp_path):
+    found = submission.read(zipped(tmp_path, {"heap (1).c": b"x", "heap (2).c": b"x"}), WANTED)
+    assert found.files == {HEAP: b"x"}
+
+
+def test_a_single_file_is_a_submission(tmp_path):
+    (tmp_path / "heap-1.c").write_bytes(b"mine\n")
+    found = submission.read(tmp_path / "heap-1.c", WANTED)
+    assert (found.name, found.files) == ("heap-1.c", {HEAP: b"mine\n"})
+
+
+@pytest.mark.parametrize("start, kind", [
+    (b"Rar!\x1a\x07\x01\x00", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x28\xb5\x2f\xfd", "Zstandard")])
+@pytest.mark.parametrize("suffix", ["zip", "rar"])
+def test_an_archive_that_nobody_can_read_is_named(start, kind, suffix, tmp_path):
+    (tmp_path / f"alice.{suffix}").write_bytes(start + bytes(100))
+    with pytest.raises(SubmissionError, match=f"alice.{suffix}: is a {kind} archive, .* hand in a"):
+        submission.read(tmp_path / f"alice.{suffix}", WANTED)
 
 
 @every_container
@@ -54,9 +98,9 @@ def test_a_flat_submission_is_taken_by_its_names(make, tmp_path, pristine):
     path = make(tmp_path, {"frame.c": b"mine\n", "answers.toml": b"", "kernel/log.c": b"other\n",
                            "old/heap.c": b""})
     found = submission.read(path, WANTED, pristine)
-    assert found.files == {FRAME: b"mine\n"}
-    assert found.ignored == (f"answers.toml (which? {ANSWERS_0} or {ANSWERS_3})", "kernel/log.c",
-                             "old/heap.c")
+    assert found.files == {FRAME: b"mine\n", HEAP: b""}
+    assert found.taken == (f"old/heap.c as {HEAP}",)
+    assert found.ignored == (f"answers.toml (which? {ANSWERS_0} or {ANSWERS_3})", "kernel/log.c")
 
 
 def test_the_directories_of_the_labs_alone_will_do(tmp_path, pristine):
