@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import signal
 import tempfile
@@ -32,7 +33,9 @@ MAX_ERRORS = 5              # lines shown of a compiler's output
 MAX_LETTERS = 500           # of each
 MAX_OUTPUT_BYTES = 1 << 20  # looked at, from the beginning and from the end
 PROBE = "build/obj/kernel/string.c.o"
-BLANK_LINE = b"x" * 500     # a command line to be filled in: BOOTINFO_MAX_STRING is 512
+
+# A command line to be filled in, which nothing else in a boot image is like. BOOTINFO_MAX_STRING is 512.
+BLANK_LINE = secrets.token_hex(250).encode()
 
 # An error at a line of a source file, or a symbol that the linker misses or has twice: what
 # there is to show of a build that failed.

@@ -3,7 +3,7 @@ import asyncio
 
 import pytest
 
-from course.build import Builder, BuildFailure, Stage, Tree
+from course.build import BLANK_LINE, Builder, BuildFailure, Built, Stage, Tree
 from judging import conduct
 from machine.host import MachineError
 
@@ -41,3 +41,11 @@ def test_the_compilers_complaint_is_the_students(fake_make, complaint):
 def test_any_other_complaint_is_ours(fake_make, complaint):
     with pytest.raises(MachineError):
         asyncio.run(fake_make(complaint).build(Stage(2)))
+
+
+def test_nothing_but_the_command_line_is_filled_in(tmp_path):
+    """Whatever a student's kernel has in it."""
+    kernel = b"".join(bytes([letter]) * 600 for letter in range(256))
+    (tmp_path / "blank").write_bytes(kernel + BLANK_LINE + kernel)
+    made = Built(None, tmp_path / "blank").boot_image(tmp_path / "made", "log=info").read_bytes()
+    assert made == kernel + b"log=info".ljust(len(BLANK_LINE)) + kernel
