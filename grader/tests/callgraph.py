@@ -55,12 +55,18 @@ def make(*words: str) -> str:
 
 
 @cache
+def _compiler() -> list[str]:
+    """The Makefile's compiler, to write down its figures for one file."""
+    program, flags = make("print-CC", "print-CFLAGS").splitlines()
+    return [*program.split(), *shlex.split(flags), "-fno-tree-loop-distribute-patterns",
+            "-fcallgraph-info=su", "-S"]
+
+
+@cache
 def _functions_in(file: str, directory: Path) -> list[Function]:
     """What a C file of the tree defines, compiled into a directory as for the kernel."""
     unit = directory / f"{file.replace('/', '-')}.o"
-    command = [*make("print-CC").split(), *shlex.split(make("print-CFLAGS")),
-               "-fno-tree-loop-distribute-patterns", "-fcallgraph-info=su"]
-    subprocess.run([*command, "-c", file, "-o", unit], cwd=ROOT, check=True)
+    subprocess.run([*_compiler(), file, "-o", unit], cwd=ROOT, check=True)
     text = unit.with_suffix(".ci").read_text()
     found = {title: Function(title, file, int(stack_bytes), kind != "dynamic")
              for title, stack_bytes, kind in _NODE.findall(text)}

@@ -1,9 +1,11 @@
 """Lets the tests import the grader's modules, and grade labs as a user would."""
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ GRADER = Path(__file__).resolve().parents[1]
 ROOT = GRADER.parent
 sys.path.insert(0, str(GRADER))
 
+from course.build import BLANK_LINE  # noqa: E402
 from judging import ktap  # noqa: E402
 from judging.record import Results  # noqa: E402
 from machine import choices  # noqa: E402
@@ -35,12 +38,14 @@ def nothing_is_left_on_a_terminal():
     Terminal.kill_all()
 
 
-# Files whose tests take minutes. They go first, lest one worker be left with such a file alone.
-LONG = ("test_handouts.py", "test_mutants.py", "test_submissions.py", "test_terminal.py", "test_rewind.py")
+# Files whose tests take longest. They go first, lest one worker be left with such a file alone.
+LONG = ("handouts", "surroundings", "mutants", "rewind", "labs", "machine", "submissions", "skeleton",
+        "gradescope", "pretending", "terminal", "setup", "docs", "panic", "contracts", "conduct")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONG)
+    place = {f"test_{name}.py": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
 
 
 def grade(*arguments: str, directory: Path) -> tuple[int, list[dict], str]:
@@ -59,20 +64,49 @@ def as_printed(console: str) -> Results:
     return Results(Outcome.FAILED if failed else Outcome.PASSED, outcomes)
 
 
+@functools.lru_cache(maxsize=32)
+def _built(lab: int, *words: str) -> tuple[bytes, Path]:
+    """A stage's boot image with BLANK_LINE for its command line, and the path of its ELF."""
+    with tempfile.TemporaryDirectory() as directory:
+        image = Path(directory, "x.iso")
+        output = subprocess.run(
+            ["make", "-s", "iso", "print-ELF", f"LAB={lab}", f"ISO={image}",
+             f"CMDLINE={BLANK_LINE.decode()}", *words],
+            cwd=ROOT, text=True, capture_output=True, check=True).stdout
+        return image.read_bytes(), ROOT / output.splitlines()[-1]
+
+
 def boot_image(directory: Path, lab: int, command_line: str = "log=info", *words: str
                ) -> tuple[Path, Path]:
-    """Builds a boot image of a stage. Return: its path, and its ELF's."""
+    """Makes a boot image of a stage. Return: its path, and its ELF's."""
     image = directory / f"{lab}.iso"
-    output = subprocess.run(
-        ["make", "-s", "iso", "print-ELF", f"LAB={lab}", f"ISO={image}", f"CMDLINE={command_line}",
-         *words], cwd=ROOT, text=True, capture_output=True, check=True).stdout
-    return image, ROOT / output.splitlines()[-1]
+    blank, elf = _built(lab, *words)
+    image.write_bytes(blank.replace(BLANK_LINE, command_line.encode().ljust(len(BLANK_LINE))))
+    return image, elf
 
 
 @pytest.fixture
 def iso(tmp_path: Path):
     """boot_image() in a directory of the test's own."""
     return lambda *words: boot_image(tmp_path, *words)
+
+
+@pytest.fixture
+def path_without(tmp_path: Path):
+    """A function that gives a PATH with all tools but some, and false ones of these scripts for others."""
+    def variables(*missing: str, **scripts: str) -> dict[str, str]:
+        place = tmp_path / "bin"
+        place.mkdir(exist_ok=True)
+        scripts = {name.replace("_", "-"): script for name, script in scripts.items()}
+        for directory in ("/usr/sbin", "/usr/bin"):
+            for name in set(os.listdir(directory)) - {*missing, *scripts} - set(os.listdir(place)):
+                (place / name).symlink_to(f"{directory}/{name}")
+        for name, script in scripts.items():
+            (place / name).unlink(missing_ok=True)
+            (place / name).write_text(f"#!/bin/sh\n{script}\n")
+            (place / name).chmod(0o755)
+        return {"PATH": str(place)}
+    return variables
 
 
 # Fixtures that several files use. These modules need what stands above.

@@ -43,11 +43,26 @@ def unpacked(directory, *words):
     return directory / NAME
 
 
+def keep_built(tree):
+    """Puts what is built here into another tree, as far as it is made of the same sources there."""
+    built = ROOT / "build"
+    for made in (built / "obj").rglob("*.o"):
+        name = made.relative_to(built / "obj").with_suffix("")
+        if (tree / name).is_file() and (tree / name).read_bytes() == (ROOT / name).read_bytes():
+            into = tree / "build/obj" / name.parent
+            into.mkdir(parents=True, exist_ok=True)
+            shutil.copy(made, into)
+            shutil.copy(f"{made}.d", into)
+    for name in ("flags", "kernel.ld", "initramfs.cpio"):
+        shutil.copy(built / name, tree / "build")
+
+
 class Student:
     """A handout in which one lab after the other is solved."""
 
     def __init__(self, directory):
         self.path = unpacked(directory)
+        keep_built(self.path)
         self.given = {file: (self.path / file).read_bytes()
                       for each in LABS for file in each.paths}
 
@@ -70,10 +85,7 @@ class Student:
 
 def instructors(directory):
     """A copy of this tree, committed, with submissions of a class. Return: its path."""
-    tree = directory / "ouroboros"
-    for name in project_files():
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, tree / name)
+    tree = copied(directory / "ouroboros")
     git = ["git", "-C", tree, "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], check=True)

@@ -19,6 +19,10 @@ THEIR_FILES = [path / file for path in lab.available().values()
 
 MUTANTS = sorted(GRADER.glob("mutants/[0-9][0-9]/*.patch"))
 
+# Mutants whose only verdict is the one on an offence. Of all others test_mutants.py sees it.
+WRONG = [patch for patch in MUTANTS if patch.parent.name != "03"
+         and set(re.findall(r"^Expect: \S+ (.*)", patch.read_text(), re.M)) == {"WRONG"}]
+
 # Lines of a mutant that does what conduct.py is there to find.
 BRAZEN = re.compile(r"^\+.*\b(machine_\w+|cpu_stop|hlt|lidt|outb)\b", re.MULTILINE)
 
@@ -90,11 +94,8 @@ def test_a_skeleton_does_nothing_wrong(file, build, tmp_path):
     assert conduct.offences(build(copy), file.name) == []
 
 
-@pytest.mark.parametrize("patch", [patch for patch in MUTANTS if patch.parent.name != "03"],
-                         ids=lambda patch: f"{patch.parent.name}-{patch.stem}")
+@pytest.mark.parametrize("patch", WRONG, ids=lambda patch: f"{patch.parent.name}-{patch.stem}")
 def test_a_mistake_is_no_offence(patch, build, tmp_path):
-    if "BUILD_FAIL" in patch.read_text():
-        pytest.skip("makes no object")
     files = [str(file.relative_to(ROOT)) for file in THEIR_FILES]
     subprocess.run([ROOT / "labs/patch-layer", patch, tmp_path / "layer", *files], cwd=ROOT,
                    check=True)

@@ -128,16 +128,22 @@ def test_foreign_names_are_named():
     assert foreign() <= said
 
 
+def squeezed(text):
+    return re.sub(r"\s+", " ", text)
+
+
+@functools.cache
+def all_squeezed():
+    return squeezed("\n".join(sources().values()))
+
+
 @pytest.mark.parametrize("page", PAGES, **by_name)
 def test_quoted_code_is_in_the_sources(page):
     """A block of C has each of its lines in some file, blanks apart."""
-    def squeezed(text):
-        return re.sub(r"\s+", " ", text)
-    everything = squeezed("\n".join(sources().values()))
     for block in page.blocks:
         if block.info == "c":
             for line in filter(str.strip, block.text.splitlines()):
-                assert squeezed(line).strip() in everything or line.strip() == "…", line
+                assert squeezed(line).strip() in all_squeezed() or line.strip() == "…", line
 
 
 def missing_targets(page, root):

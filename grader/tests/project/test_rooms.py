@@ -1,5 +1,6 @@
 """The grader's house: what each room says of itself, and that imports keep to it."""
 import ast
+import functools
 import re
 import shutil
 from graphlib import CycleError, TopologicalSorter
@@ -41,8 +42,14 @@ def room_of(module: str) -> str:
 def imported(name: str, file: Path) -> set[str]:
     """What a file imports, wherever in it: modules, and what could be one."""
     package = name.split(".") if file.name == "__init__.py" else name.split(".")[:-1]
+    return imported_by(file.read_text(), tuple(package))
+
+
+@functools.cache
+def imported_by(text: str, package: tuple[str, ...]) -> set[str]:
+    """The same of a text in a package."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(text)):
         match node:
             case ast.Import(names=names):
                 found |= {alias.name for alias in names}
