@@ -21,6 +21,7 @@ from pathlib import Path
 from course import answers
 from course.lab import Lab, select
 from course.table import LabError
+from course.workspace import without_solutions
 from machine.host import ROOT
 
 NAME = "ouroboros-labs"
@@ -28,7 +29,7 @@ NAME = "ouroboros-labs"
 # Patterns of paths in the tree, and of paths in a lab's directory.
 FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*.json",
          ".vscode/*.json", "boot/*.S", "boot/*.awk", "boot/*.in", "boot/check-tools",
-         "boot/compile-commands", "boot/link", "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
+         "boot/compile-commands", "boot/find-grub", "boot/link", "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
          "docs/*.md", "docs/diagrams/*.svg", "labs/diff-files", "labs/patch-layer",
          "grader/*.py", "grader/find-python", "grader/setup.sh", "grader/reports/*.html",
          *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course",
@@ -72,17 +73,6 @@ def files(labs: list[Lab]) -> Iterator[str]:
                 print(f"handout: git does not know {name}, so it is left out", file=sys.stderr)
             elif name not in LEFT_OUT and TELL_ANSWERS.get(name, 0) <= last:
                 yield name
-
-
-def without_solutions(name: str) -> bytes:
-    """What students get of a file. Raises LabError."""
-    file = ROOT / name
-    if file.suffix not in (".c", ".toml"):
-        return file.read_bytes()
-    done = subprocess.run(["sh", ROOT / "labs/skeleton", file], capture_output=True, check=False)
-    if done.returncode != 0:
-        raise LabError(done.stderr.decode().strip())
-    return done.stdout
 
 
 def check_students_files(into: Path, given: Lab) -> None:

@@ -11,7 +11,7 @@ from conftest import GRADER, ROOT
 from trees import LABS, instructors, unpacked
 
 from classroom import mutants
-from course import handout, lab
+from course import handout, lab, workspace
 
 SOURCES = [source for each in LABS for source in each.sources]
 REFERENCES = sorted(ROOT.glob("labs/*/reference/*.toml"))
@@ -187,7 +187,7 @@ def test_every_page_that_a_file_names_is_there(tree, texts):
 def instructors_tree(tmp_path, monkeypatch):
     """A copy of this tree, from which handout.py then makes handouts."""
     tree = instructors(tmp_path)
-    for module in (handout, lab):
+    for module in (handout, lab, workspace):
         monkeypatch.setattr(module, "ROOT", tree)
     return tree
 
