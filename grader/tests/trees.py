@@ -44,17 +44,21 @@ def unpacked(directory, *words):
 
 
 def keep_built(tree):
-    """Puts what is built here into another tree, as far as it is made of the same sources there."""
+    """
+    Puts what is built here into an unpacked handout, as far as it is made of the same sources there,
+    whose dates are long ago.
+    """
     built = ROOT / "build"
-    for made in (built / "obj").rglob("*.o"):
-        name = made.relative_to(built / "obj").with_suffix("")
-        if (tree / name).is_file() and (tree / name).read_bytes() == (ROOT / name).read_bytes():
+    for source in tree.glob("**/*.[cS]"):
+        name = source.relative_to(tree)
+        if source.read_bytes() == (ROOT / name).read_bytes():
             into = tree / "build/obj" / name.parent
             into.mkdir(parents=True, exist_ok=True)
-            shutil.copy(made, into)
-            shutil.copy(f"{made}.d", into)
+            for end in ("o", "s", "o.d", "s.d"):
+                if (made := built / f"obj/{name}.{end}").exists():
+                    shutil.copy2(made, into)
     for name in ("flags", "kernel.ld", "initramfs.cpio"):
-        shutil.copy(built / name, tree / "build")
+        shutil.copy2(built / name, tree / "build")
 
 
 class Student:
