@@ -257,7 +257,7 @@ class Machine:
         file = self.private / "memory"
         found = bytearray()
         while len(found) < nr_bytes:
-            await self.qmp("pmemsave", val=address + len(found), filename=str(file),
+            await self.qmp("pmemsave", val=address + len(found), filename=file.name,
                            size=min(nr_bytes - len(found), MEMORY_PIECE_BYTES))
             found += file.read_bytes()
         return bytes(found)
