@@ -53,6 +53,8 @@ V         =
 PATCH     = $(if $(word 2,$(VARIANT)),,$(patsubst %,$(lab_dir)/variants/%.patch,$(filter $(variants),$(VARIANT))))
 CMDLINE   = $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
 
+comma := ,
+
 # One word for a shell, whatever is in it.
 quoted = '$(subst ','\'',$1)'
 
@@ -78,27 +80,40 @@ endif
 find_tool = $(or $(shell for t in $1; do command -v $$t && break; done),$(error none of these is installed: $1. Try: make setup))
 once      = $(eval $1 := $2)$($1)
 
-# These two may come from the environment: so they reach the make that the grader runs. CC is a
+# Programs may come from the environment: so they reach the make that the grader runs. CC is a
 # command, as "ccache gcc" is one; its name may have the prefix of the tools that go with it.
 ifneq ($(and $(filter-out default undefined,$(origin CC)),$(strip $(CC))),)
 named       = $(patsubst %gcc,%,$(firstword $(filter %gcc,$(subst gcc,gcc ,$(notdir $(CC))))))
 prefix      = $(if $(shell command -v $(call quoted,$(named)nm)),$(named))
 else
 override CC = $(CROSS_COMPILE)gcc
-prefix      = $(patsubst %gcc,%,$(lastword $(notdir $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(if $(filter x86_64,$(shell uname -m)),gcc)))))
+native_gcc  = $(if $(filter x86_64,$(shell uname -m)),gcc)
+found_gcc   = $(call find_tool,x86_64-elf-gcc x86_64-linux-gnu-gcc $(native_gcc))
+prefix      = $(patsubst %gcc,%,$(lastword $(notdir $(found_gcc))))
 endif
 ifeq ($(origin CROSS_COMPILE),undefined)
 CROSS_COMPILE = $(call once,CROSS_COMPILE,$(prefix))
 endif
-NM     = $(CROSS_COMPILE)nm
-STRIP  = $(CROSS_COMPILE)strip
+NM     ?= $(CROSS_COMPILE)nm
+STRIP  ?= $(CROSS_COMPILE)strip
 # The directory of the compiler's own headers, or what is the matter with the compiler.
-headers    = $(if $(filter headers:,$(firstword $1)),$(wordlist 2,99,$1),$(error $(or $1,the shell finds no tools: what is PATH?)))
-CC_INCLUDE = $(call once,CC_INCLUDE,$(call headers,$(shell sh boot/check-tools $(call quoted,$(CC)) $(call quoted,$(NM)) $(call quoted,$(STRIP)) awk)))
+headers    = $(if $(filter headers:,$(firstword $1)),$(wordlist 2,99,$1),\
+	$(error $(or $1,the shell finds no tools: what is PATH?)))
+checked    = $(shell sh boot/check-tools $(foreach name,CC NM STRIP,$(call quoted,$($(name)))) awk)
+CC_INCLUDE = $(call once,CC_INCLUDE,$(strip $(call headers,$(checked))))
 need_compiler = $(if $(CC_INCLUDE),)
-PYTHON = $(call once,PYTHON,$(or $(shell sh grader/find-python),$(error no Python 3.11 or later with rich, pyelftools and pytest. Try: make setup)))
+no_python = $(error no Python 3.11 or later with $1. Try: make setup)
+PYTHON = $(call once,PYTHON,$(or $(shell sh grader/find-python),$(call no_python,rich$(comma) pyelftools and pytest)))
 python = $(call quoted,$(PYTHON))
+ifeq ($(origin GRUB_MKRESCUE),undefined)
 GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-mkrescue i686-elf-grub-mkrescue))
+endif
+
+# The kernel needs each of these flags, and so does what the grader builds.
+given := $(strip $(foreach name,CFLAGS LDFLAGS,$(if $(filter command,$(origin $(name))),$(name))))
+ifneq ($(given),)
+$(error $(given): the kernel needs its own. More flags may stand behind the compiler: make CC="gcc -O1")
+endif
 
 # Warnings are errors, but what a half-done exercise leaves unused is only warned of. So is an index
 # out of bounds, which GCC also sees where code cannot be reached: UBSan finds it when it happens.
@@ -106,8 +121,8 @@ GRUB_MKRESCUE = $(call once,GRUB_MKRESCUE,$(call find_tool,grub-mkrescue grub2-m
 # nothing moved into the instructions that make the frame and drop it.
 # Of headers there are ours and the compiler's own; a C library's some machines have not.
 CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
-	$(addprefix -Wno-error=unused-,function variable but-set-variable label value) -Wno-error=array-bounds -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	-Wvla -Wframe-larger-than=1024 \
+	$(addprefix -Wno-error=unused-,function variable but-set-variable label value) -Wno-error=array-bounds \
+	-Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wframe-larger-than=1024 \
 	-ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fcf-protection=none \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-schedule-insns2 -fno-reorder-blocks-and-partition \
 	-fno-asynchronous-unwind-tables \

@@ -15,8 +15,10 @@ exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 handout: ## what students get, without solutions: build/handout/ with a .tar.gz; also LABS=0-2
 	@$(python) grader/handout.py --into build/handout $(call option,labs,$(LABS))
 
+docs_python = $(or $(shell sh grader/find-python sphinx myst_parser furo),$(call no_python,sphinx$(comma) myst_parser and furo))
+
 docs: ## the handbook and the handouts as a site: build/docs/index.html
-	@$(call quoted,$(or $(shell sh grader/find-python sphinx myst_parser furo),$(error no Python 3.11 or later with sphinx, myst_parser and furo. Try: make setup))) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(call quoted,$(SITE))
+	@$(call quoted,$(docs_python)) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(call quoted,$(SITE))
 
 mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
 	@$(need_compiler)$(python) grader/mutants.py $(LAB)
@@ -47,7 +49,8 @@ LAST_LAB   := $(lastword $(numbers))
 BENCH_STAGE = stage-$(LAST_LAB)-bench
 HOST_CC    ?= gcc
 
-bench_labs   = $(filter $(addprefix %/,frame.c heap.c slab.c pages.c rescue.c log.c log_filter.c format.c console.c string.c random.c),$(call files_of,$(LAST_LAB)))
+bench_names  = $(addsuffix .c,frame heap slab pages rescue log log_filter format console string random)
+bench_labs   = $(filter $(addprefix %/,$(bench_names)),$(call files_of,$(LAST_LAB)))
 bench_host   = $(wildcard grader/bench/host/*.c grader/bench/textbook/*.c)
 bench_common = -std=gnu11 -O2 -g -DHEAP_JUNK=0 -Wall -Wextra -Wno-unused-parameter -Werror -fvisibility=hidden \
 	-fcf-protection=none -fno-stack-protector -fno-stack-clash-protection \
@@ -63,7 +66,8 @@ bench_junk   = $(bench_heap:%=build/bench/junk/%.o)
 
 build/bench/junk/%.o: % build/bench/flags
 	$(room)
-	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_as_in_kernel) -UHEAP_JUNK -DHEAP_JUNK=1 $(dependencies) -c -o $@.$$$$ $< && $(appear)
+	$(call say,HOST,$<) $(HOST_CC) $(bench_common) $(bench_as_in_kernel) -UHEAP_JUNK -DHEAP_JUNK=1 \
+		$(dependencies) -c -o $@.$$$$ $< && $(appear)
 
 build/bench/%.o: % build/bench/flags
 	$(room)
@@ -74,7 +78,8 @@ $(bench_labs:%=build/bench/%.o) build/bench/grader/bench/workloads.c.o: bench_fl
 build/bench/bench: $(patsubst %,build/bench/%.o,$(bench_labs) $(bench_host) grader/bench/workloads.c)
 	$(call say,LINK,$@) $(HOST_CC) -o $@ $^
 
-build/bench/bench-junk: $(patsubst %,build/bench/%.o,$(filter-out $(bench_heap),$(bench_labs)) $(bench_host) grader/bench/workloads.c) $(bench_junk)
+build/bench/bench-junk: $(patsubst %,build/bench/%.o,$(filter-out $(bench_heap),$(bench_labs)) $(bench_host) \
+		grader/bench/workloads.c) $(bench_junk)
 	$(call say,LINK,$@) $(HOST_CC) -o $@ $^
 
 $(eval $(call stage,$(BENCH_STAGE),$(call objects_of,$(LAST_LAB),grader/bench grader/bench/kernel)))
@@ -91,7 +96,8 @@ bench: bench-build ## measure the allocators, the log and the boot: writes docs/
 bench-check: bench-build ## only see whether anything is slower than it may be
 	@$(python) grader/benchmark.py --check $(bench_page)
 
-bench-build: build/bench/bench build/bench/bench-junk build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf $(initramfs)
+bench-build: build/bench/bench build/bench/bench-junk $(initramfs) \
+		build/$(BENCH_STAGE)/kernel.elf build/stage-$(LAST_LAB)/kernel.elf
 
 # ---- fuzzing: what reads input from outside, on the host, with sanitizers. grader/fuzzing.py
 # chooses the compiler; each has a directory of its own. Of memmap.c a target includes the text.
@@ -107,7 +113,8 @@ fuzz: ## try odd input on what reads it: SECONDS=60 for each target; also TARGET
 
 iso_c_strings = memcpy memmove memset memchr memcmp strlen strnlen strcmp strncmp strchr strstr
 fuzz_targets  = $(basename $(notdir $(wildcard grader/fuzz/targets/*.c)))
-fuzz_kernel   = $(filter $(addprefix %/,cpio.c initramfs.c directory.c bootinfo.c options.c format.c string.c log_filter.c line.c name.c),$(call files_of,$(LAST_LAB))) kernel/log.c
+fuzz_names    = $(addsuffix .c,cpio initramfs directory bootinfo options format string log_filter line name)
+fuzz_kernel   = $(filter $(addprefix %/,$(fuzz_names)),$(call files_of,$(LAST_LAB))) kernel/log.c
 fuzz_flags    = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -fno-omit-frame-pointer \
 	-fno-pie -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-iquote grader/fuzz/host -iquote kernel -include grader/fuzz/host/shim.h

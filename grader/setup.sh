@@ -32,11 +32,7 @@ has_binutils() { has ld && has as && has nm && has strip && has objdump; }
 has_gdb() { has x86_64-elf-gdb || has gdb-multiarch || { is_x86_64 && has gdb; }; }
 has_awk() { has awk || has gawk || has mawk; }
 has_mkrescue() { has grub-mkrescue || has grub2-mkrescue || has i686-elf-grub-mkrescue; }
-has_grub() {
-	has_file "${GRUB_DIR:-}/$1/normal.mod" "/usr/lib/grub/$1/normal.mod" "/usr/share/grub2/$1/normal.mod" \
-		"/usr/share/grub/$1/normal.mod" /opt/homebrew/lib/*-elf/grub/"$1"/normal.mod \
-		/usr/local/lib/*-elf/grub/"$1"/normal.mod
-}
+has_grub() { sh boot/find-grub "$1" > /dev/null; }
 
 # The same files as UEFI_IMAGES and UEFI_CODE in machine/qemu.py.
 has_uefi() {

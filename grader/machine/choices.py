@@ -13,12 +13,11 @@ import re
 import shlex
 
 # Programs and files that a user may choose, on make's command line or in the environment.
-CHOICES = ("CC", "CROSS_COMPILE", "GRUB_DIR")
+CHOICES = ("CC", "CROSS_COMPILE", "NM", "STRIP", "GRUB_MKRESCUE", "GRUB_DIR")
 
-# What a user's own make may have put into our environment, and must not reach ours.
-NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES",
-            "LAB", "VARIANT", "PATCH", "LOG", "MEM", "FIRMWARE", "ACCEL", "TEST", "OPTIONS",
-            "CMDLINE", "BREAK", "ISO", "INITRAMFS", "OUT", "RECORDING", "STOPPED", "TYPE", "V"}
+# What a user's own make has put into our environment, and must not reach ours. Of all other variables
+# the Makefile sets those that it uses.
+NOT_OURS = {"MAKEFLAGS", "MFLAGS", "GNUMAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKEFILES"}
 
 
 def chosen() -> dict[str, str]:

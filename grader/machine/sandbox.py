@@ -207,7 +207,8 @@ def _bwrap(command: list[str], readable: Sequence[Path], writable: Sequence[Path
 def _prefixes() -> list[Path]:
     """Where tools outside the system are installed: /opt/cross for /opt/cross/bin/gcc."""
     choices = chosen()
-    tools = [*TOOLS, *words_of(choices.get("CC", "")), choices.get("CROSS_COMPILE", "") + "gcc"]
+    tools = [*TOOLS, *words_of(choices.get("CC", "")), choices.get("CROSS_COMPILE", "") + "gcc",
+             *(choices.get(name, "") for name in ("NM", "STRIP", "GRUB_MKRESCUE"))]
     programs = {path for tool in filter(None, map(shutil.which, tools))
                 for path in (Path(tool).absolute(), Path(tool).resolve()) if not _is_system(path)}
     found = {_prefix(program) for program in programs}

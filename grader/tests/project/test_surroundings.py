@@ -1,5 +1,6 @@
 """The machines that we say it runs on: what surrounds make and the grader there, and is not as here."""
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -141,6 +142,24 @@ def test_the_grader_uses_the_compiler_that_make_is_told_to_use(copy, compiler):
     assert make("print-CC", directory=copy, **{"CC": cc}).stdout == f"{cc}\n"
 
 
+def test_the_grader_uses_the_other_programs_that_make_is_told_to_use(copy, tmp_path):
+    programs = {"NM": "nm", "STRIP": "strip", "GRUB_MKRESCUE": "grub-mkrescue"}
+    for name, program in programs.items():
+        (tmp_path / program).write_text(f'#!/bin/sh\necho {name} >> {tmp_path}/used\nexec {program} "$@"\n')
+        (tmp_path / program).chmod(0o755)
+    done = make("grade", "LAB=0", *(f"{name}={tmp_path}/{program}" for name, program in programs.items()),
+                directory=copy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set((tmp_path / "used").read_text().split()) == set(programs)
+
+
+@pytest.mark.parametrize("name", ["CFLAGS", "LDFLAGS"])
+def test_the_kernels_flags_are_its_own(name):
+    for goal in ("elf", "grade", "all"):
+        assert is_one_line(make(goal, "LAB=0", f"{name}=-O0"), f"{name}: the kernel needs its own")
+    assert make(f"print-{name}", **{name: "-O0"}).stdout == make(f"print-{name}").stdout
+
+
 def test_a_submission_is_compiled_by_the_compiler_of_the_grader(copy, compiler):
     done = run(sys.executable, "grader/grade.py", "--tree", str(ROOT), "1", directory=copy,
                CC=str(compiler))
@@ -254,8 +273,10 @@ def test_a_handout_needs_git_and_says_so(path_without):
 
 def test_words_for_others_in_the_environment_change_nothing():
     asked = [f"print-{name}" for name in ("CMDLINE", "ELF", "ISO", "MEM", "machine", "typed", "OUT", "V")]
-    junk = dict.fromkeys(choices.NOT_OURS - {name for name in choices.NOT_OURS if "MAKE" in name}
-                         - {"MFLAGS"} | {"FROM", "TO", "LABS", "MINUTES", "SITE"}, "junk")
+    text = (ROOT / "Makefile").read_text() + (GRADER / "instructor.mk").read_text()
+    names = set(re.findall(r"^([A-Z]+) +:?=", text, re.M)) - {*choices.CHOICES}
+    assert names >= {"LAB", "LOG", "TEST", "ISO", "CMDLINE", "MINUTES", "CFLAGS"}
+    junk = dict.fromkeys(names, "junk")
     assert make(*asked, **junk).stdout == make(*asked).stdout
     assert make("files", "LAB=3", **junk).returncode == 0
 
