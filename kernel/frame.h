@@ -10,9 +10,13 @@
  * anywhere but an NMI handler (with or without heap_lock held); frame_init() from boot.
  * It must not allocate from the heap and must not log: the heap's rescue calls it.
  *
- * A panic keeps the lock. The report takes none (panic.h) and names this one and
- * its holder, and nobody else gets to see frames that contradict each other. The
- * heap does the same.
+ * Each function but frame_init() takes a lock, and leaves interrupts as they were.
+ *
+ * A panic may keep the lock, as the reference's does: the report takes none (panic.h), and
+ * nobody else gets to see frames that contradict each other. The heap does the same.
+ *
+ * Each sentence has a test by name (frame_call_test.c, frame_misuse_test.c, frame_test.c
+ * list them). No test can tell whether a lock is held all the time that it is needed.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -23,13 +27,25 @@
 
 #define FRAME_MAX_ORDER  10     /* 4 MiB */
 
+/*
+ * The most that a call of frame_alloc() or frame_free() may cost, with however much memory, of
+ * which however much is in use. That is enough for a few steps an order, or for a way down
+ * a tree, but not for a search.
+ */
+#define FRAME_CALL_INSTRUCTIONS  3000
+
+/* The most that frame_init() may cost for each frame below memmap_top(), or the watchdog bites. */
+#define FRAME_INIT_INSTRUCTIONS  100
+
+/* The most metadata for each frame below memmap_top(). */
+#define FRAME_METADATA_BYTES     32
+
 /* Takes over all MEM_FREE memory. Metadata comes from memmap_alloc(). */
 void frame_init(void);
 
 /*
  * Allocates 2^order frames, 0 <= order <= FRAME_MAX_ORDER. Their contents are
- * undefined. The cost depends neither on how much memory there is nor on how
- * much of it is in use.
+ * undefined.
  *
  * Return: the block's base, a multiple of its size; PADDR_NONE if no free block
  * is large enough or order is too large.
@@ -41,11 +57,11 @@ paddr_t frame_alloc(unsigned order);
  * Free buddies merge at once, so that all memory free means the same blocks as
  * after frame_init().
  *
- * A caller's mistake is a panic whose message starts with "frame_free: ", names
- * base and order, and says one of: "already free" (anywhere in a free block),
+ * A caller's mistake is a panic whose message starts with "frame_free: ", names base (in
+ * hexadecimal) and order, and says one of: "already free" (a frame anywhere in a free block),
  * "not the base of a block" (misaligned, or inside an allocated one), "allocated
  * with order N", "not managed" (outside RAM, or reserved). Nothing has been
- * changed by then.
+ * changed by then. Where two of them are true, any of the two will do.
  */
 void frame_free(paddr_t base, unsigned order);
 
@@ -55,10 +71,13 @@ struct frame_stats {
 	size_t nr_free_blocks[FRAME_MAX_ORDER + 1];     /* free blocks of each order */
 };
 
-/* Counts, by walking every free list. For tests and the monitor. */
+/* Counts. For tests and the monitor. */
 void frame_stats(struct frame_stats *stats);
 
-/* Walks every free list and panics on the first contradiction. For tests and the monitor. */
+/*
+ * Panics if the allocator's own data contradict each other. How much it looks at is its design's
+ * choice: tests only see that it finds nothing where nothing is wrong. For tests and the monitor.
+ */
 void frame_check(void);
 
 #endif

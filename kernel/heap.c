@@ -10,6 +10,8 @@
 
 DEFINE_SPINLOCK(heap_lock);
 
+static size_t nr_calls;         /* of kmalloc, krealloc and kfree: lab 1 must make none */
+
 void heap_init(void)
 {
 }
@@ -21,6 +23,7 @@ void heap_add_locked(void *base, size_t nr_pages)
 
 void *kmalloc(size_t bytes)
 {
+	nr_calls++;
 	return NULL;
 }
 
@@ -36,13 +39,14 @@ void *krealloc(void *object, size_t bytes)
 
 void kfree(void *object)
 {
+	nr_calls++;
 	if (object != NULL)
 		panic("kfree: %p is not from the heap: there is no heap yet", object);
 }
 
 void heap_stats(struct heap_stats *stats)
 {
-	*stats = (struct heap_stats){ 0 };
+	*stats = (struct heap_stats){ .nr_calls = nr_calls };
 }
 
 void heap_check(void)

@@ -24,6 +24,8 @@ extern const struct ktest ktests_start[], ktests_end[];
 
 struct random ktest_random;
 
+bool (*ktest_rescue)(size_t bytes);
+
 enum ktest_outcome ktests_outcome;
 
 static struct {
@@ -169,6 +171,7 @@ static void run_one(const struct ktest *test)
 		}
 	}
 	current.test = NULL;
+	ktest_rescue = NULL;
 	panic_record.kind = PANIC_NONE;         /* what has come back here was caught */
 	irq_restore(flags);
 	check_locks();

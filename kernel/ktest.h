@@ -27,6 +27,7 @@
 #define KTEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "random.h"
@@ -88,6 +89,12 @@ extern enum ktest_outcome ktests_outcome;
 
 /* The tests' random numbers, seeded anew for each test from seed= on the command line. */
 extern struct random ktest_random;
+
+/*
+ * What the base heap_rescue() (rescue.c) does, for tests that play the rescue; NULL: it brings
+ * nothing. Forgotten when the test ends. A stage with a rescue of its own does not look at it.
+ */
+extern bool (*ktest_rescue)(size_t bytes);
 
 /* Says that the test is getting on: pets the watchdog. Once in a million instructions will do. */
 void ktest_progress(void);

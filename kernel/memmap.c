@@ -20,6 +20,7 @@
 #include "options.h"
 #include "panic.h"
 #include "string.h"
+#include "watchdog.h"
 
 #define MAX_RANGES 256
 
@@ -213,6 +214,7 @@ void memmap_init(void)
 		reserve(options.reserved[i].base, options.reserved[i].bytes, MEM_HIDDEN);
 	find_top();
 	report();
+	watchdog_allow(WATCHDOG_SECONDS + top / MIB(256));      /* frame_init() may look at each frame */
 }
 
 void *memmap_alloc(size_t bytes)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rescue.c: the base rescue: there is none. Lab 3 replaces it.
+ * rescue.c: the base rescue: it brings nothing, unless a test plays one. Lab 3 replaces it.
  *
  * Locks: the caller holds heap_lock. Allocates: nothing. Callable from: the heap.
  */
 #include "rescue.h"
 
+#include "ktest.h"
+
 bool heap_rescue(size_t bytes)
 {
-	return false;
+	return ktest_rescue != NULL && ktest_rescue(bytes);
 }

@@ -177,6 +177,15 @@ char *strstr(const char *text, const char *part)
 	return (char *)text;
 }
 
+/* Adds up neighbours: of 2 bits, of 4, of 8; the product's highest byte is the sum of all bytes. */
+int __popcountdi2(unsigned long word)
+{
+	word -= word >> 1 & 0x5555555555555555;
+	word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (int)(word * 0x0101010101010101 >> 56);
+}
+
 bool starts_with(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

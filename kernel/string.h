@@ -22,6 +22,9 @@ int strncmp(const char *a, const char *b, size_t limit_bytes);
 char *strchr(const char *text, int byte);
 char *strstr(const char *text, const char *part);
 
+/* What GCC calls for __builtin_popcount(): no instruction of every x86_64 counts bits. */
+int __popcountdi2(unsigned long word);
+
 /* Does `text` begin with `prefix`? */
 bool starts_with(const char *text, const char *prefix);
 

@@ -18,15 +18,29 @@
 
 #define IB700_DISARM  0x441     /* any value */
 #define IB700_ARM     0x443     /* the timeout as a code: 15 - seconds / 2 */
-#define TIMEOUT_CODE  (15 - WATCHDOG_SECONDS / 2)
+#define MAX_SECONDS   30
 #define NO_ANSWER     0xff
-
-/* An NMI before this is somebody else's. Less than the timeout: our clock is not so exact. */
-#define EARLIEST_MS   (WATCHDOG_SECONDS * 1000 * 3 / 4)
 
 static bool is_usable;                  /* may its ports be touched? */
 static volatile bool is_counting;
+static volatile unsigned counted_seconds;       /* how far it counts this time */
 static volatile uint64_t petted_at_ms;
+
+/* Starts the count again, if it runs. */
+static void count(unsigned seconds)
+{
+	if (!is_counting)
+		return;
+	petted_at_ms = clock_ms();
+	counted_seconds = seconds < MAX_SECONDS ? seconds : MAX_SECONDS;
+	outb(IB700_ARM, (uint8_t)(15 - counted_seconds / 2));
+}
+
+/* An NMI before this is somebody else's. Less than the timeout: our clock is not so exact. */
+static uint64_t earliest_ms(void)
+{
+	return counted_seconds * 1000 * 3 / 4;
+}
 
 void watchdog_init(void)
 {
@@ -43,10 +57,12 @@ void watchdog_pet(void)
 
 void watchdog_progress(void)
 {
-	if (!is_counting)
-		return;
-	petted_at_ms = clock_ms();
-	outb(IB700_ARM, TIMEOUT_CODE);
+	count(WATCHDOG_SECONDS);
+}
+
+void watchdog_allow(unsigned seconds)
+{
+	count(seconds);
 }
 
 void watchdog_stop(void)
@@ -60,10 +76,10 @@ bool watchdog_has_bitten(void)
 {
 	if (!is_counting)
 		return false;
-	if (!clock_is_known() || clock_ms() - petted_at_ms >= EARLIEST_MS)
+	if (!clock_is_known() || clock_ms() - petted_at_ms >= earliest_ms())
 		return true;
 	/* If our clock is slow, this was the watchdog: it bites once and must be armed again. */
-	outb(IB700_ARM, TIMEOUT_CODE);
+	outb(IB700_ARM, (uint8_t)(15 - counted_seconds / 2));
 	return false;
 }
 

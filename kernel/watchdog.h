@@ -31,6 +31,12 @@ void watchdog_init(void);
 /* Starts the count, or starts it again. */
 void watchdog_pet(void);
 
+/*
+ * The next step may take long: counts `seconds`, at most 30, until something pets or gets on
+ * with its work.
+ */
+void watchdog_allow(unsigned seconds);
+
 /* Work gets on: starts the count again if it runs. For a step of any work that may take long. */
 void watchdog_progress(void);
 

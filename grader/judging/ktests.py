@@ -22,7 +22,9 @@ _STATUSES = {Outcome.FAILED: ktap.Status.FAILED, Outcome.SKIPPED: ktap.Status.SK
 _SAID = {Outcome.RUNNING: "was running", Outcome.PASSED: "passed", Outcome.FAILED: "failed",
          Outcome.SKIPPED: "was skipped", Outcome.TODO: "came upon an exercise"}
 
-# What may become of a test because another one failed before it and left things in a mess.
+_NOT_PASSED = (Outcome.RUNNING, Outcome.SKIPPED, *_FAILURES)
+
+# What may become of a test because others ran before it and left things in a mess, or little memory.
 _MAY_FOLLOW = (Verdict.WRONG, Verdict.PANIC, Verdict.FAULT, Verdict.STACK_OVERFLOW,
                Verdict.TRIPLE_FAULT, Verdict.DEADLOCK, Verdict.HANG)
 
@@ -132,11 +134,15 @@ def judge_ktests(names: list[str], record: Record, seed: int) -> dict[str, Findi
 
 def in_doubt(found: dict[str, Finding], record: Record) -> list[str]:
     """
-    The tests of one boot that may have failed only because of what went wrong before them: not
-    the first that failed by the kernel's word, nor one that had the boot to itself.
+    The tests of one boot that may have failed only because of what ran before them: all but the
+    first that ran. A boot that ended before its tests began would end so again.
     """
-    first = next((name for name, outcome in record.tests.outcomes.items()
-                  if name in found and outcome in (*_FAILURES, Outcome.SKIPPED)), None)
-    suspects = (Verdict.WRONG,) if first is None else _MAY_FOLLOW
-    return [name for name, finding in found.items()
-            if finding.verdict in suspects and name != first and len(found) > 1]
+    outcomes = record.tests.outcomes
+    ran = [name for name, outcome in outcomes.items() if outcome is not Outcome.NOT_RUN]
+
+    def is_suspect(name: str, finding: Finding) -> bool:
+        if outcomes.get(name) not in _NOT_PASSED:
+            return finding.verdict is Verdict.WRONG
+        return finding.verdict in _MAY_FOLLOW and name != ran[0]
+
+    return [name for name, finding in found.items() if len(found) > 1 and is_suspect(name, finding)]

@@ -2,12 +2,26 @@
 /*
  * frame_misuse_test.c: lab 1's tests of what callers get wrong, and a long random
  * trace against a model.
+ *
+ * The sentences of frame.h about frame_free() that are tested here:
+ *
+ *     "already free"                     double_free_panics, …_of_a_block_that_has_merged_panics,
+ *                                        …_with_a_neighbour_in_use_panics
+ *     (a frame anywhere in a free block) double_free_of_a_block_that_has_merged_panics
+ *     "not the base of a block"          freeing_the_inside_of_a_block_panics
+ *     "allocated with order N"           freeing_with_the_wrong_order_panics
+ *     "not managed"                      freeing_what_is_not_managed_panics
+ *     names base and order               a_panic_names_base_and_order, a_double_free_names_…
+ *     starts with "frame_free: "         a_panic_names_base_and_order
+ *     Nothing has been changed by then   all of these
  */
+#include "format.h"
 #include "frame.h"
 #include "image.h"
 #include "ktest.h"
 #include "memmap.h"
 #include "memory.h"
+#include "panic.h"
 #include "string.h"
 #include "trace.h"
 
@@ -19,6 +33,29 @@ static paddr_t take(unsigned order)
 
 	CHECK(base != PADDR_NONE, "no block of order %u to test with", order);
 	return base;
+}
+
+/* What tests leave allocated that are to pass before frame_free() is whole. */
+static struct { paddr_t base; unsigned order; } left[2 * FRAME_MAX_ORDER + 8];
+static size_t nr_left;
+
+static paddr_t take_and_leave(unsigned order)
+{
+	paddr_t base = take(order);
+
+	if (nr_left < ARRAY_LENGTH(left)) {
+		left[nr_left].base = base;
+		left[nr_left++].order = order;
+	}
+	return base;
+}
+
+static void free_what_is_left(void)
+{
+	while (nr_left > 0) {
+		nr_left--;
+		frame_free(left[nr_left].base, left[nr_left].order);
+	}
 }
 
 /* A mistake must be noticed before anything has changed. */
@@ -87,19 +124,6 @@ KTEST(frame, double_free_with_a_neighbour_in_use_panics)
 	frame_free(neighbour, 0);
 }
 
-KTEST(frame, freeing_the_inside_of_a_block_panics)
-{
-	paddr_t base = take(3);
-
-	frame_stats(&before);
-	EXPECT_PANIC("not the base of a block", frame_free(base + PAGE_BYTES, 0));
-	EXPECT_PANIC("not the base of a block", frame_free(base + 4 * PAGE_BYTES, 2));
-	EXPECT_PANIC("not the base of a block", frame_free(base + 1, 3));
-	EXPECT_PANIC("not the base of a block", frame_free(base + PAGE_BYTES / 2, 3));
-	check_unchanged();
-	frame_free(base, 3);
-}
-
 /* No order is so far out of range that it becomes right by an overflow, whatever the frame is. */
 static void check_absurd_orders(paddr_t base)
 {
@@ -110,23 +134,114 @@ static void check_absurd_orders(paddr_t base)
 	ktest_progress();
 }
 
-KTEST(frame, freeing_with_the_wrong_order_panics)
+KTEST(frame, double_free_with_an_absurd_order_panics)
 {
 	paddr_t base = take(2);
 
-	frame_stats(&before);
-	EXPECT_PANIC("allocated with order 2", frame_free(base, 1));
-	EXPECT_PANIC("allocated with order 2", frame_free(base, 3));
-	EXPECT_PANIC("allocated with order 2", frame_free(base, 0));
-	check_absurd_orders(base);
-	check_absurd_orders(base + PAGE_BYTES);
-	check_unchanged();
 	frame_free(base, 2);
 	frame_stats(&before);
 	check_absurd_orders(base);
 	check_absurd_orders(base + PAGE_BYTES);
 	check_absurd_orders(0);
 	check_unchanged();
+}
+
+KTEST(frame, freeing_the_inside_of_a_block_panics)
+{
+	paddr_t base = take_and_leave(3);
+
+	frame_stats(&before);
+	EXPECT_PANIC("not the base of a block", frame_free(base + PAGE_BYTES, 0));
+	EXPECT_PANIC("not the base of a block", frame_free(base + 4 * PAGE_BYTES, 2));
+	EXPECT_PANIC("not the base of a block", frame_free(base + 1, 3));
+	EXPECT_PANIC("not the base of a block", frame_free(base + PAGE_BYTES / 2, 3));
+	check_unchanged();
+}
+
+static bool has_more_digits(const char *rest)
+{
+	return *rest >= '0' && *rest <= '9';
+}
+
+static void check_wrong_order(paddr_t base, unsigned right, unsigned wrong)
+{
+	char reason[40];
+
+	format_string(reason, sizeof(reason), "allocated with order %u", right);
+	EXPECT_PANIC(reason, frame_free(base, wrong));
+	CHECK(!has_more_digits(strstr(panic_record.message, reason) + strlen(reason)), "\"%s\"",
+	      panic_record.message);
+}
+
+KTEST(frame, freeing_with_the_wrong_order_panics)
+{
+	paddr_t base = 0;
+
+	for (unsigned right = 0; right <= FRAME_MAX_ORDER; right++) {
+		base = take_and_leave(right);
+		frame_stats(&before);
+		for (unsigned wrong = 0; wrong <= FRAME_MAX_ORDER; wrong++)
+			if (wrong != right)
+				check_wrong_order(base, right, wrong);
+		check_unchanged();
+	}
+	check_absurd_orders(base);
+	check_absurd_orders(base + PAGE_BYTES);
+	check_unchanged();
+}
+
+static bool is_word_byte(char byte)
+{
+	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z');
+}
+
+/* Is the number in the text, with no digit or letter beside it? It does not stand at the start. */
+static bool has_number(const char *text, unsigned number)
+{
+	char digits[12];
+	const char *found = text;
+
+	format_string(digits, sizeof(digits), "%u", number);
+	while ((found = strstr(found, digits)) != NULL) {
+		if (!is_word_byte(found[-1]) && !is_word_byte(found[strlen(digits)]))
+			return true;
+		found++;
+	}
+	return false;
+}
+
+static void check_names(paddr_t base, unsigned order)
+{
+	const char *message = panic_record.message;
+	char digits[24];
+
+	EXPECT_PANIC("frame_free: ", frame_free(base, order));
+	CHECK(starts_with(message, "frame_free: "), "\"%s\"", message);
+	format_string(digits, sizeof(digits), "%lx", base);
+	CHECK(strstr(message, digits) != NULL, "\"%s\" does not name base %#lx", message, base);
+	CHECK(has_number(message, order), "\"%s\" does not name order %u", message, order);
+}
+
+KTEST(frame, a_panic_names_base_and_order)
+{
+	paddr_t base = take_and_leave(3);
+
+	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
+		check_names(image_to_phys(text_start), order);
+		check_names(base + PAGE_BYTES, order);
+		check_names(base + PAGE_BYTES / 2, order);
+		if (order != 3)
+			check_names(base, order);
+	}
+}
+
+KTEST(frame, a_double_free_names_base_and_order)
+{
+	paddr_t base = take(3);
+
+	frame_free(base, 3);
+	check_names(base, 3);
+	check_names(base + 2 * PAGE_BYTES, 1);
 }
 
 KTEST(frame, freeing_what_is_not_managed_panics)
@@ -208,6 +323,7 @@ KTEST(frame, a_random_trace_agrees_with_the_model)
 {
 	struct frame_stats stats;
 
+	free_what_is_left();
 	trace_begin(&frame_trace);
 	frame_stats(&before);
 	for (size_t i = 0; i < NR_LIVE; i++)

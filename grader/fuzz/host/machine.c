@@ -204,6 +204,7 @@ uint64_t clock_ms(void)
 }
 
 void watchdog_pet(void) { }
+void watchdog_allow(unsigned seconds) { }
 
 /* ---- RAM, and the kernel's image in it */
 

@@ -168,14 +168,24 @@ def test_a_crash_with_no_test_running_belongs_to_all(tests):
 
 @pytest.mark.parametrize("lines, doubtful", [
     (ALL_PASS, []),
-    ("ok 1 heap.a\nnot ok 2 heap.b\nok 3 heap.c\n", []),
+    ("ok 1 heap.a\nnot ok 2 heap.b\nok 3 heap.c\n", ["heap.b"]),       # also the first that fails
+    ("not ok 1 heap.a\nok 2 heap.b\nok 3 heap.c\n", []),               # nothing ran before it
     ("not ok 1 heap.a\nok 2 heap.b # SKIP no memory\nnot ok 3 heap.c\n", ["heap.b", "heap.c"]),
     ("not ok 1 heap.a # TODO 2.1 in kmalloc\nnot ok 2 heap.b\nok 3 heap.c\n", ["heap.b"]),
     ("not ok 1 heap.c\nnot ok 2 heap.a\nok 3 heap.b\n", ["heap.a"]),
+    ("not ok 1 heap.a\nnot ok 2 heap.b # TODO 2.5 in krealloc\nok 3 heap.c\n", []),
     ("ok 1 heap.a\n", ["heap.b", "heap.c"]),                           # these do not exist
 ])
 def test_wrong_perhaps_because_of_another(lines, doubtful):
     record = finished(lines)
+    assert ktests.in_doubt(judged(record), record) == doubtful
+
+
+@pytest.mark.parametrize("outcomes, doubtful", [
+    ((PASSED, RUNNING, NOT_RUN), ["heap.b"]), ((RUNNING, NOT_RUN, NOT_RUN), []),
+    ((NOT_RUN, NOT_RUN, NOT_RUN), [])])
+def test_a_crash_after_other_tests_is_in_doubt(outcomes, doubtful):
+    record = panicked(PanicKind.FAULT, console=HEADER, tests=memory(*outcomes))
     assert ktests.in_doubt(judged(record), record) == doubtful
 
 
