@@ -3,12 +3,25 @@
  * heap_misuse_test.c: what heap.h promises to callers that do make a mistake.
  *
  * Every mistake must panic in the words of heap.h, before anything has changed:
- * each test goes on using the heap afterwards, and heap_check() has a look at it.
+ * each test goes on using the heap afterwards, and heap_check() has a look at it. The tests of
+ * the first half free nothing, as they are to pass before kfree() works.
+ *
+ * The sentences of heap.h that are tested here:
+ *
+ *     "already free"                   double_free, double_free_later
+ *     "not the start of an object"     interior, interior_of_run
+ *     "not from the heap"              foreign
+ *     "overrun"                        overrun, overrun_of_run, overrun_after_krealloc
+ *     starts with "kfree: "            all of these
+ *     (or "krealloc: ")                krealloc_refuses
+ *     names the pointer                all of these
+ *     kfree(NULL) does nothing         free_null
  */
 #include "format.h"
 #include "frame.h"
 #include "heap.h"
 #include "ktest.h"
+#include "ktest_heap.h"
 #include "panic.h"
 #include "string.h"
 
@@ -39,61 +52,7 @@ static void check_not_freed(void *object, const char *reason)
 	ktest_progress();
 }
 
-/* So must krealloc(). */
-static void check_refused(void *object, const char *reason)
-{
-	check_not_freed(object, reason);
-	EXPECT_PANIC(reason, krealloc(object, 50));
-	check_message("krealloc: ", object);
-	check_not_freed(object, reason);
-}
-
-KTEST(heap, free_null)
-{
-	void *object = kmalloc(0);
-
-	CHECK(object, "0 bytes");
-	kfree(NULL);
-	kfree(object);
-	kfree(NULL);
-	heap_check();
-}
-
-KTEST(heap, double_free)
-{
-	static const size_t sizes[] = { 0, 1, 16, 100, 1000, 4096, LARGE_BYTES };
-
-	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
-		void *object = kmalloc(sizes[i]), *neighbour = kmalloc(sizes[i]);
-
-		CHECK(object && neighbour, "%zu bytes", sizes[i]);
-		kfree(object);
-		check_refused(object, "already free");
-		kfree(neighbour);
-		check_refused(neighbour, "already free");
-		check_refused(object, "already free");
-	}
-	heap_check();
-}
-
-/* A double free that went through would hand out the object twice. */
-KTEST(heap, double_free_later)
-{
-	void *first = kmalloc(40), *second = kmalloc(40), *third = kmalloc(40);
-
-	CHECK(first && second && third, "three objects");
-	kfree(second);
-	kfree(first);
-	check_refused(second, "already free");
-	check_refused(first, "already free");
-	first = kmalloc(40);
-	second = kmalloc(40);
-	CHECK(first != second && second != third, "%p, %p and %p", first, second, third);
-	kfree(first);
-	kfree(second);
-	kfree(third);
-	heap_check();
-}
+/* ---- before kfree() works */
 
 KTEST(heap, foreign)
 {
@@ -118,32 +77,33 @@ KTEST(heap, interior)
 {
 	static const size_t sizes[] = { 32, 100, 1000, 3000, 5000, LARGE_BYTES };
 
+	ktest_feed_heap();
 	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
 		uint8_t *object = kmalloc(sizes[i]);
 
 		CHECK(object, "%zu bytes", sizes[i]);
 		memset(object, 0, sizes[i]);
-		check_refused(object + 1, "not the start of an object");
-		check_refused(object + 16, "not the start of an object");
-		check_refused(object + sizes[i] / 2, "not the start of an object");
-		check_refused(object + sizes[i] - 1, "not the start of an object");
-		kfree(object);
+		check_not_freed(object + 1, "not the start of an object");
+		check_not_freed(object + 16, "not the start of an object");
+		check_not_freed(object + sizes[i] / 2, "not the start of an object");
+		check_not_freed(object + sizes[i] - 1, "not the start of an object");
 	}
 	heap_check();
 }
 
 KTEST(heap, interior_of_run)
 {
-	uint8_t *object = kmalloc(LARGE_BYTES);
+	uint8_t *object;
 
+	ktest_feed_heap();
+	object = kmalloc(LARGE_BYTES);
 	CHECK(object, "%u bytes", LARGE_BYTES);
 	memset(object, 0, LARGE_BYTES);
 	for (size_t offset = 16; offset < LARGE_BYTES; offset += 496)
-		check_refused(object + offset, "not the start of an object");
+		check_not_freed(object + offset, "not the start of an object");
 	for (uintptr_t page = ROUND_UP((uintptr_t)object + 1, PAGE_BYTES);
 	     page < (uintptr_t)object + LARGE_BYTES; page += PAGE_BYTES)
-		check_refused((void *)page, "not the start of an object");
-	kfree(object);
+		check_not_freed((void *)page, "not the start of an object");
 	heap_check();
 }
 
@@ -167,24 +127,74 @@ static void check_overrun(size_t bytes)
 	EXPECT_PANIC("overrun", kfree(object));
 	check_message("kfree: ", object);
 	object[bytes] ^= 0xff;
-	kfree(object);
 	ktest_progress();
 }
 
 KTEST(heap, overrun)
 {
+	ktest_feed_heap();
 	for (size_t bytes = 0; bytes < 300; bytes++)
 		check_overrun(bytes);
-	for (size_t bytes = 300; bytes < 5000; bytes += 43)
+	for (size_t bytes = 300; bytes < 5000; bytes += 101)
 		check_overrun(bytes);
 	heap_check();
 }
 
 KTEST(heap, overrun_of_run)
 {
+	ktest_feed_heap();
 	for (size_t bytes = 2 * PAGE_BYTES - 64; bytes < 2 * PAGE_BYTES + 16; bytes++)
 		check_overrun(bytes);
 	check_overrun(LARGE_BYTES + 1);
+	heap_check();
+}
+
+/* ---- and after */
+
+KTEST(heap, free_null)
+{
+	void *object = kmalloc(0);
+
+	CHECK(object, "0 bytes");
+	kfree(NULL);
+	kfree(object);
+	kfree(NULL);
+	heap_check();
+}
+
+KTEST(heap, double_free)
+{
+	static const size_t sizes[] = { 0, 1, 16, 100, 1000, 4096, LARGE_BYTES };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+		void *object = kmalloc(sizes[i]), *neighbour = kmalloc(sizes[i]);
+
+		CHECK(object && neighbour, "%zu bytes", sizes[i]);
+		kfree(object);
+		check_not_freed(object, "already free");
+		kfree(neighbour);
+		check_not_freed(neighbour, "already free");
+		check_not_freed(object, "already free");
+	}
+	heap_check();
+}
+
+/* A double free that went through would hand out the object twice. */
+KTEST(heap, double_free_later)
+{
+	void *first = kmalloc(40), *second = kmalloc(40), *third = kmalloc(40);
+
+	CHECK(first && second && third, "three objects");
+	kfree(second);
+	kfree(first);
+	check_not_freed(second, "already free");
+	check_not_freed(first, "already free");
+	first = kmalloc(40);
+	second = kmalloc(40);
+	CHECK(first != second && second != third, "%p, %p and %p", first, second, third);
+	kfree(first);
+	kfree(second);
+	kfree(third);
 	heap_check();
 }
 
@@ -205,4 +215,38 @@ KTEST(heap, overrun_after_krealloc)
 		kfree(object);
 		ktest_progress();
 	}
+}
+
+/* krealloc() must refuse `object` as kfree() does. */
+static void check_not_resized(void *object, const char *reason)
+{
+	struct heap_stats before, after;
+
+	heap_stats(&before);
+	EXPECT_PANIC(reason, krealloc(object, 50));
+	check_message("krealloc: ", object);
+	heap_stats(&after);
+	CHECK(after.nr_live == before.nr_live && after.live_bytes == before.live_bytes,
+	      "%s, and the heap has changed", reason);
+}
+
+KTEST(heap, krealloc_refuses)
+{
+	static const size_t sizes[] = { 1, 100, 1000, LARGE_BYTES + 1 };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+		uint8_t *object = kmalloc(sizes[i]), *neighbour = kmalloc(sizes[i]);
+
+		CHECK(object && neighbour, "%zu bytes", sizes[i]);
+		check_not_resized(object + 1, "not the start of an object");
+		object[sizes[i]] ^= 0xff;
+		EXPECT_PANIC("overrun", krealloc(object, 50));
+		check_message("krealloc: ", object);
+		object[sizes[i]] ^= 0xff;
+		kfree(object);
+		check_not_resized(object, "already free");
+		kfree(neighbour);
+	}
+	check_not_resized((void *)sizes, "not from the heap");
+	heap_check();
 }

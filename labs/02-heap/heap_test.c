@@ -2,13 +2,35 @@
 /*
  * heap_test.c: what heap.h promises to callers that make no mistake.
  *
- * The tests know nothing of how the heap works, and need no more than its first
- * reserve. Other objects may live in it, so each compares with how it began.
+ * The tests know nothing of how the heap works. Other objects may live in it, so each compares
+ * with how it began. What a design keeps for itself may be much of the first reserve: where a
+ * test needs room, it feeds the heap first. The tests of the first half free nothing, as they
+ * are to pass before kfree() works.
+ *
+ * The sentences of heap.h that are tested here:
+ *
+ *     16-byte aligned                         alignment, krealloc_grows
+ *     distinct, also if bytes is 0            distinct, contents, large
+ *     NULL if bytes > HEAP_MAX_BYTES          absurd
+ *     makes nr_pages pages the heap's         grows
+ *     takes heap_lock, does not return with   kmalloc_takes_the_lock, kfree_takes_…,
+ *     it, leaves interrupts as they were      krealloc_takes_…
+ *     kmalloc(count * bytes), zeroed          kzalloc
+ *     NULL also if the product overflows      kzalloc
+ *     keeps its contents                      krealloc_grows, krealloc_shrinks
+ *     krealloc(NULL, n) is kmalloc(n)         krealloc_grows
+ *     keeps less than a page                  krealloc_shrinks
+ *     may keep one empty slab                 slabs_return, runs_return
+ *     nr_calls, nr_live, live_bytes           counts, krealloc_counts
+ *     nr_pages, nr_free_pages                 grows, slabs_return
+ *     finds nothing where nothing is wrong    heap_check() in most of them
  */
+#include "cpu.h"
 #include "frame.h"
 #include "heap.h"
 #include "image.h"
 #include "ktest.h"
+#include "ktest_heap.h"
 #include "string.h"
 
 #define MANY        100         /* objects that a test has at once */
@@ -77,30 +99,23 @@ static void check_no_lock(const char *after)
 	CHECK(!lock, "%s is held after %s", lock->name, after);
 }
 
-KTEST(heap, reserve)
-{
-	CHECK(stats_now().nr_pages >= HEAP_RESERVE_PAGES, "the heap owns %zu pages",
-	      stats_now().nr_pages);
-	heap_check();
-}
+/* ---- before kfree() works */
 
 KTEST(heap, alignment)
 {
-	for (size_t bytes = 0; bytes < LARGE_BYTES; bytes += bytes < 1024 ? 1 : 61) {
-		for (size_t i = 0; i < 3; i++) {
-			objects[i] = kmalloc(bytes);
-			CHECK(objects[i], "%zu bytes", bytes);
-			CHECK((uintptr_t)objects[i] % HEAP_ALIGN_BYTES == 0, "%zu bytes at %p",
-			      bytes, objects[i]);
-		}
-		for (size_t i = 0; i < 3; i++)
-			kfree(objects[i]);
+	ktest_feed_heap();
+	for (size_t bytes = 0; bytes < LARGE_BYTES; bytes += bytes < 300 ? 1 : bytes / 8) {
+		uint8_t *object = kmalloc(bytes);
+
+		CHECK(object, "%zu bytes", bytes);
+		CHECK((uintptr_t)object % HEAP_ALIGN_BYTES == 0, "%zu bytes at %p", bytes, object);
 		ktest_progress();
 	}
 }
 
 KTEST(heap, distinct)
 {
+	ktest_feed_heap();
 	for (size_t i = 0; i < MANY; i++) {
 		objects[i] = kmalloc(0);
 		CHECK(objects[i], "object %zu of 0 bytes", i);
@@ -108,11 +123,91 @@ KTEST(heap, distinct)
 			CHECK(objects[i] != objects[j], "%p is object %zu and %zu", objects[i],
 			      i, j);
 	}
-	free_many();
 }
+
+KTEST(heap, large)
+{
+	uint8_t *first, *second;
+
+	ktest_feed_heap();
+	first = kmalloc(LARGE_BYTES);
+	second = kmalloc(2 * LARGE_BYTES);
+	CHECK(first && second, "%p and %p", first, second);
+	memset(first, 1, LARGE_BYTES);
+	memset(second, 2, 2 * LARGE_BYTES);
+	CHECK(is_filled(first, LARGE_BYTES, 1), "the first one is overwritten");
+	ktest_progress();
+	CHECK(is_filled(second, 2 * LARGE_BYTES, 2), "the second one is overwritten");
+}
+
+/* Has each call since forget_lock() taken heap_lock, given it back, and left interrupts alone? */
+static void check_lock(const char *call, bool interrupts_on)
+{
+	CHECK(heap_lock.taken_at, "%s has not taken heap_lock", call);
+	heap_lock.taken_at = NULL;
+	check_no_lock(call);
+	CHECK(!!(read_rflags() & RFLAGS_IF) == interrupts_on,
+	      "%s was called with interrupts %s, and left them otherwise", call,
+	      interrupts_on ? "on" : "masked");
+}
+
+static void begin_lock(bool interrupts_on)
+{
+	heap_lock.taken_at = NULL;      /* a lock remembers where it was taken last */
+	if (interrupts_on)
+		irq_unmask();
+	else
+		irq_mask();
+}
+
+KTEST(heap, kmalloc_takes_the_lock)
+{
+	struct heap_stats stats;
+
+	ktest_feed_heap();
+	for (int on = 0; on <= 1; on++) {
+		begin_lock(on);
+		CHECK(kmalloc(10) && kmalloc(LARGE_BYTES), "memory");
+		check_lock("kmalloc", on);
+		CHECK(!kmalloc(HEAP_MAX_BYTES), "%lu bytes", HEAP_MAX_BYTES);
+		check_lock("kmalloc that fails", on);
+		CHECK(kzalloc(2, 10), "memory");
+		check_lock("kzalloc", on);
+		heap_stats(&stats);
+		check_lock("heap_stats", on);
+		heap_check();
+		check_lock("heap_check", on);
+	}
+}
+
+KTEST(heap, grows)
+{
+	const unsigned order = 5;
+	struct heap_stats before = stats_now();
+	char *run, *object;
+
+	spin_lock(&heap_lock);
+	run = ktest_add_locked(order);
+	spin_unlock(&heap_lock);
+	if (!run)
+		SKIP("the heap has all memory already");
+	CHECK(stats_now().nr_pages == before.nr_pages + (1ul << order),
+	      "%zu pages before, %zu after", before.nr_pages, stats_now().nr_pages);
+	CHECK(stats_now().nr_free_pages == before.nr_free_pages + (1ul << order),
+	      "%zu free pages before, %zu after", before.nr_free_pages, stats_now().nr_free_pages);
+	do
+		object = kmalloc(LARGE_BYTES);
+	while (object && (object < run || object >= run + (PAGE_BYTES << order)));
+	CHECK(object, "no object of %u bytes comes from the %u pages at %p", LARGE_BYTES, 1u << order,
+	      run);
+	heap_check();
+}
+
+/* ---- and after */
 
 KTEST(heap, contents)
 {
+	ktest_feed_heap();
 	take_many();
 	for (size_t i = 0; i < MANY; i += 2)
 		kfree(objects[i]);
@@ -130,24 +225,10 @@ KTEST(heap, contents)
 	free_many();
 }
 
-KTEST(heap, large)
-{
-	uint8_t *first = kmalloc(LARGE_BYTES), *second = kmalloc(2 * LARGE_BYTES);
-
-	CHECK(first && second, "%p and %p", first, second);
-	memset(first, 1, LARGE_BYTES);
-	memset(second, 2, 2 * LARGE_BYTES);
-	CHECK(is_filled(first, LARGE_BYTES, 1), "the first one is overwritten");
-	ktest_progress();
-	CHECK(is_filled(second, 2 * LARGE_BYTES, 2), "the second one is overwritten");
-	kfree(first);
-	kfree(second);
-}
-
 KTEST(heap, absurd)
 {
 	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 15, SIZE_MAX - 4095,
-					SIZE_MAX / 2 + 1, SIZE_MAX / 2 };
+					SIZE_MAX / 2 + 1, SIZE_MAX / 2, HEAP_MAX_BYTES + 1 };
 	uint8_t *object = kmalloc(100);
 
 	CHECK(object, "100 bytes");
@@ -162,20 +243,125 @@ KTEST(heap, absurd)
 	kfree(object);
 }
 
+/* Objects of as many bytes as before, whose memory is not all zero. */
+static void check_zeroed(size_t i, size_t count, size_t bytes)
+{
+	objects[i] = kzalloc(count, bytes);
+	CHECK(objects[i], "%zu times %zu bytes", count, bytes);
+	CHECK(is_filled(objects[i], count * bytes, 0), "%zu times %zu bytes", count, bytes);
+	ktest_progress();
+}
+
 KTEST(heap, kzalloc)
 {
+	ktest_feed_heap();
 	take_many();
 	free_many();
-	for (size_t i = 0; i < MANY; i++) {
-		objects[i] = kzalloc(1, size_of(i));
-		CHECK(objects[i], "object %zu", i);
-		CHECK(is_filled(objects[i], size_of(i), 0), "object %zu, %zu bytes", i, size_of(i));
-		ktest_progress();
-	}
+	for (size_t i = 0; i < MANY; i++)
+		check_zeroed(i, i % 2 ? size_of(i) : 1, i % 2 ? 1 : size_of(i));
+	free_many();
+	take_many();
+	free_many();
+	for (size_t i = 0; i < MANY; i++)
+		check_zeroed(i, i, 6);
 	free_many();
 	CHECK(!kzalloc(SIZE_MAX / 8 + 2, 8), "the product overflows to 8");
 	CHECK(!kzalloc(1ul << 33, 1ul << 33), "the product overflows to 4");
 	check_no_lock("kzalloc");
+}
+
+KTEST(heap, kfree_takes_the_lock)
+{
+	for (int on = 0; on <= 1; on++) {
+		void *object = kmalloc(10);
+
+		CHECK(object, "10 bytes");
+		begin_lock(on);
+		kfree(object);
+		check_lock("kfree", on);
+	}
+}
+
+KTEST(heap, counts)
+{
+	struct heap_stats before, during, after;
+	size_t bytes = 0;
+
+	ktest_feed_heap();
+	before = stats_now();
+	take_many();
+	for (size_t i = 0; i < MANY; i++)
+		bytes += size_of(i);
+	during = stats_now();
+	CHECK(during.nr_live == before.nr_live + MANY, "%zu live",
+	      during.nr_live - before.nr_live);
+	CHECK(during.live_bytes == before.live_bytes + bytes, "%zu bytes instead of %zu",
+	      during.live_bytes - before.live_bytes, bytes);
+	CHECK(during.nr_calls == before.nr_calls + MANY, "%zu calls counted of %u",
+	      during.nr_calls - before.nr_calls, MANY);
+	CHECK(!kmalloc(HEAP_MAX_BYTES), "%lu bytes", HEAP_MAX_BYTES);
+	CHECK(stats_now().nr_calls == during.nr_calls + 1, "a call that failed was not counted once");
+	free_many();
+	after = stats_now();
+	CHECK(after.nr_live == before.nr_live && after.live_bytes == before.live_bytes,
+	      "%zu objects and %zu bytes before, %zu and %zu after", before.nr_live,
+	      before.live_bytes, after.nr_live, after.live_bytes);
+	CHECK(after.nr_calls == during.nr_calls + 1 + MANY, "%zu calls counted of %u",
+	      after.nr_calls - during.nr_calls - 1, MANY);
+}
+
+/* Of what the heap took for objects of one size, a single slab may stay: the largest step. */
+static void check_slabs_return(size_t bytes)
+{
+	size_t before, during, after, step = 0;
+
+	ktest_feed_heap();
+	before = during = pages_in_use();
+	for (size_t i = 0; i < MANY; i++) {
+		size_t last = during;
+
+		objects[i] = kmalloc(bytes);
+		CHECK(objects[i], "object %zu of %zu bytes", i, bytes);
+		during = pages_in_use();
+		if (during > last + step)
+			step = during - last;
+	}
+	free_many();
+	after = pages_in_use();
+	CHECK(during + 8 >= before + MANY * bytes / PAGE_BYTES,
+	      "%zu pages in use before, %zu with %u objects of %zu bytes", before, during, MANY, bytes);
+	CHECK(after <= before + step, "%zu bytes: %zu pages in use before, %zu after, and %zu at a time",
+	      bytes, before, after, step);
+}
+
+KTEST(heap, slabs_return)
+{
+	static const size_t sizes[] = { 100, 500, 900, 1300, 2000, 3000, 4000 };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++)
+		check_slabs_return(sizes[i]);
+	heap_check();
+}
+
+KTEST(heap, runs_return)
+{
+	size_t before, nr_pages = 2 * LARGE_BYTES / PAGE_BYTES;
+
+	ktest_feed_heap();
+	kfree(kmalloc(LARGE_BYTES));            /* whatever the heap keeps from the first one */
+	before = pages_in_use();
+	for (size_t i = 0; i < 50; i++) {
+		void *first = kmalloc(LARGE_BYTES), *second = kmalloc(LARGE_BYTES);
+
+		CHECK(first && second, "round %zu: %p and %p", i, first, second);
+		CHECK(pages_in_use() >= before + nr_pages, "%zu pages for two",
+		      pages_in_use() - before);
+		kfree(i % 2 ? first : second);
+		kfree(i % 2 ? second : first);
+		CHECK(pages_in_use() == before, "%zu pages in use before, %zu after", before,
+		      pages_in_use());
+		ktest_progress();
+	}
 }
 
 /* Takes one frame of all there are. Return: false if somebody has it. */
@@ -225,8 +411,10 @@ static void check_grows_below_a_gap(void)
 KTEST(heap, krealloc_grows)
 {
 	size_t bytes = 1;
-	uint8_t *object = krealloc(NULL, bytes);
+	uint8_t *object;
 
+	ktest_feed_heap();
+	object = krealloc(NULL, bytes);
 	CHECK(object, "krealloc(NULL, 1)");
 	memset(object, 0x77, bytes);
 	while (bytes < LARGE_BYTES) {
@@ -248,8 +436,10 @@ KTEST(heap, krealloc_grows)
 static void check_runs_return_when_shrunk(void)
 {
 	enum { NR_LARGE = 6, SLACK_PAGES = 8 };
-	size_t before = pages_in_use(), after;
+	size_t before, after;
 
+	ktest_feed_heap();
+	before = pages_in_use();
 	for (size_t i = 0; i < NR_LARGE; i++) {
 		objects[i] = kmalloc(LARGE_BYTES);
 		CHECK(objects[i], "object %zu of %u bytes", i, LARGE_BYTES);
@@ -284,84 +474,38 @@ KTEST(heap, krealloc_shrinks)
 	check_runs_return_when_shrunk();
 }
 
-KTEST(heap, counts)
+KTEST(heap, krealloc_takes_the_lock)
 {
-	struct heap_stats before = stats_now(), during, after;
-	size_t bytes = 0;
+	for (int on = 0; on <= 1; on++) {
+		uint8_t *object = kmalloc(10);
 
-	take_many();
-	for (size_t i = 0; i < MANY; i++)
-		bytes += size_of(i);
-	during = stats_now();
-	CHECK(during.nr_live == before.nr_live + MANY, "%zu live",
-	      during.nr_live - before.nr_live);
-	CHECK(during.live_bytes == before.live_bytes + bytes, "%zu bytes instead of %zu",
-	      during.live_bytes - before.live_bytes, bytes);
-	objects[0] = krealloc(objects[0], size_of(0) + 1000);
-	objects[1] = krealloc(objects[1], size_of(1) + 1);
-	CHECK(objects[0] && objects[1], "krealloc");
-	CHECK(stats_now().live_bytes == during.live_bytes + 1001,
-	      "krealloc made it %zu bytes more", stats_now().live_bytes - during.live_bytes);
-	free_many();
+		CHECK(object, "10 bytes");
+		begin_lock(on);
+		object = krealloc(object, 9);
+		check_lock("krealloc in place", on);
+		object = krealloc(object, 1000);
+		check_lock("krealloc", on);
+		CHECK(object, "1000 bytes");
+		kfree(object);
+	}
+}
+
+KTEST(heap, krealloc_counts)
+{
+	struct heap_stats before, after;
+	uint8_t *first = kmalloc(10), *second = kmalloc(100);
+
+	CHECK(first && second, "two objects");
+	before = stats_now();
+	first = krealloc(first, 1010);
+	second = krealloc(second, 99);
 	after = stats_now();
-	CHECK(after.nr_live == before.nr_live && after.live_bytes == before.live_bytes,
-	      "%zu objects and %zu bytes before, %zu and %zu after", before.nr_live,
-	      before.live_bytes, after.nr_live, after.live_bytes);
-	CHECK(after.nr_calls > before.nr_calls + 2 * MANY, "%zu calls counted of %u",
-	      after.nr_calls - before.nr_calls, 2 * MANY + 1);
-}
-
-KTEST(heap, slabs_return)
-{
-	size_t before = pages_in_use(), during, after;
-
-	for (size_t round = 0; round < 4; round++) {
-		for (size_t i = 0; i < MANY; i++)
-			objects[i] = kmalloc(900 + round);
-		during = pages_in_use();
-		free_many();
-		after = pages_in_use();
-		CHECK(during >= before + MANY * 900 / PAGE_BYTES - 8,
-		      "%zu pages in use before, %zu with %u objects", before, during, MANY);
-		CHECK(after <= before + 8, "%zu pages in use before, %zu after", before, after);
-	}
-	heap_check();
-}
-
-KTEST(heap, runs_return)
-{
-	size_t before, nr_pages = 2 * LARGE_BYTES / PAGE_BYTES;
-
-	kfree(kmalloc(LARGE_BYTES));            /* whatever the heap keeps from the first one */
-	before = pages_in_use();
-	for (size_t i = 0; i < 50; i++) {
-		void *first = kmalloc(LARGE_BYTES), *second = kmalloc(LARGE_BYTES);
-
-		CHECK(first && second, "round %zu: %p and %p", i, first, second);
-		CHECK(pages_in_use() >= before + nr_pages, "%zu pages for two",
-		      pages_in_use() - before);
-		kfree(i % 2 ? first : second);
-		kfree(i % 2 ? second : first);
-		CHECK(pages_in_use() == before, "%zu pages in use before, %zu after", before,
-		      pages_in_use());
-		ktest_progress();
-	}
-}
-
-KTEST(heap, grows)
-{
-	const unsigned order = 4;
-	struct heap_stats before = stats_now();
-	paddr_t frames = frame_alloc(order);
-
-	if (frames == PADDR_NONE)
-		SKIP("the heap has all memory already");
-	spin_lock(&heap_lock);
-	heap_add_locked(phys_to_virt(frames), 1ul << order);
-	spin_unlock(&heap_lock);
-	CHECK(stats_now().nr_pages == before.nr_pages + (1ul << order),
-	      "%zu pages before, %zu after", before.nr_pages, stats_now().nr_pages);
-	CHECK(stats_now().nr_free_pages == before.nr_free_pages + (1ul << order),
-	      "%zu free pages before, %zu after", before.nr_free_pages, stats_now().nr_free_pages);
-	heap_check();
+	CHECK(first && second, "krealloc");
+	CHECK(after.nr_live == before.nr_live, "%zu objects more", after.nr_live - before.nr_live);
+	CHECK(after.live_bytes == before.live_bytes + 999, "%zu bytes more instead of 999",
+	      after.live_bytes - before.live_bytes);
+	CHECK(after.nr_calls >= before.nr_calls + 2 && after.nr_calls <= before.nr_calls + 6,
+	      "%zu calls counted of 2, and what they call", after.nr_calls - before.nr_calls);
+	kfree(first);
+	kfree(second);
 }

@@ -14,8 +14,6 @@
 
 #define MANY 4096
 
-extern void (*rescue_meanwhile)(void);
-
 static void *held[MANY];
 static size_t nr_held;
 
@@ -42,7 +40,7 @@ static void hold_all(size_t bytes)
 
 static void drop_all(void)
 {
-	rescue_meanwhile = NULL;
+	ktest_rescue = NULL;
 	while (nr_held > 0)
 		kfree(held[--nr_held]);
 	heap_check();
@@ -135,10 +133,14 @@ KTEST(heap_short, an_empty_slab_goes_before_null)
 
 static void *reserve;
 
-static void free_reserve(void)
+/* A rescue that brings nothing, but drops heap_lock, and meanwhile somebody frees the reserve. */
+static bool free_reserve(size_t bytes)
 {
+	spin_unlock(&heap_lock);
 	kfree(reserve);
 	reserve = NULL;
+	spin_lock(&heap_lock);
+	return false;
 }
 
 static void check_seen_after_rescue(size_t reserve_bytes, size_t wanted_bytes)
@@ -152,7 +154,7 @@ static void check_seen_after_rescue(size_t reserve_bytes, size_t wanted_bytes)
 	hold_all(run_bytes(2));
 	hold_all(wanted_bytes);
 	hold_all(1);
-	rescue_meanwhile = free_reserve;
+	ktest_rescue = free_reserve;
 	heap_stats(&before);
 	object = kmalloc(wanted_bytes);
 	heap_stats(&after);
