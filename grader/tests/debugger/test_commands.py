@@ -204,7 +204,7 @@ def test_a_machine_of_6_gib_is_shown_without_a_look_at_each_of_its_frames(boot):
 def test_a_heap_of_ones_own(boot, tmp_path_factory):
     heap = "labs/02-heap/heap.c"
     patch = tmp_path_factory.mktemp("patch") / "own.patch"
-    patch.write_text(patch_for(heap, (GRADER / "tests/other_heap.c").read_text()))
+    patch.write_text(patch_for(heap, (GRADER / "tests/designs/heap.c").read_text()))
     guest = boot(3, Cause.LOCKUP, words=(f"PATCH={patch}",))
     cycle, heap, slab, dmesg, dentries = guest.gdb(
         "cycle", "heap", "slab initramfs.slots", "dmesg", "dentries")

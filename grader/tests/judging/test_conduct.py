@@ -17,6 +17,7 @@ from machine.host import MachineError
 THEIR_FILES = [path / file for path in lab.available().values()
                for file in lab.load(path).files if file.endswith(".c")]
 
+HONEST = [*THEIR_FILES, *sorted(GRADER.glob("tests/designs/*.c"))]
 MUTANTS = sorted(GRADER.glob("mutants/[0-9][0-9]/*.patch"))
 
 # Mutants whose only verdict is the one on an offence. Of all others test_mutants.py sees it.
@@ -73,13 +74,12 @@ def assembly(text):
 # ---- honest files
 
 
-@pytest.mark.parametrize("file", [*THEIR_FILES, GRADER / "tests/other_heap.c"],
+@pytest.mark.parametrize("file", HONEST,
                          ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_a_solution_does_nothing_wrong(file, build):
-    name = file.name.removeprefix("other_")
-    made = build(file if name == file.name else file.read_text())
-    assert conduct.offences(made, name) == []
-    assert conduct.foreign_includes(Path(f"{made}.d"), name) == []
+    made = build(file)
+    assert conduct.offences(made, file.name) == []
+    assert conduct.foreign_includes(Path(f"{made}.d"), file.name) == []
 
 
 @pytest.mark.parametrize("file", THEIR_FILES, ids=lambda file: file.parent.name)
@@ -360,7 +360,7 @@ __asm__(".pushsection .rodata; .balign 8; mine: .quad 1, 2; .asciz \"a.b\"; .pop
 """, compiler, tmp_path) == []
 
 
-@pytest.mark.parametrize("file", [*THEIR_FILES, GRADER / "tests/other_heap.c"],
+@pytest.mark.parametrize("file", HONEST,
                          ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_an_honest_file_makes_honest_assembly(file, compiler, tmp_path):
     assert made_of(file.read_text(), compiler, tmp_path) == []

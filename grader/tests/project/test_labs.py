@@ -30,10 +30,19 @@ def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
     assert status == 0, output
 
 
+@pytest.mark.parametrize("number, file", [(1, "labs/01-frames/frame.c"), (2, "labs/02-heap/heap.c")])
+def test_another_design_gets_full_points(number, file, tmp_path):
+    """It is unlike ours, and keeps the contract: nothing else may be asked for."""
+    patch = tmp_path / "other.patch"
+    patch.write_text(patch_for(file, (GRADER / "tests/designs" / file.rpartition("/")[2]).read_text()))
+    status, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
+    assert status == 0 and labs[0]["points"] == 100, output
+
+
 @pytest.mark.parametrize("number", [3, 4])
 def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_path):
     heap = "labs/02-heap/heap.c"
-    other = (GRADER / "tests/other_heap.c").read_text()
+    other = (GRADER / "tests/designs/heap.c").read_text()
     patch = tmp_path / "other-heap.patch"
     patch.write_text(patch_for(heap, other))
     status, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
