@@ -280,6 +280,7 @@ KTEST(heap_exhaustion, asks_once)
 	void **chain = NULL, *more;
 
 	exhaust(&chain, 5000);
+	CHECK(chain, "nothing was left to begin with");
 	heap_stats(&before);
 	more = kmalloc(5000);
 	heap_stats(&after);

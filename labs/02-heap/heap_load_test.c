@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "heap.h"
 #include "ktest.h"
+#include "ktest_heap.h"
 #include "memory.h"
 #include "string.h"
 #include "trace.h"
@@ -119,6 +120,7 @@ KTEST(heap, trace)
 	const unsigned nr_steps = 2000;
 	unsigned nr_failed = 0;
 
+	ktest_feed_heap();
 	trace_begin(&heap_trace);
 	memset(tracked, 0, sizeof(tracked));
 	for (unsigned step = 0; step < nr_steps; step++) {
@@ -136,8 +138,10 @@ KTEST(heap, footprint)
 {
 	static const size_t sizes[] = { 24, 56, 100, 200, 440 };
 	static void *objects[600];
-	size_t before = pages_in_use(), live_bytes = 0, nr_failed = 0, used_bytes;
+	size_t before, live_bytes = 0, nr_failed = 0, used_bytes;
 
+	ktest_feed_heap();
+	before = pages_in_use();
 	for (size_t i = 0; i < ARRAY_LENGTH(objects); i++) {
 		objects[i] = kmalloc(sizes[i % ARRAY_LENGTH(sizes)]);
 		nr_failed += !objects[i];
@@ -162,8 +166,10 @@ static uint64_t cost_of_pair(size_t bytes, size_t step_bytes)
 	if (start == 0)
 		SKIP("this machine does not count instructions");
 	for (size_t round = 0; round < nr_rounds; round++) {
-		for (size_t i = 0; i < ARRAY_LENGTH(objects); i++)
+		for (size_t i = 0; i < ARRAY_LENGTH(objects); i++) {
 			objects[i] = kmalloc(bytes + i * step_bytes);
+			CHECK(objects[i], "%zu bytes", bytes + i * step_bytes);
+		}
 		for (size_t i = 0; i < ARRAY_LENGTH(objects); i++)
 			kfree(objects[i * 5 % ARRAY_LENGTH(objects)]);
 		ktest_progress();
@@ -173,8 +179,10 @@ static uint64_t cost_of_pair(size_t bytes, size_t step_bytes)
 
 KTEST(heap, cost)
 {
-	uint64_t cost = cost_of_pair(0, 4);
+	uint64_t cost;
 
+	ktest_feed_heap();
+	cost = cost_of_pair(0, 4);
 	ktest_note("%lu instructions for a kmalloc and a kfree", cost);
 	CHECK(cost <= HEAP_PAIR_INSTRUCTIONS, "%lu instructions", cost);
 }
@@ -183,9 +191,11 @@ KTEST(heap, cost)
 KTEST(heap, cost_when_full)
 {
 	static void *objects[900], *holes[300];
-	uint64_t empty = cost_of_pair(100, 0), full;
+	uint64_t empty, full;
 	size_t nr_failed = 0;
 
+	ktest_feed_heap();
+	empty = cost_of_pair(100, 0);
 	for (size_t i = 0; i < ARRAY_LENGTH(objects); i++) {
 		objects[i] = kmalloc(100);
 		nr_failed += !objects[i];
