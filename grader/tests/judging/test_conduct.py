@@ -544,5 +544,5 @@ def test_every_name_of_the_kernel_is_known():
         "backtrace_print_cycle", "clock_init", "clock_is_known", "console_announce", "console_copy_to",
         "console_enable_input", "console_init", "console_read", "console_show_last_words",
         "lockup_report", "memmap_init", "paging_init", "panic_record", "panic_stop",
-        "stack_guard_name", "symbol_find", "watchdog_has_bitten", "watchdog_init", "watchdog_pet",
-        "watchdog_stop"}
+        "stack_guard_name", "symbol_find", "watchdog_allow", "watchdog_has_bitten", "watchdog_init",
+        "watchdog_pet", "watchdog_stop"}
