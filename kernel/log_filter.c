@@ -11,7 +11,7 @@
 #include "string.h"
 
 #define COLUMN_BYTES 8          /* the level and what is around it */
-#define STAMP_BYTES  40         /* with as many digits as 64 bits have */
+#define STAMP_BYTES  64         /* with as many digits as 64 bits have */
 
 enum log_level log_level = LOG_INFO;
 
@@ -19,8 +19,25 @@ const char *const log_level_names[NR_LOG_LEVELS] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
 };
 
+static uint64_t nr_records;             /* that passed the filter */
+static uint64_t number;                 /* of the record that log_record() is at work on */
+
+/* Builds a number before `end`, with blanks in front if it has fewer digits than `width`. */
+static char *build_number(char *end, uint64_t value, unsigned width)
+{
+	char *at = end;
+
+	do {
+		*--at = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	while (at > end - width)
+		*--at = ' ';
+	return at;
+}
+
 /*
- * Builds "[ 0.061] debug " before `end`, from its last byte to its first. By hand: every
+ * Builds "[   12  0.061] debug " before `end`, from its last byte to its first. By hand: every
  * record has one, and format() would spend as much on it as on the message.
  */
 static char *build_stamp(char *end, enum log_level level)
@@ -29,19 +46,16 @@ static char *build_stamp(char *end, enum log_level level)
 		[LOG_ERROR] = "] error ", [LOG_WARN] = "] warn  ",
 		[LOG_INFO] = "] info  ", [LOG_DEBUG] = "] debug ",
 	};
-	uint64_t ms = clock_ms(), left = ms;
+	uint64_t ms = clock_ms();
 	char *at = end - COLUMN_BYTES;
 
 	memcpy(at, columns[level], COLUMN_BYTES);
-	for (unsigned i = 0; i < 3; i++, left /= 10)
-		*--at = (char)('0' + left % 10);
+	for (unsigned i = 0; i < 3; i++, ms /= 10)
+		*--at = (char)('0' + ms % 10);
 	*--at = '.';
-	do {
-		*--at = (char)('0' + left % 10);
-		left /= 10;
-	} while (left > 0);
-	if (ms < 10000)
-		*--at = ' ';
+	at = build_number(at, ms, 2);
+	*--at = ' ';
+	at = build_number(at, number, 5);
 	*--at = '[';
 	return at;
 }
@@ -60,46 +74,70 @@ static bool is_wanted(enum log_level level)
 	return level <= log_level;
 }
 
+/*
+ * Takes the next number for a record. Return: the number before. It belongs to the record that
+ * this one comes in the middle of, if there is one: it is put back when this one is done.
+ */
+static uint64_t take_number(void)
+{
+	uint64_t before = number;
+
+	number = __atomic_add_fetch(&nr_records, 1, __ATOMIC_RELAXED);
+	return before;
+}
+
 void log_error(const char *message, ...)
 {
+	uint64_t before;
 	va_list arguments;
 
 	if (!is_wanted(LOG_ERROR))
 		return;
+	before = take_number();
 	va_start(arguments, message);
 	log_record(LOG_ERROR, message, arguments);
 	va_end(arguments);
+	number = before;
 }
 
 void log_warn(const char *message, ...)
 {
+	uint64_t before;
 	va_list arguments;
 
 	if (!is_wanted(LOG_WARN))
 		return;
+	before = take_number();
 	va_start(arguments, message);
 	log_record(LOG_WARN, message, arguments);
 	va_end(arguments);
+	number = before;
 }
 
 void log_info(const char *message, ...)
 {
+	uint64_t before;
 	va_list arguments;
 
 	if (!is_wanted(LOG_INFO))
 		return;
+	before = take_number();
 	va_start(arguments, message);
 	log_record(LOG_INFO, message, arguments);
 	va_end(arguments);
+	number = before;
 }
 
 void log_debug(const char *message, ...)
 {
+	uint64_t before;
 	va_list arguments;
 
 	if (!is_wanted(LOG_DEBUG))
 		return;
+	before = take_number();
 	va_start(arguments, message);
 	log_record(LOG_DEBUG, message, arguments);
 	va_end(arguments);
+	number = before;
 }

@@ -2,50 +2,138 @@
 /*
  * log_test.c: lab 4's tests: the logger needs nothing but itself.
  *
- * What was logged is read back from a copy of the console's output. The tests
- * know no more of the logger than log.h says.
+ * The tests listen to the console, and know no more of the logger than log.h says. That is:
+ *
+ *   a record is one line             a_record_has_number_time_level_and_text,
+ *                                    control_bytes_are_escaped
+ *   above the level: dropped         records_above_the_level_are_dropped
+ *   whole, or cut with a mark        a_record_that_just_fits_is_whole,
+ *                                    a_record_one_byte_too_long_is_cut_with_a_mark
+ *   in one piece                     the_console_gets_a_record_in_one_piece
+ *   what a record costs              a_record_costs_little_whatever_its_arguments,
+ *                                    a_record_costs_as_little_when_many_are_kept
+ *   what log_dump() writes           dmesg_shows_what_the_console_got,
+ *                                    dmesg_shows_the_last_records_however_many_came_before,
+ *                                    dmesg_has_no_gap, boot.dmesg_is_empty@quiet
+ *   it changes nothing               dmesg_twice_is_the_same
+ *   what it costs                    dmesg_costs_little
+ *   neither frames nor heap          uses_neither_frames_nor_heap,
+ *                                    log_hard_times.works_with_the_heap_exhausted,
+ *                                    log_hard_times.works_with_the_heap_destroyed,
+ *                                    log_hard_times.needs_no_memory_but_the_image
+ *   any other lock held              works_with_all_other_locks_held,
+ *                                    every_rescue_is_heard_whole_and_in_order
+ *   a handler may log                log_hard_times.a_handler_may_log_at_any_instruction
+ *   interrupts as before             interrupts_are_as_they_were
+ *   the fences                       an_overlong_record_leaves_the_fences_alone,
+ *                                    many_records_leave_the_fences_alone
  */
 #include <stdbool.h>
 
 #include "clock.h"
 #include "console.h"
+#include "cpu.h"
 #include "frame.h"
 #include "heap.h"
 #include "ktest.h"
 #include "log.h"
 #include "memory.h"
+#include "options.h"
 #include "string.h"
 
-#define FENCE_BYTE  0x5a
+#define FENCE_BYTE   0x5a
+#define SAID_BYTES   32768
 
-static char output[32768];
-static struct buffer_sink copy;
-static enum log_level old_level;
+/* The last of what went to the console. */
+struct ear {
+	struct buffer_sink sink;
+	size_t nr_bytes;                /* in text */
+	size_t nr_writes;               /* calls of console_write() */
+	size_t nr_lost;                 /* bytes that came before those in text */
+	char text[SAID_BYTES + 1];      /* NUL-terminated */
+};
 
-/* Starts to copy the console's output, with the log at `level`. */
+static struct ear console, dumped;
+
+static bool ear_write(struct sink *sink, const char *text, size_t nr_bytes)
+{
+	struct ear *ear = (struct ear *)sink;
+	uint64_t flags = irq_save();
+	size_t lost = 0;
+
+	ear->nr_writes++;
+	if (nr_bytes > SAID_BYTES) {
+		ear->nr_lost += nr_bytes - SAID_BYTES;
+		text += nr_bytes - SAID_BYTES;
+		nr_bytes = SAID_BYTES;
+	}
+	if (ear->nr_bytes + nr_bytes > SAID_BYTES)
+		lost = ear->nr_bytes + nr_bytes - SAID_BYTES;
+	ear->nr_bytes -= lost;
+	ear->nr_lost += lost;
+	memmove(ear->text, ear->text + lost, ear->nr_bytes);
+	memcpy(ear->text + ear->nr_bytes, text, nr_bytes);
+	ear->nr_bytes += nr_bytes;
+	irq_restore(flags);
+	return true;
+}
+
+/* Starts to listen, with the log at `level`. */
+static void listen_with(struct ear *ear, enum log_level level)
+{
+	log_level = level;
+	ear->sink.sink.write = ear_write;
+	ear->nr_bytes = ear->nr_writes = ear->nr_lost = 0;
+	console_copy_to(&ear->sink);
+}
+
 static void listen(enum log_level level)
 {
-	old_level = log_level;
-	log_level = level;
-	buffer_sink_init(&copy, output, sizeof(output) - 1);
-	console_copy_to(&copy);
+	listen_with(&console, level);
+}
+
+static void stop_listening(struct ear *ear)
+{
+	console_copy_to(NULL);
+	log_level = options.log;
+	ear->text[ear->nr_bytes] = '\0';
 }
 
 /* Ends what listen() began. Return: the output since then. */
 static const char *heard(void)
 {
-	console_copy_to(NULL);
-	log_level = old_level;
-	output[copy.nr_bytes] = '\0';
-	return output;
+	stop_listening(&console);
+	return console.text;
 }
 
-static size_t count_calls(void)
+/* Return: what log_dump() writes. */
+static const char *dump(void)
 {
-	struct heap_stats stats;
+	listen_with(&dumped, LOG_DEBUG);
+	log_dump();
+	stop_listening(&dumped);
+	return dumped.text;
+}
 
-	heap_stats(&stats);
-	return stats.nr_calls;
+/* The end of what log_dump() has written: as many bytes as were heard, or all. */
+static const char *end_of_dump(void)
+{
+	size_t nr_before = dumped.nr_bytes > console.nr_bytes ? dumped.nr_bytes - console.nr_bytes : 0;
+
+	return dumped.text + nr_before;
+}
+
+/* Checks that log_dump() has ended with what was heard. */
+static void check_dumped(void)
+{
+	CHECK(strcmp(end_of_dump(), console.text) == 0, "dmesg ends with:\n%s# and the console got:\n%s",
+	      end_of_dump(), console.text);
+}
+
+static void check_dump(void)
+{
+	dump();
+	check_dumped();
 }
 
 static unsigned count(const char *text, const char *part)
@@ -55,23 +143,6 @@ static unsigned count(const char *text, const char *part)
 	for (; (text = strstr(text, part)) != NULL; text++)
 		nr_found++;
 	return nr_found;
-}
-
-static void build_fences(void)
-{
-	memset(log_storage.fence_before, FENCE_BYTE, LOG_FENCE_BYTES);
-	memset(log_storage.fence_between, FENCE_BYTE, LOG_FENCE_BYTES);
-	memset(log_storage.fence_after, FENCE_BYTE, LOG_FENCE_BYTES);
-}
-
-static void check_fences(void)
-{
-	for (size_t i = 0; i < LOG_FENCE_BYTES; i++) {
-		CHECK(log_storage.fence_before[i] == FENCE_BYTE, "%zu bytes below the line",
-		      LOG_FENCE_BYTES - i);
-		CHECK(log_storage.fence_between[i] == FENCE_BYTE, "byte %zu behind the line", i);
-		CHECK(log_storage.fence_after[i] == FENCE_BYTE, "byte %zu behind the ring", i);
-	}
 }
 
 /* A text of nr_bytes, each byte telling its place. */
@@ -91,18 +162,41 @@ static size_t bytes_around_text(void)
 	listen(LOG_INFO);
 	log_info("%s", "");
 	heard();
-	return copy.nr_bytes;
+	return console.nr_bytes;
 }
 
-KTEST(log, a_record_has_time_level_and_text)
+/* The longest text that is not cut. */
+static const char *longest_text(void)
 {
-	const char *record;
+	return long_text(LOG_RECORD_BYTES - bytes_around_text());
+}
+
+/* Reads a record's number. Return: what follows, or NULL if no record begins there. */
+static const char *read_number(const char *at, unsigned long *number)
+{
+	if (*at != '[')
+		return NULL;
+	do
+		at++;
+	while (*at == ' ');
+	return parse_number(at, number, &at) ? at : NULL;
+}
+
+KTEST(log, a_record_has_number_time_level_and_text)
+{
+	unsigned long first, second;
+	const char *record, *at;
 
 	listen(LOG_INFO);
 	log_info("test: %s number %d", "record", 7);
 	record = heard();
-	CHECK(record[0] == '[' && record[3] == '.' && record[7] == ']', "got %s", record);
-	CHECK(strcmp(record + 8, " info  test: record number 7\n") == 0, "got %s", record);
+	at = read_number(record, &first);
+	CHECK(at != NULL && at[0] == ' ' && at[3] == '.' && at[7] == ']', "got %s", record);
+	CHECK(strcmp(at + 8, " info  test: record number 7\n") == 0, "got %s", record);
+	listen(LOG_INFO);
+	log_debug("test: not a record");
+	log_error("test: record");
+	CHECK(read_number(heard(), &second) && second == first + 1, "%lu and then %s", first, console.text);
 }
 
 KTEST(log, records_above_the_level_are_dropped)
@@ -113,32 +207,9 @@ KTEST(log, records_above_the_level_are_dropped)
 	log_debug("test: debug");
 	log_error("test: error");
 	heard();
-	CHECK(count(output, "test: ") == 2, "got %s", output);
-	CHECK(strstr(output, "test: warn") < strstr(output, "test: error"), "got %s", output);
-}
-
-KTEST(log, a_record_that_just_fits_is_whole)
-{
-	size_t overhead = bytes_around_text();
-
-	listen(LOG_INFO);
-	log_info("%s", long_text(LOG_RECORD_BYTES - overhead));
-	heard();
-	CHECK(copy.nr_bytes == LOG_RECORD_BYTES, "%zu bytes", copy.nr_bytes);
-	CHECK(strstr(output, LOG_CUT_MARK) == NULL, "cut: %s", output);
-	CHECK(output[copy.nr_bytes - 1] == '\n', "no newline at the end");
-}
-
-KTEST(log, a_record_one_byte_too_long_is_cut_with_a_mark)
-{
-	size_t overhead = bytes_around_text();
-
-	listen(LOG_INFO);
-	log_info("%s", long_text(LOG_RECORD_BYTES - overhead + 1));
-	heard();
-	CHECK(copy.nr_bytes == LOG_RECORD_BYTES, "%zu bytes", copy.nr_bytes);
-	CHECK(strcmp(output + LOG_RECORD_BYTES - sizeof(LOG_CUT_MARK), LOG_CUT_MARK "\n") == 0,
-	      "it ends in %s", output + LOG_RECORD_BYTES - sizeof(LOG_CUT_MARK));
+	CHECK(count(console.text, "test: ") == 2, "got %s", console.text);
+	CHECK(strstr(console.text, "test: warn") < strstr(console.text, "test: error"), "got %s",
+	      console.text);
 }
 
 KTEST(log, control_bytes_are_escaped)
@@ -148,143 +219,262 @@ KTEST(log, control_bytes_are_escaped)
 	listen(LOG_INFO);
 	log_info("test: one\ntwo%c%s%c", '\r', "\t\033[2J\177", '\0');
 	heard();
-	CHECK(strcmp(output + overhead - 1, "test: one\\x0atwo\\x0d\\x09\\x1b[2J\\x7f\\x00\n") == 0,
-	      "got %s", output);
+	CHECK(strcmp(console.text + overhead - 1,
+		     "test: one\\x0atwo\\x0d\\x09\\x1b[2J\\x7f\\x00\n") == 0, "got %s", console.text);
 }
 
-/* Instructions that a record takes whose template has one argument. */
-static uint64_t cost_of(const char *message, const char *argument)
+KTEST(log, a_record_that_just_fits_is_whole)
 {
-	uint64_t begin;
+	const char *text = longest_text();
 
-	old_level = log_level;
-	log_level = LOG_INFO;
-	begin = clock_instructions();
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-#pragma GCC diagnostic ignored "-Wformat-security"
-	log_info(message, argument);
-#pragma GCC diagnostic pop
-	log_level = old_level;
-	return clock_instructions() - begin;
+	listen(LOG_INFO);
+	log_info("%s", text);
+	heard();
+	CHECK(console.nr_bytes == LOG_RECORD_BYTES, "%zu bytes", console.nr_bytes);
+	CHECK(strstr(console.text, LOG_CUT_MARK) == NULL, "cut: %s", console.text);
+	CHECK(console.text[console.nr_bytes - 1] == '\n', "no newline at the end");
 }
 
-KTEST(log, work_is_bounded_by_the_record)
+KTEST(log, a_record_one_byte_too_long_is_cut_with_a_mark)
 {
-	static const char *const messages[] = { "%s", "%4000s", "%-4000s", "%.50000s", "%4000d", "%.4000d" };
-	static char huge[100000];
-	uint64_t whole, cost;
+	size_t overhead = bytes_around_text();
 
-	if (clock_instructions() == 0)
-		SKIP("this machine does not count instructions");
-	whole = cost_of("%s", long_text(LOG_RECORD_BYTES - bytes_around_text()));
-	memset(huge, 'x', sizeof(huge) - 1);
-	for (size_t i = 0; i < ARRAY_LENGTH(messages); i++) {
-		cost = cost_of(messages[i], huge);
-		CHECK(cost < 2 * whole, "%s takes %lu instructions, a record that just fits %lu", messages[i],
-		      cost, whole);
+	for (size_t more = 1; more < 10; more++) {
+		const char *text = long_text(LOG_RECORD_BYTES - overhead + more), *mark;
+
+		listen(LOG_INFO);
+		log_info("%s", text);
+		heard();
+		mark = console.text + LOG_RECORD_BYTES - strlen(LOG_CUT_MARK "\n");
+		CHECK(console.nr_bytes == LOG_RECORD_BYTES, "%zu bytes", console.nr_bytes);
+		CHECK(strcmp(mark, LOG_CUT_MARK "\n") == 0, "it ends in %s", mark);
+		CHECK(strncmp(console.text + overhead - 1, text,
+			      (size_t)(mark - console.text) - overhead + 1) == 0, "got %s", console.text);
 	}
 }
 
-KTEST(log, an_overlong_record_leaves_the_bytes_around_alone)
+KTEST(log, the_console_gets_a_record_in_one_piece)
+{
+	size_t nr_records = 0;
+
+	listen(LOG_INFO);
+	for (size_t nr_bytes = 0; nr_bytes < 300; nr_bytes += 25, nr_records++)
+		log_info("test: %zu %s", nr_bytes, long_text(nr_bytes));
+	heard();
+	CHECK(console.nr_writes == nr_records, "%zu calls of console_write() for %zu records",
+	      console.nr_writes, nr_records);
+}
+
+static void build_fences(void)
+{
+	memset(log_storage.fence_before, FENCE_BYTE, LOG_FENCE_BYTES);
+	memset(log_storage.fence_between, FENCE_BYTE, LOG_FENCE_BYTES);
+	memset(log_storage.fence_after, FENCE_BYTE, LOG_FENCE_BYTES);
+}
+
+static void check_fences(void)
+{
+	for (size_t i = 0; i < LOG_FENCE_BYTES; i++) {
+		CHECK(log_storage.fence_before[i] == FENCE_BYTE, "%zu bytes below the line",
+		      LOG_FENCE_BYTES - i);
+		CHECK(log_storage.fence_between[i] == FENCE_BYTE, "byte %zu behind the line", i);
+		CHECK(log_storage.fence_after[i] == FENCE_BYTE, "byte %zu behind the ring", i);
+	}
+}
+
+KTEST(log, an_overlong_record_leaves_the_fences_alone)
 {
 	build_fences();
 	listen(LOG_INFO);
-	for (size_t nr_bytes = 200; nr_bytes < 300; nr_bytes++)
+	for (size_t nr_bytes = 220; nr_bytes < 240; nr_bytes++)
 		log_info("%s", long_text(nr_bytes));
 	log_info("%s", long_text(2000));
 	log_info("%1000d|%-1000d", 1, 2);
 	heard();
 	check_fences();
+	CHECK(count(console.text, LOG_CUT_MARK "\n") > 2, "none was cut");
 }
 
-KTEST(log, the_ring_survives_being_filled_many_times)
+/* Checks what a record costs whose template has one argument. */
+#define CHECK_COST(template, argument)                                                  \
+	do {                                                                            \
+		uint64_t begin_, cost_;                                                 \
+		listen(LOG_INFO);                                                       \
+		console_copy_to(NULL);                                                  \
+		begin_ = clock_instructions();                                          \
+		log_info(template, argument);                                           \
+		cost_ = clock_instructions() - begin_;                                  \
+		CHECK(cost_ <= LOG_INSTRUCTIONS(LOG_RECORD_BYTES), "\"%s\" costs %lu",  \
+		      template, cost_);                                                 \
+	} while (0)
+
+KTEST(log, a_record_costs_little_whatever_its_arguments)
 {
-	build_fences();
-	for (unsigned i = 0; i < 400; i++) {
-		listen(LOG_INFO);
-		log_info("test: %u %s", i, long_text(random_below(&ktest_random, 300)));
-		heard();
-		ktest_progress();
-	}
-	check_fences();
+	static char huge[100000];
+
+	if (clock_instructions() == 0)
+		SKIP("this machine does not count instructions");
+	memset(huge, 'x', sizeof(huge) - 1);
+	CHECK_COST("%s", longest_text());
+	CHECK_COST("%s", huge);
+	CHECK_COST("%4000s", huge);
+	CHECK_COST("%-4000s", huge);
+	CHECK_COST("%.50000s", huge);
+	CHECK_COST("%4000d", 1);
+	CHECK_COST("%.4000d", 1);
+	memset(huge, '\n', sizeof(huge) - 1);
+	CHECK_COST("%s", huge);
+	log_level = options.log;
 }
 
-/* Logs 500 records, each of which ends in `rest`, and looks at what dmesg shows then. */
-static void check_dmesg(const char *rest)
+/* A record of 70 bytes or so. Return: what it costs. */
+static uint64_t cost_of_a_usual_record(void)
 {
-	const char *at, *number, *end;
-	unsigned long oldest;
-	char wanted[32];
+	uint64_t begin = clock_instructions();
 
-	for (unsigned i = 0; i < 500; i++) {
-		listen(LOG_INFO);
-		log_info("test: record %03u.%s", i, rest);
-		heard();
-		ktest_progress();
-	}
-	listen(LOG_INFO);
+	log_info("test: rescue %u: no room for %u bytes, %u KiB", 12u, 4096u, 64u);
+	return clock_instructions() - begin;
+}
+
+KTEST(log, interrupts_are_as_they_were)
+{
+	uint64_t flags = irq_save(), masked, allowed;
+
+	log_info("test: masked");
 	log_dump();
-	at = heard();
-	CHECK(at[0] == '[', "the oldest record is not whole: %.40s", at);
-	number = strstr(at, "test: record ");
-	CHECK(number != NULL && parse_number(number + strlen("test: record "), &oldest, &end) &&
-	      oldest <= 436, "not the last 64: %.80s", at);
-	for (unsigned long i = oldest; i < 500; i++) {
-		format_string(wanted, sizeof(wanted), "test: record %03lu.", i);
-		at = strstr(at, wanted);
-		CHECK(at != NULL, "no record %lu behind the one before", i);
-		at += strlen(wanted);
-		CHECK(starts_with(at, rest) && at[strlen(rest)] == '\n', "record %lu is not whole: %.300s",
-		      i, at);
-		ktest_progress();
-	}
-	CHECK(strlen(at) == strlen(rest) + 1, "something follows the newest: %s", at);
-	CHECK(copy.nr_bytes <= LOG_RING_BYTES, "%zu bytes", copy.nr_bytes);
+	masked = read_rflags();
+	irq_unmask();
+	log_info("test: allowed");
+	log_dump();
+	allowed = read_rflags();
+	irq_mask();
+	irq_restore(flags);
+	CHECK(!(masked & RFLAGS_IF), "they were masked before, and are not now");
+	CHECK(allowed & RFLAGS_IF, "they were allowed before, and are not now");
 }
 
-KTEST(log, dmesg_shows_the_last_records_whole_and_in_order)
+/* A few records, a long one among them. */
+static void say_something(const char *when)
 {
-	size_t nr_around = bytes_around_text() + strlen("test: record 123.");
-
-	check_dmesg("");
-	check_dmesg(long_text(LOG_RECORD_BYTES - nr_around));   /* the longest: 64 fill the ring */
+	log_error("test: an error %s", when);
+	log_warn("test: a warning %s", when);
+	log_info("test: some news %s", when);
+	log_debug("test: a remark %s", when);
+	log_debug("%s", long_text(1000));
+	log_error("test: another error %s", when);
 }
 
-KTEST(log, logging_makes_no_heap_calls)
+KTEST(log, dmesg_shows_what_the_console_got)
 {
-	size_t before = count_calls();
-
 	listen(LOG_DEBUG);
-	log_debug("test: short");
-	log_error("%s", long_text(1000));
-	for (unsigned i = 0; i < 300; i++)
-		log_info("test: record %u", i);
+	say_something("here");
+	log_info("%s", "");
+	log_info("test: of\nmore lines\n");
 	heard();
-	CHECK(count_calls() == before, "%zu calls", count_calls() - before);
-	CHECK(count(output, "test: ") == 301, "%u records", count(output, "test: "));
+	CHECK(count(console.text, "\n") == 8, "got %s", console.text);
+	check_dump();
 }
 
-KTEST(log, works_with_heap_lock_held)
+KTEST(log, dmesg_twice_is_the_same)
+{
+	size_t nr_bytes, nr_lost;
+
+	say_something("twice");
+	dump();
+	nr_bytes = dumped.nr_bytes;
+	nr_lost = dumped.nr_lost;
+	memcpy(console.text, dumped.text, nr_bytes + 1);
+	CHECK(count(console.text, " twice\n") > 2, "got %s", console.text);
+	dump();
+	CHECK(dumped.nr_bytes == nr_bytes && dumped.nr_lost == nr_lost, "%zu bytes, then %zu",
+	      nr_bytes + nr_lost, dumped.nr_bytes + dumped.nr_lost);
+	CHECK(strcmp(dumped.text, console.text) == 0, "other records");
+}
+
+KTEST(log, dmesg_costs_little)
+{
+	uint64_t cost = clock_instructions();
+
+	if (cost == 0)
+		SKIP("this machine does not count instructions");
+	say_something("dear");
+	cost = clock_instructions();
+	log_dump();
+	cost = clock_instructions() - cost;
+	CHECK(count(dump(), " dear\n") > 2, "it does not show them");
+	CHECK(cost <= LOG_INSTRUCTIONS(dumped.nr_bytes + dumped.nr_lost), "%lu instructions for %zu bytes",
+	      cost, dumped.nr_bytes + dumped.nr_lost);
+}
+
+static size_t count_calls(void)
+{
+	struct heap_stats stats;
+
+	heap_stats(&stats);
+	return stats.nr_calls;
+}
+
+static size_t count_frames(void)
+{
+	struct frame_stats stats;
+
+	frame_stats(&stats);
+	return stats.nr_free;
+}
+
+KTEST(log, uses_neither_frames_nor_heap)
+{
+	size_t nr_calls = count_calls(), nr_free = count_frames();
+
+	listen(LOG_DEBUG);
+	for (unsigned i = 0; i < 10; i++)
+		say_something("once more");
+	heard();
+	check_dump();
+	CHECK(count_calls() == nr_calls, "%zu calls of the heap", count_calls() - nr_calls);
+	CHECK(count_frames() == nr_free, "%zu frames, then %zu", nr_free, count_frames());
+}
+
+extern struct spinlock spinlocks_start[], spinlocks_end[];
+
+/* Takes all locks but those that log.c has taken so far, or releases them; heap_lock in any case. */
+static void with_all_locks(bool take)
+{
+	for (struct spinlock *lock = spinlocks_end; lock-- > spinlocks_start;) {
+		const struct place *place = lock->taken_at;
+
+		if (lock != &heap_lock && place != NULL && strcmp(place->file, "log.c") == 0)
+			continue;
+		if (take)
+			spin_lock(lock);
+	}
+	for (struct spinlock *lock = spinlocks_start; !take && lock < spinlocks_end; lock++)
+		if (spin_is_held(lock))
+			spin_unlock(lock);
+}
+
+KTEST(log, works_with_all_other_locks_held)
 {
 	listen(LOG_DEBUG);
-	spin_lock(&heap_lock);
-	log_debug("test: under the lock");
-	spin_unlock(&heap_lock);
-	CHECK(strstr(heard(), "test: under the lock\n") != NULL, "got %s", output);
+	say_something("before");
+	with_all_locks(true);
+	say_something("with heap_lock held");
+	heard();
+	dump();
+	with_all_locks(false);
+	CHECK(count(console.text, " with heap_lock held\n") == 5, "got %s", console.text);
+	CHECK(count(dumped.text, " with heap_lock held\n") == 5, "dmesg shows %s", dumped.text);
 }
 
 KTEST(log, every_rescue_is_heard_whole_and_in_order)
 {
-	struct frame_stats frames;
 	struct heap_stats before, after;
 	const char *at, *first;
 	char wanted[32];
 	void *object;
 	unsigned long number;
 
-	frame_stats(&frames);
-	if (frames.nr_free == 0)
+	if (count_frames() == 0)
 		SKIP("the heap has all memory already");
 	heap_stats(&before);
 	listen(LOG_DEBUG);
@@ -302,9 +492,100 @@ KTEST(log, every_rescue_is_heard_whole_and_in_order)
 	for (size_t i = 0; i < after.nr_rescues - before.nr_rescues; i++) {
 		format_string(wanted, sizeof(wanted), "debug heap: rescue %lu: ", number + i);
 		at = strstr(at, wanted);
-		CHECK(at != NULL, "rescue %lu is missing: %s", number + i, output);
+		CHECK(at != NULL, "rescue %lu is missing: %s", number + i, console.text);
 	}
-	CHECK(count(output, " KiB\n") == after.nr_rescues - before.nr_rescues, "not whole: %s", output);
+	CHECK(count(console.text, " KiB\n") == after.nr_rescues - before.nr_rescues, "not whole: %s",
+	      console.text);
+	check_dump();
+}
+
+/* Checks that log_dump() has written records with one number after the other, to its end. */
+static void check_for_gaps(void)
+{
+	unsigned long number = 0, next;
+	const char *at = dumped.text;
+
+	if (dumped.nr_lost > 0)
+		at = strchr(at, '\n') + 1;
+	for (; *at != '\0'; at = strchr(at, '\n') + 1, number = next) {
+		CHECK(read_number(at, &next) != NULL && strchr(at, '\n') != NULL, "not a record: %.300s", at);
+		CHECK(number == 0 || next == number + 1, "record %lu comes after %lu", next, number);
+	}
+	CHECK(number != 0, "it shows nothing");
+}
+
+KTEST(log, dmesg_shows_the_last_records_however_many_came_before)
+{
+	void (*const log[])(const char *, ...) = { log_error, log_warn, log_info, log_debug };
+	const char *texts[] = { "", "test: a record", longest_text() };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+		for (unsigned j = 0; j < 200; j++) {
+			log_error("%s", texts[i]);
+			ktest_progress();
+		}
+		listen(LOG_DEBUG);
+		for (size_t j = 0; j < LOG_KEPT_RECORDS; j++)
+			log[j % ARRAY_LENGTH(log)]("%s", texts[i]);
+		heard();
+		check_dump();
+		check_for_gaps();
+	}
+}
+
+/*
+ * Records of a length that has no divisor in common with a ring's, so that in time one ends at
+ * each of its bytes, the last one included.
+ */
+KTEST(log, dmesg_has_no_gap)
+{
+	enum { NR_RECORDS = 16384, NR_PER_LOOK = 512 };
+	const char *text = bytes_around_text() % 2 == 0 ? "x" : "";
+
+	for (unsigned i = 1; i <= NR_RECORDS; i++) {
+		listen(LOG_ERROR);
+		log_error("%s", text);
+		heard();
+		ktest_progress();
+		if (i % NR_PER_LOOK == 0) {
+			check_dump();
+			check_for_gaps();
+		}
+	}
+}
+
+KTEST(log, many_records_leave_the_fences_alone)
+{
+	build_fences();
+	for (unsigned i = 0; i < 400; i++) {
+		listen(LOG_INFO);
+		log_info("test: %u %s", i, long_text(random_below(&ktest_random, 300)));
+		heard();
+		ktest_progress();
+	}
+	check_dump();
+	check_fences();
+}
+
+KTEST(log, a_record_costs_as_little_when_many_are_kept)
+{
+	uint64_t cost, most = 0;
+
+	if (clock_instructions() == 0)
+		SKIP("this machine does not count instructions");
+	listen(LOG_INFO);
+	cost_of_a_usual_record();
+	heard();
+	check_dump();
+	for (unsigned i = 0; i < 1000; i++) {
+		cost = cost_of_a_usual_record();
+		if (cost > most)
+			most = cost;
+		ktest_progress();
+	}
+	ktest_note("%lu instructions at most", most);
+	CHECK(most <= LOG_INSTRUCTIONS(console.nr_bytes), "%lu instructions for %zu bytes", most,
+	      console.nr_bytes);
 }
 
 /* Holds objects of every size, so that the heap has nothing left. */
@@ -335,22 +616,23 @@ static void release(void **held)
 
 KTEST(log_hard_times, works_with_the_heap_exhausted)
 {
-	enum log_level level = log_level;
 	void **held, *more;
 
 	log_level = LOG_ERROR;
 	held = exhaust();
-	log_level = level;
 	listen(LOG_DEBUG);
-	log_debug("test: nothing left");
+	say_something("with nothing left");
 	more = kmalloc(MIB(1));
 	heard();
+	dump();
 	kfree(more);
 	release(held);
 	CHECK(held != NULL, "the heap was empty from the start");
 	CHECK(more == NULL, "the heap was not exhausted");
-	CHECK(strstr(output, "test: nothing left\n") != NULL, "got %s", output);
-	CHECK(strstr(output, "error heap: rescue ") != NULL, "the failed rescue is silent: %s", output);
+	CHECK(count(console.text, " with nothing left\n") == 5, "got %s", console.text);
+	CHECK(strstr(console.text, "error heap: rescue ") != NULL, "the failed rescue is silent: %s",
+	      console.text);
+	check_dumped();
 }
 
 /*
@@ -381,30 +663,140 @@ KTEST(log_hard_times, works_with_the_heap_destroyed)
 		memset(pages[i], 0xdb, START_BYTES);
 	}
 	listen(LOG_DEBUG);
-	for (unsigned i = 0; i < 10; i++)
-		log_debug("test: still here %u", i);
+	say_something("in the ruins");
 	heard();
+	dump();
 	for (size_t i = 0; i < NR_OBJECTS; i++) {
 		memcpy(objects[i], contents[i], STALE_BYTES);
 		memcpy(pages[i], starts[i], START_BYTES);
 	}
-	CHECK(count(output, "test: still here") == 10, "got %s", output);
+	CHECK(count(console.text, " in the ruins\n") == 5, "got %s", console.text);
+	check_dumped();
 }
 
-/* A logger that is called a lot must not cost a lot. */
-KTEST(log, a_record_of_70_bytes_costs_little)
+/*
+ * Logs in an address space that has nothing but the kernel's image, and the text screen for
+ * the report of a fault. Whatever the logger has in a frame, or on the heap, is not there: to
+ * look for it is a page fault.
+ */
+KTEST(log_hard_times, needs_no_memory_but_the_image)
 {
-	enum { NR_RECORDS = 50, MOST_INSTRUCTIONS = 3500 };
-	uint64_t begin = clock_instructions(), cost;
+	enum { NR_LEVELS = 4, NR_ENTRIES = 512, PRESENT_WRITE = 3, SCREEN = 0xb8000 };
+	static __attribute__((aligned(PAGE_BYTES))) uint64_t tables[NR_LEVELS][NR_ENTRIES];
+	const vaddr_t image = KERNEL_BASE, screen = DIRECT_MAP_BASE + SCREEN;
+	uint64_t everything = read_cr3(), *root = phys_to_virt(ROUND_DOWN(everything, PAGE_BYTES));
 
-	if (begin == 0)
-		SKIP("this machine does not count instructions");
-	old_level = log_level;
-	log_level = LOG_INFO;
-	for (unsigned i = 0; i < NR_RECORDS; i++)
-		log_info("test: rescue %u: no room for %zu bytes, %u KiB", i, copy.nr_bytes, NR_RECORDS);
-	log_level = old_level;
-	cost = (clock_instructions() - begin) / NR_RECORDS;
-	ktest_note("%lu instructions a record", cost);
-	CHECK(cost <= MOST_INSTRUCTIONS, "%lu instructions", cost);
+	for (unsigned level = 0, shift = 39; level < NR_LEVELS; level++, shift -= 9)
+		tables[level][screen >> shift & (NR_ENTRIES - 1)] = PRESENT_WRITE |
+			(level + 1 < NR_LEVELS ? image_to_phys(tables[level + 1]) : SCREEN);
+	tables[0][image >> 39 & (NR_ENTRIES - 1)] = root[image >> 39 & (NR_ENTRIES - 1)];
+	write_cr3(image_to_phys(tables));
+	listen(LOG_DEBUG);
+	say_something("without memory");
+	heard();
+	dump();
+	write_cr3(everything);
+	CHECK(count(console.text, " without memory\n") == 5, "got %s", console.text);
+	check_dumped();
+}
+
+/*
+ * A handler that logs after the n-th instruction with interrupts on. The CPU raises a debug
+ * exception behind each instruction while the trap flag is set (Intel SDM volume 3B,
+ * "Single-Step Exception Condition").
+ */
+#define RFLAGS_TF  (1ull << 8)
+
+struct pushed {
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+struct gate {
+	uint16_t offset_low, selector, type, offset_middle;
+	uint32_t offset_high, reserved;
+};
+
+static unsigned long nr_steps, step_to_log_at;
+static unsigned nr_from_handler;
+
+static __attribute__((interrupt)) void on_step(struct pushed *pushed)
+{
+	if ((pushed->rflags & RFLAGS_IF) && ++nr_steps == step_to_log_at) {
+		log_info("test: from the handler");
+		nr_from_handler++;
+	}
+}
+
+/* Sends debug exceptions to on_step(). Return: where they went before. */
+static struct gate catch_steps(const struct gate *handler)
+{
+	enum { TRAP_DEBUG = 1 };
+	struct __attribute__((packed)) { uint16_t limit; struct gate *gates; } idt;
+	uint64_t address = (uint64_t)on_step;
+	struct gate before;
+
+	__asm__ volatile("sidt %0" : "=m"(idt));
+	before = idt.gates[TRAP_DEBUG];
+	idt.gates[TRAP_DEBUG] = handler != NULL ? *handler : (struct gate){
+		.offset_low = (uint16_t)address, .selector = before.selector, .type = before.type,
+		.offset_middle = (uint16_t)(address >> 16), .offset_high = (uint32_t)(address >> 32),
+	};
+	return before;
+}
+
+static inline void set_flags(uint64_t flags)
+{
+	__asm__ volatile("pushq %0; popfq" : : "r"(flags) : "memory", "cc");
+}
+
+/* Does `text` have each record once, whole, with a number of its own? Their order depends on the design. */
+static bool has_all(const char *text, unsigned nr_interrupted)
+{
+	unsigned nr_records = 1 + nr_interrupted + nr_from_handler;
+	unsigned long first;
+	char stamp[16];
+
+	if (read_number(text, &first) == NULL || count(text, "\n") != nr_records ||
+	    count(text, " info  test: interrupted, maybe\n") != nr_interrupted ||
+	    count(text, " info  test: from the handler\n") != nr_from_handler)
+		return false;
+	for (unsigned i = 0; i < nr_records; i++) {
+		format_string(stamp, sizeof(stamp), "[%5lu ", first + i);
+		if (count(text, stamp) != 1)
+			return false;
+	}
+	return true;
+}
+
+KTEST(log_hard_times, a_handler_may_log_at_any_instruction)
+{
+	enum { NR_PER_LOOK = 16 };
+	struct gate before;
+	uint64_t flags;
+	bool goes_well;
+
+	log_info("test: not interrupted");
+	dump();
+	before = catch_steps(NULL);
+	irq_unmask();
+	flags = read_rflags();
+	do {
+		nr_from_handler = 0;
+		listen(LOG_INFO);
+		log_info("test: not interrupted");
+		for (unsigned i = 0; i < NR_PER_LOOK; i++) {
+			step_to_log_at++;
+			nr_steps = 0;
+			set_flags(flags | RFLAGS_TF);
+			log_info("test: %s", "interrupted, maybe");
+			set_flags(flags);
+			ktest_progress();
+		}
+		heard();
+		dump();
+		goes_well = has_all(console.text, NR_PER_LOOK) && has_all(end_of_dump(), NR_PER_LOOK);
+	} while (goes_well && nr_from_handler == NR_PER_LOOK);
+	catch_steps(&before);
+	CHECK(goes_well, "up to instruction %lu the console got:\n%s# dmesg ends with:\n%s", step_to_log_at,
+	      console.text, end_of_dump());
 }

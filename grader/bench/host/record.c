@@ -22,7 +22,7 @@ static volatile struct {
 } said = { 12, 4096, 64 };
 
 #define MESSAGE "heap: rescue %u: no room for %zu bytes, taking %lu KiB"
-#define STAMP   "[%2lu.%03lu] %-5s "
+#define STAMP   "[%5lu %2lu.%03lu] %-5s "
 
 #define RAM_BYTES (64ul << 20)
 #define NR_BEFORE 1000          /* records that fill the ring */
@@ -37,13 +37,13 @@ static __attribute__((noinline)) void by_log(void)
 
 static __attribute__((noinline)) void by_format(void)
 {
-	format_string(text, sizeof(text), STAMP MESSAGE "\n", 0ul, 61ul, "debug",
+	format_string(text, sizeof(text), STAMP MESSAGE "\n", 1001ul, 0ul, 61ul, "debug",
 		      said.nr_rescues, said.bytes, said.kib);
 }
 
 static __attribute__((noinline)) void by_snprintf(void)
 {
-	snprintf(text, sizeof(text), STAMP MESSAGE "\n", 0ul, 61ul, "debug",
+	snprintf(text, sizeof(text), STAMP MESSAGE "\n", 1001ul, 0ul, 61ul, "debug",
 		 said.nr_rescues, said.bytes, said.kib);
 }
 

@@ -116,7 +116,7 @@ def test_dmesg_shows_the_lines_that_match(hung, cured):
         assert some.splitlines() == everything.splitlines()[:2]
         assert "is no regular expression" in bad
         for line in everything.splitlines():
-            assert re.match(r"\[ \d\.\d{3}\] (debug|info |warn ) \w+: ", line)
+            assert re.match(r"\[ +\d+  \d\.\d{3}\] (debug|info |warn ) \w+: ", line)
 
 
 def test_dmesg_reads_a_ring_that_has_come_round(cured):
@@ -173,7 +173,7 @@ def test_the_printers(hung, cured):
         " this_cpu": r"cpu0, waits for heap_lock in kmalloc \(heap.c:\d+\)$",
         " panic_record": "PANIC_LOCKUP: cpu0 waits for heap_lock in kmalloc",
         " initramfs": r"768 entries in 1024 slots = \{slots = 0x",
-        " *'log.c'::oldest": r"log record: \[ 0.\d+\] debug initramfs: directory grows to 64 s",
+        " *'log.c'::oldest": r"log record: \[    1  0.\d+\] debug initramfs: directory grows to 64 s",
         " 'heap.c'::classes[1]": r"slots of 32 bytes, 118 a slab = \{with_room = 0x",
         " 'heap.c'::large": r"large objects, 1 a slab = \{",
         " *'heap.c'::classes[1].with_room":

@@ -228,8 +228,8 @@ void frame_init(void)
 
 # ---- prompts
 
-RESCUED = "[ 0.061] debug heap: rescue 1: no room for 640 bytes, taking 4 KiB\\n" \
-          "[ 0.062] info  initramfs: 4000 entries\\n"
+RESCUED = "[    2  0.061] debug heap: rescue 1: no room for 640 bytes, taking 4 KiB\\n" \
+          "[    3  0.062] info  initramfs: 4000 entries\\n"
 EXHAUSTED = "initramfs: the heap is exhausted\\n"
 SPIN = "for (;;) ;"
 # so slowly that a line is typed at each, if one is
