@@ -49,6 +49,7 @@ STOPPED   =
 RECORDING =
 TYPE      =
 OUT       =
+EX        =
 V         =
 PATCH     = $(if $(word 2,$(VARIANT)),,$(patsubst %,$(lab_dir)/variants/%.patch,$(filter $(variants),$(VARIANT))))
 CMDLINE   = $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
@@ -274,7 +275,7 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
 	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-.PHONY: for_editors all elf iso run debug gdb console rewind trace grade files diff setup doctor clean help
+.PHONY: for_editors all elf iso run debug gdb console rewind trace grade hint files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(initramfs) ## build all stages
 
@@ -320,6 +321,9 @@ trace: iso ## draw LAB=N from the call that runs out of memory on: calls and loc
 
 grade: ## grade all labs, or LAB=N
 	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH))
+
+hint: ## the next hint on an exercise: EX=2.1
+	@$(python) grader/hint.py $(call quoted,$(EX))
 
 files: ## the files that stage LAB=N is made of, each from its layer
 	$(need_lab)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from course import hints
 from course import lab as labs
 from course import submission
 from course.archive import SubmissionError
@@ -173,13 +174,15 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         tasks = _tasks(arguments)
         files = None
         if arguments.tree:
-            given = submission.read(arguments.tree, labs.students_files(), ROOT)
+            given = submission.read(arguments.tree, labs.students_files(), ROOT, hints.files())
             needed = {path for task in tasks
                       for path in task.lab.paths + labs.students_sources(task.lab.number)}
             graded.submission = {
                 "name": given.name, "digest": given.digest, "ignored": list(given.ignored),
                 "taken": list(given.taken),
                 "missing": [file for file in given.missing if file in needed],
+                "hints": {exercise: nr for text in given.besides.values()
+                          for exercise, nr in hints.parse_read(text).items()},
                 "trouble": "" if needed & set(given.files) else "has none of the files that count; "
                            f"it has: {', '.join(given.ignored[:5]) or 'nothing'}"}
             files = given.files
@@ -202,7 +205,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         graded.labs = [LabScore(task.lab, [Score(test, finding) for test in task.tests])
                        for task in tasks]
         graded.submission = {"name": submission.stem(arguments.tree), "digest": "", "ignored": [],
-                             "taken": [], "missing": [], "trouble": f"cannot be graded: {error}"}
+                             "taken": [], "missing": [], "hints": {},
+                             "trouble": f"cannot be graded: {error}"}
     except (LabError, MachineError) as error:
         graded.error = str(error)
     except (KeyboardInterrupt, asyncio.CancelledError):

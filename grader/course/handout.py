@@ -34,7 +34,7 @@ FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*
          "grader/*.py", "grader/find-python", "grader/setup.sh", "grader/reports/*.html",
          *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course",
                                               "judging", "reports", "classroom")))
-LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "answers.toml", "*.c", "variants/*.patch")
+LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "answers.toml", "hints.toml", "*.c", "variants/*.patch")
 
 # What these patterns match, but is of no use without solutions and instructors.
 LEFT_OUT = {"docs/index.md", "docs/performance.md", "docs/diagrams/performance.svg", "docs/fuzzing.md",

@@ -17,6 +17,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,24 +37,31 @@ class Submission:
     taken: tuple[str, ...]          # "NAME as PATH": files with other names than they must have
     ignored: tuple[str, ...]        # other files that differ from the pristine ones; escaped
     missing: tuple[str, ...]        # wanted, but not there
+    besides: dict[str, bytes]       # by path in the project: what is taken, but does not count
 
 
-def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> Submission:
+def read(path: Path, wanted: Collection[str], pristine: Path | None = None,
+         besides: Collection[str] = ()) -> Submission:
     """
-    Opens the submission at `path` and takes the `wanted` files, which are paths in the project.
+    Opens the submission at `path` and takes the `wanted` files, which are paths in the project,
+    and those `besides` that are there and can be read.
     What it has besides is compared to the pristine project, if one is given.
     A directory that holds nothing but an archive stands for it. Raises SubmissionError.
     """
     try:
         if inside := only_archive(path):
-            return replace(read(inside, wanted, pristine), name=stem(path))
+            return replace(read(inside, wanted, pristine, besides), name=stem(path))
         found = [member for member in members(path, wanted) if not is_silent(member.name)]
         taken, in_project = _locate([member.name for member in found], wanted)
-        files = {}
+        files, others = {}, {}
         for member in found:
             if member.name in taken:
                 files[taken[member.name]] = _take(member)
-        rest = [member for member in found if member.name not in taken]
+            elif in_project(member.name) in besides:
+                with suppress(SubmissionError):
+                    others[in_project(member.name)] = _take(member)
+        rest = [member for member in found
+                if member.name not in taken and in_project(member.name) not in others]
         meant, doubtful = _guess([member for member in rest
                                   if not _has(pristine, in_project(member.name))],
                                  set(wanted) - set(files))
@@ -66,7 +74,7 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None) -> S
         raise SubmissionError(f"{shown(path.name)}: {error}") from None
     return Submission(stem(path), _digest(files), files,
                       tuple(f"{shown(member.name)} as {path}" for path, member in sorted(meant.items())),
-                      tuple(sorted(ignored)), tuple(sorted(set(wanted) - set(files))))
+                      tuple(sorted(ignored)), tuple(sorted(set(wanted) - set(files))), others)
 
 
 def stem(path: Path) -> str:
