@@ -179,3 +179,16 @@ KTEST(string, numbers_without_digits_or_too_large_are_refused)
 		CHECK(value == 77 && end == cases[i], "\"%s\" changed its results", cases[i]);
 	}
 }
+
+/* The compiler must not know the words, or it would count their bits itself. */
+KTEST(string, popcount_counts_the_bits_of_a_word)
+{
+	for (unsigned i = 0; i < 64; i++) {
+		volatile uint64_t low = (1ul << i) - 1, one = 1ul << i, all = UINT64_MAX << i;
+
+		CHECK(__builtin_popcountl(low) == (int)i, "%#lx", low);
+		CHECK(__builtin_popcountl(one) == 1, "%#lx", one);
+		CHECK(__builtin_popcountl(all) == 64 - (int)i, "%#lx", all);
+		CHECK(__builtin_popcount((unsigned)low) == (int)(i < 32 ? i : 32), "%#lx", low);
+	}
+}

@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* pages_test.c: tests of the stock of page runs. They borrow from the heap's. */
+/*
+ * pages_test.c: tests of the stock of page runs. They borrow from the heap's.
+ *
+ * The sentences of pages.h that are tested here; students get the module complete:
+ *
+ *     merge with their neighbours         merge, merge_parts
+ *     exactly nr_pages pages              disjoint, merge
+ *     its pages are tagged PAGE_TAIL      disjoint
+ *     NULL if no run is that long         too_long
+ *     page_tag: FOREIGN for any pointer   foreign
+ *     that is not the heap's
+ *     pages_next: the next page that has  next_finds_each_page_with_a_tag
+ *     this tag
+ *     pages_alloc costs the same always   cost_of_a_short_run
+ */
+#include "clock.h"
 #include "heap.h"
 #include "ktest.h"
 #include "pages.h"
@@ -104,6 +119,50 @@ KTEST(pages, foreign)
 	CHECK(page_tag(phys_to_virt(0)) == PAGE_FOREIGN, "the first frame");
 	CHECK(page_tag((char *)phys_to_virt(0) - 1) == PAGE_FOREIGN, "below the first frame");
 	spin_unlock(&heap_lock);
+}
+
+KTEST(pages, next_finds_each_page_with_a_tag)
+{
+	const uint8_t tag = 0xee;       /* that no heap is likely to use */
+	void *found = NULL;
+	size_t nr_found = 0;
+
+	spin_lock(&heap_lock);
+	take_runs();
+	CHECK(!pages_next(NULL, tag), "%p has the tag already", pages_next(NULL, tag));
+	for (size_t i = 0; i < MANY; i++)
+		*page_tags_of(runs[i]) = tag;
+	while ((found = pages_next(found, tag)) != NULL) {
+		CHECK(page_tag(found) == tag, "%p has another tag", found);
+		nr_found++;
+	}
+	CHECK(nr_found == MANY, "%zu pages of %u", nr_found, MANY);
+	give_runs_back();
+	CHECK(!pages_next(NULL, tag), "%p still has the tag", pages_next(NULL, tag));
+	spin_unlock(&heap_lock);
+}
+
+/* Whether there are few free runs or many, none of which is long enough but one. */
+KTEST(pages, cost_of_a_short_run)
+{
+	uint64_t begin = clock_instructions(), few, many;
+
+	if (begin == 0)
+		SKIP("this machine does not count instructions");
+	spin_lock(&heap_lock);
+	pages_free(pages_alloc(3), 3);
+	few = clock_instructions() - begin;
+	for (size_t i = 0; i < MANY; i++)
+		runs[i] = pages_alloc(1);
+	for (size_t i = 0; i < MANY; i += 2)
+		pages_free(runs[i], 1);
+	begin = clock_instructions();
+	pages_free(pages_alloc(3), 3);
+	many = clock_instructions() - begin;
+	for (size_t i = 1; i < MANY; i += 2)
+		pages_free(runs[i], 1);
+	spin_unlock(&heap_lock);
+	CHECK(many <= few + 100, "%lu instructions with %u runs, %lu before", many, MANY / 2, few);
 }
 
 KTEST(pages, double_free)
