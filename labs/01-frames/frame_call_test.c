@@ -12,8 +12,8 @@
  *     FRAME_METADATA_BYTES              metadata_is_small
  *     takes a lock                      alloc_takes_a_lock, free_takes_a_lock
  *     leaves interrupts as they were    alloc_leaves_interrupts_alone, free_leaves_…
- *     neither heap nor log, also with   alloc_neither_logs_nor_allocates, free_neither_…
- *     heap_lock held
+ *     neither heap nor log, also with   alloc_neither_logs_nor_allocates,
+ *     heap_lock held                    exhaustion_neither_logs_nor_allocates
  */
 #include "clock.h"
 #include "console.h"

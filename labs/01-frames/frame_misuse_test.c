@@ -6,14 +6,17 @@
  * The sentences of frame.h about frame_free() that are tested here:
  *
  *     "already free"                     double_free_panics, …_of_a_block_that_has_merged_panics,
- *                                        …_with_a_neighbour_in_use_panics
+ *                                        …_with_a_neighbour_in_use_panics,
+ *                                        …_with_an_absurd_order_panics
  *     (a frame anywhere in a free block) double_free_of_a_block_that_has_merged_panics
  *     "not the base of a block"          freeing_the_inside_of_a_block_panics
  *     "allocated with order N"           freeing_with_the_wrong_order_panics
  *     "not managed"                      freeing_what_is_not_managed_panics
- *     names base and order               a_panic_names_base_and_order, a_double_free_names_…
+ *     names base and order               a_panic_names_base_and_order,
+ *                                        a_double_free_names_base_and_order
  *     starts with "frame_free: "         a_panic_names_base_and_order
  *     Nothing has been changed by then   all of these
+ *     all of them, and frame_alloc()     a_random_trace_agrees_with_the_model
  */
 #include "format.h"
 #include "frame.h"
