@@ -32,13 +32,16 @@
  * which however much is in use. That is enough for a few steps an order, or for a way down
  * a tree, but not for a search.
  */
-#define FRAME_CALL_INSTRUCTIONS  3000
+#define FRAME_CALL_INSTRUCTIONS  4000
 
-/* The most that frame_init() may cost for each frame below memmap_top(), or the watchdog bites. */
+/*
+ * The most that frame_init(), frame_stats() or frame_check() may cost for each frame below
+ * memmap_top(), or the watchdog bites.
+ */
 #define FRAME_INIT_INSTRUCTIONS  100
 
 /* The most metadata for each frame below memmap_top(). */
-#define FRAME_METADATA_BYTES     32
+#define FRAME_METADATA_BYTES     64
 
 /* Takes over all MEM_FREE memory. Metadata comes from memmap_alloc(). */
 void frame_init(void);

@@ -18,7 +18,6 @@
 
 #define IB700_DISARM  0x441     /* any value */
 #define IB700_ARM     0x443     /* the timeout as a code: 15 - seconds / 2 */
-#define MAX_SECONDS   30
 #define NO_ANSWER     0xff
 
 static bool is_usable;                  /* may its ports be touched? */
@@ -32,7 +31,7 @@ static void count(unsigned seconds)
 	if (!is_counting)
 		return;
 	petted_at_ms = clock_ms();
-	counted_seconds = seconds < MAX_SECONDS ? seconds : MAX_SECONDS;
+	counted_seconds = seconds < WATCHDOG_MAX_SECONDS ? seconds : WATCHDOG_MAX_SECONDS;
 	outb(IB700_ARM, (uint8_t)(15 - counted_seconds / 2));
 }
 

@@ -21,7 +21,8 @@
 
 #include <stdbool.h>
 
-#define WATCHDOG_SECONDS 2
+#define WATCHDOG_SECONDS     2
+#define WATCHDOG_MAX_SECONDS 30         /* the device counts no further */
 
 struct trap_frame;
 
@@ -32,8 +33,7 @@ void watchdog_init(void);
 void watchdog_pet(void);
 
 /*
- * The next step may take long: counts `seconds`, at most 30, until something pets or gets on
- * with its work.
+ * The next step may take long: counts `seconds`, WATCHDOG_MAX_SECONDS at the most, this once.
  */
 void watchdog_allow(unsigned seconds);
 

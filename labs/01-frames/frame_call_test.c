@@ -24,6 +24,7 @@
 #include "log.h"
 #include "memmap.h"
 #include "string.h"
+#include "watchdog.h"
 
 #define MANY 4096
 
@@ -334,7 +335,9 @@ KTEST(frame, cost_with_memory_in_pieces)
 	struct frame_stats stats;
 
 	begin_cost();
+	watchdog_allow(WATCHDOG_MAX_SECONDS);
 	frame_stats(&stats);
+	ktest_progress();
 	hold(0, stats.nr_free / 2 < MANY / 2 ? stats.nr_free / 2 : MANY / 2);
 	drop(2, false);
 	try_each_order();

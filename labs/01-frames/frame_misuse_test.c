@@ -27,6 +27,7 @@
 #include "panic.h"
 #include "string.h"
 #include "trace.h"
+#include "watchdog.h"
 
 static struct frame_stats before;
 
@@ -66,8 +67,11 @@ static void check_unchanged(void)
 {
 	struct frame_stats after;
 
+	watchdog_allow(WATCHDOG_MAX_SECONDS);
 	frame_check();
+	watchdog_allow(WATCHDOG_MAX_SECONDS);
 	frame_stats(&after);
+	ktest_progress();
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0, "%zu frames were free, now %zu",
 	      before.nr_free, after.nr_free);
 }
@@ -252,9 +256,12 @@ KTEST(frame, freeing_what_is_not_managed_panics)
 	size_t nr_ranges;
 	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
 
+	watchdog_allow(WATCHDOG_MAX_SECONDS);
 	frame_stats(&before);
+	ktest_progress();
 	EXPECT_PANIC("not managed", frame_free(0, 0));
 	EXPECT_PANIC("not managed", frame_free(image_to_phys(text_start), 0));
+	EXPECT_PANIC("not managed", frame_free(memmap_top(), 0));
 	EXPECT_PANIC("not managed", frame_free(GIB(1024), 0));
 	EXPECT_PANIC("frame_free: ", frame_free(PADDR_NONE, 0));
 	for (size_t i = 0; i < nr_ranges; i++)

@@ -34,6 +34,7 @@
 #include "memmap.h"
 #include "memory.h"
 #include "string.h"
+#include "watchdog.h"
 
 /* What stands at the start of a block while a test holds it. */
 struct chained {
@@ -117,8 +118,17 @@ static struct frame_stats stats_now(void)
 {
 	struct frame_stats stats;
 
+	watchdog_allow(WATCHDOG_MAX_SECONDS);
 	frame_stats(&stats);
+	ktest_progress();
 	return stats;
+}
+
+static void check_now(void)
+{
+	watchdog_allow(WATCHDOG_MAX_SECONDS);
+	frame_check();
+	ktest_progress();
 }
 
 static size_t nr_free(void)
@@ -224,7 +234,7 @@ KTEST(frame, every_free_frame_of_the_map_is_managed)
 			nr_expected += (ranges[i].end - ranges[i].base) / PAGE_BYTES;
 	CHECK(stats_now().nr_frames == nr_expected, "%zu frames, the map has %zu",
 	      stats_now().nr_frames, nr_expected);
-	frame_check();
+	check_now();
 }
 
 KTEST(frame, orders_that_are_too_large_fail)
@@ -233,7 +243,7 @@ KTEST(frame, orders_that_are_too_large_fail)
 
 	for (size_t i = 0; i < ARRAY_LENGTH(orders); i++)
 		CHECK(frame_alloc(orders[i]) == PADDR_NONE, "order %u gave memory", orders[i]);
-	frame_check();
+	check_now();
 }
 
 /* When nobody has taken a frame yet: are the free blocks the largest that the map has room for? */
@@ -369,10 +379,9 @@ KTEST(frame, recovers_from_exhaustion_frame_by_frame)
 /* Compares the free blocks with the largest that the map, and what is in use, leave room for. */
 static void check_free_blocks(void)
 {
-	struct frame_stats stats;
+	struct frame_stats stats = stats_now();
 	struct survey survey;
 
-	frame_stats(&stats);
 	take_everything();
 	survey = survey_map();
 	give_all_back();
@@ -383,7 +392,7 @@ static void check_free_blocks(void)
 	CHECK(survey.nr_others == stats.nr_frames - stats.nr_free,
 	      "%zu frames could not be taken, %zu are in use", survey.nr_others,
 	      stats.nr_frames - stats.nr_free);
-	frame_check();
+	check_now();
 }
 
 KTEST(frame, buddies_merge_however_they_are_freed)
@@ -391,14 +400,14 @@ KTEST(frame, buddies_merge_however_they_are_freed)
 	struct frame_stats before, after;
 
 	give_all_back();
-	frame_stats(&before);
+	before = stats_now();
 	chain_take(0, before.nr_free < 16384 ? before.nr_free : 16384);
 	chain_move_odd();
 	give_back(&chain);
-	frame_check();
+	check_now();
 	give_back(&odd);
-	frame_check();
-	frame_stats(&after);
+	check_now();
+	after = stats_now();
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0,
 	      "%zu blocks of the largest order before, %zu after",
 	      before.nr_free_blocks[FRAME_MAX_ORDER], after.nr_free_blocks[FRAME_MAX_ORDER]);
