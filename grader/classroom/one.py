@@ -11,12 +11,12 @@ import signal
 import sys
 import tempfile
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from course import hints
+from course import hints, manifest
 from course import lab as labs
 from course import submission
 from course.archive import SubmissionError
@@ -167,6 +167,17 @@ async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, c
         return await SubmissionGrader(files, private, slots, watcher, keep, recordings).grade(tasks)
 
 
+def _blame_changes(graded: Graded) -> None:
+    """In a student's tree: names the given files that were changed. What failed then is not our fault."""
+    if not (changed := manifest.changed()):
+        return
+    advice = manifest.advice(changed)
+    graded.notes.append(advice)
+    for lab in graded.labs:
+        lab.scores = [replace(score, finding=Finding(Verdict.WRONG, f"{advice}. {score.finding.detail}"))
+                      if score.finding.verdict is Verdict.INFRA else score for score in lab.scores]
+
+
 def _run(arguments: argparse.Namespace, console: Console) -> Graded:
     """Grades as often as asked for."""
     graded = Graded()
@@ -200,6 +211,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
                 graded.error = "verdicts changed: " + "; ".join(graded.notes)
             graded.notes.append(f"{arguments.repeat} times graded, {len(graded.notes)} verdicts "
                                 "changed")
+        if files is None:
+            _blame_changes(graded)
     except SubmissionError as error:
         finding = Finding(Verdict.NOT_IMPLEMENTED, f"the submission cannot be graded: {error}")
         graded.labs = [LabScore(task.lab, [Score(test, finding) for test in task.tests])
@@ -209,6 +222,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
                              "trouble": f"cannot be graded: {error}"}
     except (LabError, MachineError) as error:
         graded.error = str(error)
+        if not arguments.tree and (changed := manifest.changed()):
+            raise Usage(f"{error}; {manifest.advice(changed)}") from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         graded.error = "interrupted"
     except Usage:

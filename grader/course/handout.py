@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from course import answers
+from course import answers, manifest
 from course.lab import Lab, select
 from course.table import LabError
 from course.workspace import without_solutions
@@ -106,8 +106,9 @@ def make_tree(into: Path, labs: list[Lab]) -> None:
         target.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
     for name in PAGES:
         (into / name).write_text(page(ROOT / "labs/handout" / name, into), encoding="utf-8")
-    for given in labs:
-        check_students_files(into, given)
+    for each in labs:
+        check_students_files(into, each)
+    manifest.write(into, [path for each in labs for path in each.paths])
 
 
 def make_archive(archive: Path, tree: Path) -> None:
