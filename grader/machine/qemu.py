@@ -33,10 +33,11 @@ UEFI_CODE = ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/ovmf/OVMF_CODE.
 @dataclass(frozen=True)
 class Config:
     """What a machine is made of."""
-    iso: Path
+    iso: Path                   # or what direct.py makes
     mem: str = "64M"
     accel: str = "tcg"
     firmware: str = "bios"
+    is_direct: bool = False     # QEMU starts the kernel, and not GRUB
 
 
 class Tape(NamedTuple):
@@ -68,8 +69,10 @@ def escaped(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def _cdrom(config: Config, tape: Tape | None) -> list[str]:
-    """The boot image in a CD-ROM drive. What it reads, and when, is taped too."""
+def _boot_image(config: Config, tape: Tape | None) -> list[str]:
+    """The boot image, mostly in a CD-ROM drive. What that reads, and when, is taped too."""
+    if config.is_direct:
+        return ["-kernel", str(config.iso)]
     if tape is None:
         return ["-cdrom", str(config.iso)]
     return ["-drive", f"if=none,id=image,format=raw,readonly=on,file={escaped(config.iso)}",
@@ -89,7 +92,7 @@ def base_command(config: Config, panic: str, tape: Tape | None = None) -> list[s
         "-nodefaults", "-vga", "std", "-display", "none", "-no-reboot",
         "-device", "pvpanic", "-device", "ib700",
         "-action", f"watchdog=inject-nmi,panic={panic}",
-        *_cdrom(config, tape), "-boot", "d", *firmware_flags(config.firmware),
+        *_boot_image(config, tape), "-boot", "d", *firmware_flags(config.firmware),
     ]
 
 

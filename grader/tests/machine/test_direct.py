@@ -1,0 +1,46 @@
+"""A kernel that QEMU starts without GRUB finds itself as after GRUB."""
+import asyncio
+import re
+
+import pytest
+
+from machine import direct
+from machine.ending import Cause
+from machine.host import MachineError
+from machine.machine import Machine
+from machine.qemu import Config, memory_bytes
+
+WORDS = "log=info initramfs=off ktest=format.*,heap.kzalloc seed=7"
+
+
+def console(config):
+    """How a boot ends, and what it says but for times, and the KiB in which GRUB leaves a module."""
+    async def boot():
+        async with Machine(config) as machine:
+            ending = await machine.wait()
+            return ending.cause, re.sub(r"\[ *\d+\.\d+\]|memory: \d+", "…", machine.console)
+    return asyncio.run(boot())
+
+
+@pytest.mark.parametrize("mem", ["64M", "3G"])
+def test_it_says_the_same_and_ends_the_same(mem, iso, tmp_path):
+    image, elf = iso(2, WORDS)
+    file = tmp_path / "direct"
+    file.write_bytes(direct.make(elf, WORDS, memory_bytes(mem)))
+    by_grub, by_qemu = console(Config(image, mem=mem)), console(Config(file, mem=mem, is_direct=True))
+    assert by_qemu == by_grub and by_qemu[0] is not Cause.NOT_LOADED
+    assert "ok 1 " in by_qemu[1] and "not ok" not in by_qemu[1]
+
+
+def test_a_panic_ends_it_as_well(iso, tmp_path):
+    _, elf = iso(2)
+    file = tmp_path / "direct"
+    file.write_bytes(direct.make(elf, "log=nonsense initramfs=off", 64 << 20))
+    cause, said = console(Config(file, is_direct=True))
+    assert cause in (Cause.PANIC, Cause.PROMPT) and "nonsense" in said
+
+
+def test_more_memory_than_lies_below_4_gib_is_refused(iso):
+    _, elf = iso(2)
+    with pytest.raises(MachineError, match="behind 4 GiB"):
+        direct.make(elf, "", 4 << 30)
