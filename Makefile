@@ -44,6 +44,7 @@ ACCEL     = tcg
 TEST      =
 OPTIONS   =
 VARIANT   =
+HEAP      =
 BREAK     =
 STOPPED   =
 RECORDING =
@@ -191,10 +192,19 @@ else
 stage_name := $(LAB)
 endif
 
+# HEAP names objects which stand in for sources: `given` for frame.c and heap.c, any other for lab 2's
+# heap.c alone. A handout has them as files; elsewhere instructor.mk makes them.
+objects   = labs/objects
+heaps     = $(notdir $(wildcard $(objects)/*))
+replaced  = $(if $(filter given,$1),frame.c) heap.c
+stand_ins = $(addprefix $(objects)/$1/,$(patsubst %,%.o,$(call replaced,$1)))
+stages    = $(if $(HEAP),$(HEAP:%=$(stage_name)-%),$(stage_name))
+
 # ---- sources -> ELF
 
 boot_objects := build/obj/boot/start.S.o build/obj/kernel/entry.S.o
 objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call files_of,$1,$2))
+sources       = $(filter-out $(if $(HEAP),$(addprefix %/,$(call replaced,$(HEAP)))),$(call files_of,$(LAB),$(patch_layer)))
 
 # What a file was made with, in a file that changes only when that does.
 FORCE:
@@ -259,8 +269,8 @@ build/obj/%_test.c.s: CFLAGS += -fno-toplevel-reorder -finstrument-functions \
 
 # ---- ELF -> ISO
 
-ELF       = build/stage-$(stage_name)/kernel.elf
-ISO       = build/stage-$(stage_name)/$(shell echo $(call quoted,$(FIRMWARE) $(CMDLINE)) | cksum | tr ' ' -).iso
+ELF       = $(stages:%=build/stage-%/kernel.elf)
+ISO       = build/stage-$(firstword $(stages))/$(shell echo $(call quoted,$(FIRMWARE) $(CMDLINE)) | cksum | tr ' ' -).iso
 INITRAMFS = build/initramfs.cpio
 initramfs = $(subst $(empty) ,\ ,$(INITRAMFS))
 
@@ -296,7 +306,7 @@ counted  = $(if $(TEST),--count)
 typed    = $(call option,type,$(TYPE))
 terminal = $(python) grader/terminal.py
 
-run: iso ## boot LAB=N; also LOG=debug VARIANT=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
+run: iso ## boot LAB=N; also LOG=debug VARIANT=name HEAP=name MEM=16M FIRMWARE=uefi ACCEL=kvm TEST='heap.*'
 	@$(terminal) run $(machine) $(counted) $(if $(STOPPED),--stopped)
 
 debug: iso ## the same, stopped at the first instruction, or at BREAK=function, with GDB attached
@@ -315,19 +325,19 @@ rewind: $(if $(RECORDING),,iso) ## record LAB=N, also TYPE='fill', or take RECOR
 trace: LOG = debug
 trace: iso ## draw LAB=N from the call that runs out of memory on: calls and locks, as build/trace-N.svg
 	@$(python) grader/trace.py $(machine) --lab $(LAB) --log $(LOG) \
-		$(call option,out,$(or $(OUT),build/trace-$(stage_name).svg)) \
+		$(call option,out,$(or $(OUT),build/trace-$(firstword $(stages)).svg)) \
 		$(if $(VARIANT),$(call option,variant,$(VARIANT)),$(call option,patch,$(PATCH))) $(typed) \
 		$(call option,test,$(TEST)) $(call option,options,$(OPTIONS))
 
-grade: ## grade all labs, or LAB=N
-	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH))
+grade: ## grade all labs, or LAB=N; also HEAP=given
+	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH)) $(call option,heap,$(HEAP))
 
 hint: ## the next hint on an exercise: EX=2.1
 	@$(python) grader/hint.py $(call quoted,$(EX))
 
 files: ## the files that stage LAB=N is made of, each from its layer
 	$(need_lab)
-	@printf '%s\n' $(call files_of,$(LAB),$(patch_layer))
+	@printf '%s\n' $(sources)
 
 diff: ## what stage TO=M changes in the files of stage FROM=N
 	$(if $(and $(FROM),$(TO)),,$(error which stages? Say: make diff FROM=3 TO=4))
@@ -348,6 +358,30 @@ help: ## this list
 # What there is only where the solutions are: not in a handout.
 instructor = $(wildcard grader/instructor.mk)
 include $(instructor)
+
+# ---- stages with objects in place of sources
+
+ifneq ($(HEAP),)
+ifneq ($(filter-out $(heaps),$(HEAP)),)
+$(error there is no heap "$(filter-out $(heaps),$(HEAP))"; there are: $(or $(heaps),none))
+endif
+ifneq ($(filter 0 1 2,$(LAB)),$(if $(filter given,$(HEAP)),,2))
+$(error HEAP=$(HEAP) is for $(if $(filter given,$(HEAP)),the labs from 3 on: say LAB=3,lab 2: say LAB=2))
+endif
+ifneq ($(word 2,$(HEAP)),)
+ifneq ($(filter-out elf objects print-%,$(or $(MAKECMDGOALS),all)),)
+$(error HEAP="$(HEAP)" is more than one heap; only elf and objects take several)
+endif
+endif
+ifneq ($(call is_lab,$(LAB)),)
+$(foreach heap,$(HEAP),$(eval $(call stage,stage-$(stage_name)-$(heap),\
+	$(boot_objects) $(sources:%=build/obj/%.o) $(call stand_ins,$(heap)))))
+endif
+endif
+
+stand_ins_made = $(foreach heap,$(HEAP),$(call stand_ins,$(heap)))
+.PHONY: objects
+objects: $(stand_ins_made)
 
 print-%:
 	@printf '%s\n' $(call quoted,$($*))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What students get: the tree without solutions, as a directory and as a .tar.gz.
 
-    handout.py --into DIRECTORY [--labs 0-N]
+    handout.py --into DIRECTORY [--labs 0-N] [--given]
 
 course/handout.py says what is in it, and why.
 Exit status: 0 made, 1 something is missing or wrong, 2 usage.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from course.handout import NAME, first_labs, make
 from course.table import LabError
+from machine.host import MachineError
 from machine.start import prepare
 
 
@@ -22,12 +23,14 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="handout.py", description=__doc__.partition("\n")[0])
     parser.add_argument("--into", type=Path, required=True, metavar="DIRECTORY")
     parser.add_argument("--labs", metavar="0-N", help="only the first labs (all)")
+    parser.add_argument("--given", action="store_true",
+                        help="with the reference's frames and heap as objects, for HEAP=given")
     arguments = parser.parse_args(words)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))   # tidies up
     try:
         labs = first_labs(arguments.labs)
-        make(arguments.into, labs)
-    except (LabError, OSError) as error:
+        make(arguments.into, labs, arguments.given)
+    except (LabError, MachineError, OSError) as error:
         print(f"handout: {error}", file=sys.stderr)
         return 1
     print(f"{arguments.into / NAME}: labs {', '.join(str(given.number) for given in labs)}; "

@@ -4,6 +4,7 @@
 
 MINUTES = 10
 LABS    =
+GIVEN   =
 SITE    = build/docs
 
 .PHONY: exercise handout docs mutants test gradescope fuzz
@@ -12,8 +13,8 @@ exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)
 	@sh labs/leave-out $(wildcard $(lab_dir)/*.c)
 
-handout: ## what students get, without solutions: build/handout/ with a .tar.gz; also LABS=0-2
-	@$(python) grader/handout.py --into build/handout $(call option,labs,$(LABS))
+handout: ## what students get, without solutions: build/handout/ with a .tar.gz; also LABS=0-2 GIVEN=yes
+	@$(python) grader/handout.py --into build/handout $(call option,labs,$(LABS)) $(if $(GIVEN),--given)
 
 docs_python = $(or $(shell sh grader/find-python sphinx myst_parser furo),$(call no_python,sphinx$(comma) myst_parser and furo))
 
@@ -37,6 +38,40 @@ gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; al
 		--add-file=grader/gradescope/run_autograder --add-file=build/gradescope/gradescope.conf HEAD
 	@git diff --quiet HEAD || echo 'gradescope: what is not committed is not in it' >&2
 	@echo 'build/gradescope.zip: upload it under "Configure Autograder"; docs/instructor/autograders.md says how'
+
+# ---- what HEAP= names: our frames and heap, and the heaps with which lab 2 tries its students' tests.
+# None has debugging information. Of the latter no name is left, nor a word on which patch made them.
+
+objects    = build/objects
+heaps      = given sound-1 $(basename $(notdir $(wildcard grader/heaps/*.patch grader/mutants/02/*.patch)))
+lab_2_heap = $(filter %/heap.c,$(call files_of,2))
+say_file   = printf '\#line 1 "%s"\n' $(lab_2_heap)
+
+.PRECIOUS: build/objects/%/heap.c
+
+build/objects/sound-1/heap.c: $(lab_2_heap)
+	$(room)
+	@{ $(say_file); cat $<; } > $@
+
+define patched_heap
+@sh labs/patch-layer $< $(@D) $(lab_2_heap) && { $(say_file); cat $@; } > $@.$$$$ && mv $@.$$$$ $@
+endef
+
+build/objects/%/heap.c: grader/heaps/%.patch $(lab_2_heap)
+	$(patched_heap)
+
+build/objects/%/heap.c: grader/mutants/02/%.patch $(lab_2_heap)
+	$(patched_heap)
+
+build/objects/%/heap.c.o: build/objects/%/heap.c build/flags
+	$(call say,CC,$<) $(CC) $(CFLAGS) -g0 $(dependencies) -c -o $@.$$$$ $< && \
+		$(STRIP) --strip-unneeded --remove-section=.comment $@.$$$$ && $(appear)
+
+build/objects/given/%.c.o: $(patsubst %,build/obj/%.o,$(filter %/frame.c %/heap.c,$(call files_of,2)))
+	$(room)
+	$(call say,STRIP,$@) $(STRIP) --strip-debug --remove-section=.comment -o $@ $(filter %/$*.c.o,$^)
+
+-include $(shell find build/objects -name '*.d' 2>/dev/null)
 
 # ---- the project's own tests in a kernel: stage N with one more layer, grader/tests/kernel/N
 

@@ -55,6 +55,8 @@ def _arguments(words: list[str], usage: str) -> argparse.Namespace:
     what.add_argument("--tree", type=Path, metavar="PATH",
                       help="grade a submission: a directory, .tar.gz or .zip")
     what.add_argument("--variant", metavar="NAME", help="grade labs/*/variants/NAME.patch")
+    parser.add_argument("--heap", choices=["given"], default="",
+                        help="grade labs on the reference's frames and heap")
     what.add_argument("--patch", type=Path, metavar="FILE", help="grade the labs with this patch")
     parser.add_argument("--keep", type=Path, metavar="DIR",
                         help="leave the submission in a tree of its own, for make run and debug")
@@ -110,6 +112,8 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
     for glob in globs:
         if not any(fnmatch.fnmatchcase(test.name, glob) for lab in chosen for test in lab.tests):
             raise Usage(f"these labs have no test {glob}")
+    if arguments.heap and chosen[0].number <= 2:
+        raise Usage("HEAP=given stands in for labs 1 and 2, so it is for those after them: say LAB=3")
     tasks = []
     for lab in chosen:
         patch = arguments.patch.resolve() if arguments.patch else None
@@ -122,7 +126,7 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
         tests = [test for test in lab.tests if test not in elsewhere
                  and any(fnmatch.fnmatchcase(test.name, glob) for glob in globs)]
         if tests:
-            tasks.append(Task(lab, tests, patch))
+            tasks.append(Task(lab, tests, patch, arguments.heap))
     if not tasks:
         raise Usage(f"these labs have no variant {arguments.variant}")
     return tasks

@@ -32,6 +32,7 @@ MAKE_LIMIT = 120            # seconds of the host's time
 MAX_ERRORS = 5              # lines shown of a compiler's output
 MAX_LETTERS = 500           # of each
 MAX_OUTPUT_BYTES = 1 << 20  # looked at, from the beginning and from the end
+OBJECTS = "labs/objects"    # in a tree that does not make them itself, as HEAP/FILE.c.o
 PROBE = "build/obj/kernel/string.c.o"
 
 # A command line to be filled in, which nothing else in a boot image is like. BOOTINFO_MAX_STRING is 512.
@@ -66,10 +67,12 @@ class Stage:
     """What to build: a lab's stage, perhaps changed by a patch."""
     lab: int
     patch: Path | None = None
+    heap: str = ""              # objects in the place of sources: HEAP in the Makefile
 
     @property
     def arguments(self) -> list[str]:
-        return [f"LAB={self.lab}", *([for_make("PATCH", self.patch)] if self.patch else [])]
+        return [f"LAB={self.lab}", *([for_make("PATCH", self.patch)] if self.patch else []),
+                *([f"HEAP={self.heap}"] if self.heap else [])]
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,17 @@ async def build_all(private: Path) -> None:
             raise MachineError(f"the pristine tree does not build: {failure}") from None
 
 
+async def objects(private: Path, *words: str) -> list[str]:
+    """Has our own tree's objects made that HEAP names. Return: their paths in it, …/HEAP/FILE.c.o."""
+    async with Tree().alone() as lock:
+        try:
+            await _make(Tree(), lock, private, f"-j{os.cpu_count()}", "objects", *words)
+            paths, = await _make(Tree(), lock, private, "print-stand_ins_made", *words)
+            return paths.split()
+        except BuildFailure as failure:
+            raise MachineError(f"an object of ours does not build: {failure}") from None
+
+
 @dataclass(frozen=True)
 class Built:
     """A stage as it was when first asked for: its sources may change while we grade."""
@@ -226,6 +240,8 @@ class Builder:
         return built
 
     async def _build(self, lock: int, stage: Stage) -> Built:
+        if stage.heap:
+            await self._bring_objects(stage.arguments)
         iso = self.new_file(".iso")
         # Asked apart from building: what a compiler prints can be the student's words.
         elf, *sources = await _make(self.tree, lock, self.private, "print-ELF", "files",
@@ -263,6 +279,30 @@ class Builder:
             await asyncio.to_thread(self._inspect_all, "includes", sources)
             raise
         await asyncio.to_thread(self._inspect_all, "s", sources)
+
+    async def kernels(self, stage: Stage, heaps: list[str]) -> dict[str, Image]:
+        """
+        The kernel of a stage with each of these heaps, by the heap: made side by side, and without
+        boot images. The student's files have been compiled before an object comes into their
+        tree, so none of them can have an object in it. Raises what build() does.
+        """
+        await self.build(stage)
+        words = [*stage.arguments, f"HEAP={' '.join(heaps)}"]
+        async with self.tree.alone() as lock:
+            await self._bring_objects(words)
+            await self._make(lock, f"-j{os.cpu_count()}", "elf", *words)
+            elfs, = await _make(self.tree, lock, self.private, "print-ELF", *words)
+            return {heap: Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf")))
+                    for heap, elf in zip(heaps, elfs.split(), strict=True)}
+
+    async def _bring_objects(self, words: list[str]) -> None:
+        """Brings the objects that HEAP names from our own tree."""
+        if self.tree.root == ROOT:
+            return
+        for name in await objects(self.private, *words):
+            target = self.tree.root / OBJECTS / Path(*Path(name).parts[-2:])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target)
 
     def _inspect_all(self, kind: str, sources: list[str]) -> None:
         """Raises Misconduct for what a student's file has no business to do."""

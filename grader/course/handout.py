@@ -4,10 +4,13 @@
 An allow-list says what is in it, so that what nobody thought of is not; nor is what git does
 not know. The solutions in C files, and the lines of a lab.toml that give an answer away, are
 taken out by labs/skeleton; a file that an instructor has tried a lab in is refused. There is no
-git history. The same tree makes the same archive, byte for byte.
+git history. The same tree makes the same archive, byte for byte, with the same compiler: the
+heaps that lab 2's tests must catch, and the reference's frames and heap if they are to be in it,
+are objects in labs/objects/.
 """
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import re
@@ -18,13 +21,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from course import answers, manifest
-from course.lab import Lab, select
+from course import answers, build, manifest
+from course.lab import Lab, load, select
 from course.table import LabError
 from course.workspace import without_solutions
 from machine.host import ROOT
 
 NAME = "ouroboros-labs"
+GIVEN, GIVEN_FROM = "given", 3      # HEAP=given in the Makefile, and the first lab that it is for
 
 # Patterns of paths in the tree, and of paths in a lab's directory.
 FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*.json",
@@ -97,8 +101,22 @@ def page(file: Path, tree: Path) -> str:
                    if all((tree / name).exists() for name in named.findall(line)))
 
 
-def make_tree(into: Path, labs: list[Lab]) -> None:
-    """Makes the tree in `into`, which must not exist."""
+def add_objects(into: Path, lab: int, heaps: list[str]) -> None:
+    """Adds the objects that HEAP names. Raises MachineError if they cannot be made."""
+    with tempfile.TemporaryDirectory(prefix="ouroboros-") as private:
+        made = asyncio.run(build.objects(Path(private), f"LAB={lab}", f"HEAP={' '.join(heaps)}"))
+    for name in made:
+        target = into / build.OBJECTS / Path(*Path(name).parts[-2:])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((build.ROOT / name).read_bytes())
+        target.chmod(0o644)
+
+
+def make_tree(into: Path, labs: list[Lab], given: bool = False) -> None:
+    """
+    Makes the tree in `into`, which must not exist. `given`: with the reference's frames and heap,
+    as objects, for the labs after them.
+    """
     for name in files(labs):
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +126,10 @@ def make_tree(into: Path, labs: list[Lab]) -> None:
         (into / name).write_text(page(ROOT / "labs/handout" / name, into), encoding="utf-8")
     for each in labs:
         check_students_files(into, each)
+        if heaps := load(into / "labs" / each.name).heaps:
+            add_objects(into, each.number, heaps)
+    if given and labs[-1].number >= GIVEN_FROM:
+        add_objects(into, GIVEN_FROM, [GIVEN])
     manifest.write(into, [path for each in labs for path in each.paths])
 
 
@@ -124,14 +146,14 @@ def make_archive(archive: Path, tree: Path) -> None:
         tar.add(tree, NAME, filter=plain)       # a directory's entries in the order of their names
 
 
-def make(into: Path, labs: list[Lab]) -> None:
+def make(into: Path, labs: list[Lab], given: bool = False) -> None:
     """Makes both in directory `into`, in the place of what was there, or changes nothing."""
     if (into / NAME / ".git").exists():
         raise LabError(f"{into / NAME} is a git repository: move it to where it is to stay")
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".new-") as directory:
         tree, archive, old = (Path(directory, name) for name in (NAME, f"{NAME}.tar.gz", "old"))
-        make_tree(tree, labs)
+        make_tree(tree, labs, given)
         make_archive(archive, tree)
         try:
             if os.path.lexists(into / NAME):

@@ -32,6 +32,13 @@ class NoSuchLab(Exception):
 
 
 @dataclass(frozen=True)
+class Heap:
+    """A broken heap: an object that HEAP= names. "NAME: the sentence of heap.h that it breaks"."""
+    name: str
+    breaks: str                             # "" if the student is to find that out
+
+
+@dataclass(frozen=True)
 class Test:
     """One line of the score: an in-kernel test, or a demand on how a boot ends."""
     name: str                               # with "@boot id" if the boot has one
@@ -43,6 +50,7 @@ class Test:
     console_never: tuple[str, ...] = ()     # regexes that must not appear
     lock: str | None = None                 # the lock of a deadlock
     frames: tuple[str, ...] = ()            # functions in the backtrace, outermost first
+    heaps: tuple[Heap, ...] = ()            # that the student's own tests must catch, or
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Boot:
     cmdline: str = ""
     variant: str | None = None              # labs/NN/variants/NAME.patch
     input: tuple[str, ...] = ()             # lines typed at the monitor's prompt
+    sound: tuple[str, ...] = ()             # heaps on which the student's own tests must pass
 
     @property
     def expect(self) -> str | None:
@@ -105,20 +114,28 @@ class Lab:
         """The C files among them."""
         return [path for path in self.paths if path.endswith(".c")]
 
+    @property
+    def heaps(self) -> list[str]:
+        """The heaps on which the student's own tests are tried."""
+        return [*dict.fromkeys(name for boot in self.boots for name in (
+            *boot.sound, *(heap.name for test in boot.tests for heap in test.heaps)))]
+
 
 def _read_test(table: Table, boot_id: str | None) -> Test:
     name = table.take("name", str)
     expect = table.take("expect", str, None)
+    heaps = tuple(Heap(*heap.partition(": ")[::2]) for heap in table.strings("heaps"))
     test = Test(
         name=f"{name}@{boot_id}" if boot_id else name,
         points=table.take("points", int),
         about=table.take("about", str, ""),
-        ktest=None if expect else name,
+        ktest=None if expect or heaps else name,
         expect=expect,
         console=table.strings("console"),
         console_never=table.strings("console_never"),
         lock=table.take("lock", str, None),
         frames=table.strings("frames"),
+        heaps=heaps,
     )
     table.done()
     table.place += f" ({name})"
@@ -148,12 +165,15 @@ def _read_boot(table: Table, path: Path) -> Boot:
         cmdline=table.take("cmdline", str, ""),
         variant=table.take("variant", str, None),
         input=table.strings("input"),
+        sound=table.strings("sound"),
     )
     table.done()
     if not tests:
         raise table.error("a boot without a test")
     if len({test.expect for test in tests}) > 1:
         raise table.error("the tests of one boot must expect the same end")
+    if any(bool(test.heaps) is not bool(boot.sound) for test in tests):
+        raise table.error("heaps of a test need sound heaps of its boot, and these need tests with heaps")
     if boot.input and boot.expect is None:
         raise table.error("a boot that runs in-kernel tests takes no input")
     if not re.fullmatch(r"[1-9][0-9]*[MG]", boot.mem):

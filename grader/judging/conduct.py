@@ -64,6 +64,13 @@ _OFFERED = {
     "watchdog.h": "watchdog_progress",
 }
 
+# What a file of tests may use beside that, what KTEST(catch, …) defines in it, and where.
+_OFFERED_TO_TESTS = {"ktest_fail", "ktest_skip", "ktest_note", "ktest_progress", "ktest_random",
+                     "ktest_catch_begin", "ktest_catch_missed", "ktest_catch_end", "panic_record",
+                     "__cyg_profile_func_enter", "__cyg_profile_func_exit"}
+_OF_TESTS = re.compile(r"ktest_((entry|outcome)_)?catch_\w+(\.\w+)*", re.ASCII)
+_SECTION_OF_TESTS = ".ktests"
+
 # What the compiler itself calls.
 _RUNTIME = re.compile(r"__ubsan_handle_\w+|__stack_chk_(fail|guard)")
 
@@ -175,8 +182,15 @@ def _inline_lines(header: str) -> set[int]:
     return found
 
 
-def is_offered(name: str) -> bool:
+def _has_tests(source: str) -> bool:
+    """Is it a file of the student's own tests?"""
+    return source.endswith("_test.c")
+
+
+def is_offered(name: str, source: str = "") -> bool:
     """May a lab's file use this name of another file?"""
+    if _has_tests(source) and name in _OFFERED_TO_TESTS:
+        return True
     patterns = _OFFERED.get(declared().get(name, "").removeprefix("kernel/"), "").split()
     return any(fnmatchcase(name, pattern) for pattern in patterns) \
         or _RUNTIME.fullmatch(name) is not None
@@ -249,11 +263,12 @@ def _of_symbols(obj: _Object) -> Iterator[str]:
         if symbol["st_info"]["type"] == "STT_FILE":
             continue
         if symbol["st_shndx"] == "SHN_UNDEF":
-            if not is_offered(name):
+            if not is_offered(name, obj.source):
                 yield f"{obj.source} uses {name}{obj.place_of_use(name)}, which " + (
                     f"{owner} does not offer to the labs" if "/" in owner else
                     f"belongs to {owner}" if owner else "no header in kernel/ declares")
-        elif owner not in ("", own):
+        elif owner not in ("", own) and not (_has_tests(obj.source) and name not in declared()
+                                             and _OF_TESTS.fullmatch(name)):
             yield f"{obj.source} defines {name}, a name that belongs to {owner}"
         elif bind not in ("STB_LOCAL", "STB_GLOBAL") or symbol["st_shndx"] == "SHN_COMMON":
             yield f"{obj.source} defines {name} so that another file's {name} takes its place"
@@ -264,6 +279,8 @@ def _of_sections(obj: _Object) -> Iterator[str]:
     for section in obj.sections[1:]:            # the first is always empty
         name, flags = section.name, section_flags(section)
         allowed = next((allowed for pattern, allowed in _SECTIONS if pattern.fullmatch(name)), None)
+        if name == _SECTION_OF_TESTS and _has_tests(obj.source):
+            allowed = {"A"}
         if allowed is None:
             yield f"{obj.source} puts data into section {name}, " + (
                 "where the kernel keeps its tests" if name == ".ktests" else

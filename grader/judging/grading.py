@@ -12,7 +12,7 @@ from pathlib import Path
 from course import answers, fact_names
 from course.build import Builder, BuildFailure, Misconduct, Stage
 from course.lab import Boot, Lab, Question, Test
-from judging import commands, facts, judge, ktap, ktests
+from judging import catching, commands, facts, judge, ktap, ktests
 from judging.observe import observe
 from judging.record import Record
 from judging.result import LabScore, Score
@@ -29,6 +29,7 @@ class Task:
     lab: Lab
     tests: list[Test | Question]
     patch: Path | None
+    heap: str = ""              # that stands in for the student's: Stage.heap
 
     def has(self, test: Test | Question) -> bool:
         return test in self.tests
@@ -94,14 +95,15 @@ class Grader:
                 with contextlib.suppress(OSError):
                     traceback.print_exception(error)
             finding = Finding(Verdict.INFRA, why)
-            return LabScore(task.lab, [Score(test, finding) for test in task.tests])
+            return LabScore(task.lab, [Score(test, finding) for test in task.tests], heap=task.heap)
 
     async def _grade_lab(self, task: Task) -> LabScore:
         self.watcher.begin(task.lab, len(task.tests))
         given = answers.read(task.lab, self.builder.tree.root) if task.lab.questions else None
         if reason := self._not_begun(task.lab, given):
             finding = Finding(Verdict.NOT_IMPLEMENTED, reason)
-            return LabScore(task.lab, [Score(test, finding) for test in task.tests], begun=False)
+            return LabScore(task.lab, [Score(test, finding) for test in task.tests], begun=False,
+                            heap=task.heap)
         boots = [boot for boot in task.lab.boots
                  if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
         async with asyncio.TaskGroup() as group:
@@ -112,7 +114,10 @@ class Grader:
             boot_scores, boot_facts = done.result()
             scores |= {score.test.name: score for score in boot_scores}
             measured = boot_facts | measured
-        graded = LabScore(task.lab, [])
+        graded = LabScore(task.lab, [], heap=task.heap)
+        if task.heap:
+            graded.notes.append(f"HEAP={task.heap}: graded on the reference's frames and heap, and not on "
+                                "those of this tree.")
         if task.questions:
             graded.notes += given.notes
             measured |= await self._measure_elf(task)
@@ -128,7 +133,8 @@ class Grader:
 
     def _not_begun(self, lab: Lab, given: answers.Answers | None) -> str:
         """Why there is nothing of a lab to grade, or ""."""
-        missing = [source for source in lab.sources if not (self.builder.tree.root / source).exists()]
+        missing = [source for source in lab.sources if not source.endswith("_test.c")
+                   and not (self.builder.tree.root / source).exists()]
         if missing:
             return f"there is no {', '.join(missing)}"
         if given and not given.any:
@@ -147,7 +153,9 @@ class Grader:
         booted = True
         records: dict[str, Record] = {}         # the last boot of each test
         try:
-            if boot.expect is None:
+            if boot.sound:
+                found = await catching.Trial(self.builder, self.slots, stage, boot, line).findings(tests)
+            elif boot.expect is None:
                 found = await self._run_ktests(stage, boot, line, tests, records)
             else:
                 record = await self._boot(stage, boot, line, wanted)
@@ -158,7 +166,7 @@ class Grader:
             found = dict.fromkeys((test.name for test in tests), _blame(error))
             booted = not isinstance(error, Misconduct)      # which no boot would show
         scores = [Score(test, found[test.name], *(commands.show_again(
-                      task.lab, boot, task.patch, test, line, found[test.name].verdict)
+                      task.lab, boot, task.patch, task.heap, test, line, found[test.name].verdict)
                       if booted else ()))
                   for test in tests]
         scores = self._with_recordings(task.lab, scores, records)
@@ -186,7 +194,7 @@ class Grader:
                            / f"{boot.variant}.patch")
         if len(patches) > 1:
             patches = [await self.builder.combine(*patches)]
-        return Stage(task.lab.number, *patches)
+        return Stage(task.lab.number, patches[0] if patches else None, task.heap)
 
     def _command_line(self, stage: Stage, boot: Boot) -> str:
         """The kernel's command line, but for ktest=."""
@@ -255,7 +263,7 @@ class Grader:
         """The facts that the ELF file alone decides."""
         wanted = task.wanted_facts(None)
         try:
-            built = await self.builder.build(Stage(task.lab.number, task.patch))
+            built = await self.builder.build(Stage(task.lab.number, task.patch, task.heap))
         except FAILURES as error:
             return dict.fromkeys(wanted, _blame(error))
         return {name: await facts.measure(name, facts.Evidence(built.image)) for name in wanted}
@@ -276,5 +284,5 @@ def _where_to_look(task: Task, question: Question, finding: Finding) -> str:
         return ""
     needs = fact_names.find(question.fact).needs
     boot = next((boot for boot in task.lab.boots if boot.expect == needs), Boot(()))
-    return commands.debug(task.lab, boot, task.patch, None, boot.cmdline,
+    return commands.debug(task.lab, boot, task.patch, task.heap, None, boot.cmdline,
                           commands.AT_A_PANIC if needs == "deadlock" else "")

@@ -11,6 +11,7 @@ The JSON object of one submission:
     sandbox      "bubblewrap", or why there is none
     points, max
     labs         [{"lab": 2, "name": "02-heap", "title", "points", "max", "notes": [text],
+                   "heap": "own", or "given" for HEAP=given,
                    "tests": [{"name", "about", "verdict", "points", "max", "detail",
                               "cause": what is the same for the same failure,
                               "console": [lines], "run": command, "debug": command or "",
@@ -42,7 +43,8 @@ class Score:
 
     @property
     def points(self) -> int:
-        return self.test.points if self.finding.verdict is Verdict.PASS else 0
+        share, whole = (1, 1) if self.finding.verdict is Verdict.PASS else self.finding.part
+        return self.test.points * share // whole
 
     def beside(self, again: Score, counts: str) -> Score:
         """
@@ -77,6 +79,7 @@ class LabScore:
     scores: list[Score]
     notes: list[str] = field(default_factory=list)
     begun: bool = True          # is there anything of the student's to grade?
+    heap: str = ""              # that stood in for the student's earlier labs: Task.heap
 
     @property
     def points(self) -> int:
@@ -93,6 +96,7 @@ class LabScore:
     def as_dict(self) -> dict[str, Any]:
         return {"lab": self.lab.number, "name": self.lab.name, "title": self.lab.title,
                 "points": self.points, "max": self.max, "notes": self.notes,
+                "heap": self.heap or "own",
                 "tests": [score.as_dict() for score in self.scores]}
 
 

@@ -29,6 +29,7 @@ class Finding:
     detail: str = ""
     console: tuple[str, ...] = ()           # the lines that show it
     cause: str = ""                         # if others' details may differ though it is the same
+    part: tuple[int, int] = (0, 1)          # of the points, although it is no PASS
 
     @property
     def same(self) -> tuple[Verdict, str]:

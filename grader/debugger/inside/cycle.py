@@ -20,15 +20,14 @@ def _drawing(calls: Sequence[Frame], lock: Lock) -> Iterator[str]:
     """The calls from the taker to who waits, with GDB's numbers and a line back up."""
     top, middle, bottom = UNICODE if gdb.host_charset().upper() == "UTF-8" else ASCII
     width = max(len(call.function) for call in calls)
-    place = max(len(f"{call.file}:{call.line}") for call in calls)
+    place = max(len(call.where) for call in calls)
     for call in calls:
         line, mark = middle, ""
         if call is calls[0]:
             line, mark = top, f"  holds {lock.name}"
         elif call is calls[-1]:
             line, mark = bottom, "  waits for it"
-        where = f"{call.file}:{call.line}"
-        yield f"  {line}#{call.number:<3} {call.function:{width}}  {where:{place}}{mark}".rstrip()
+        yield f"  {line}#{call.number:<3} {call.function:{width}}  {call.where:{place}}{mark}".rstrip()
 
 
 class Cycle(Command):

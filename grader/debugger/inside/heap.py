@@ -8,7 +8,7 @@ from itertools import islice
 
 from debugger.inside import kernel
 from debugger.inside.command import Command
-from debugger.inside.reader import HEAP, Memory, Note
+from debugger.inside.reader import HEAP, PAGES, Memory, Note
 from debugger.inside.slabs import MAX_SLABS, HeapMemory, Slab, class_name
 from debugger.inside.text import plural, some, some_notes
 
@@ -27,6 +27,8 @@ class Heap(Command):
 
     def lines(self, argument: str) -> Iterator[str]:
         memory = Memory()
+        if HEAP.is_object:
+            yield f"{PAGES.number('nr_free'):,} of {PAGES.number('nr_total'):,} pages are free."
         heap = HeapMemory(memory)
         slabs, flaws = self._slabs(heap)
         flaws += self._table_flaws(heap, slabs)

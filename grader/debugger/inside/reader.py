@@ -193,6 +193,9 @@ class Module:
         """One of its variables, read from memory."""
         self._check_stage()
         symbol = find_symbol(self.file, name)
+        if symbol is None and self.is_object:
+            raise Note(f"{self.file} is an object without debugging information here, as HEAP=given has "
+                       f"it: `{name}` is in memory, but GDB does not know what it is")
         if symbol is None:
             known = f": known here is the {self.what} that lab {self.lab} hands out"
             raise Note(f"this stage's {self.file} has no `{name}`{known if self.lab else ''}")
@@ -215,6 +218,15 @@ class Module:
     def not_ready(self) -> Note:
         """For what is not there yet."""
         return Note(f"{self.starts_in}() has not run yet. Try: hbreak {self.ready_at}, continue")
+
+    @property
+    def is_object(self) -> bool:
+        """Was it linked as an object without debugging information, as HEAP=given has it?"""
+        try:
+            address_of(self.starts_in)
+        except gdb.error:
+            return False
+        return not (gdb.lookup_global_symbol(self.starts_in) or gdb.lookup_static_symbol(self.starts_in))
 
     @property
     def is_base(self) -> bool:

@@ -21,8 +21,12 @@ class Place:
     file: str
     line: int
 
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else "an object"
+
     def __str__(self) -> str:
-        return f"{self.function} ({self.file}:{self.line})"
+        return f"{self.function} ({self.where})"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def test_full_points_give_0_and_this_json(tmp_path):
     points = labs[0]["max"]
     (test,) = labs[0].pop("tests")
     assert labs == [{"lab": 0, "name": "00-boot", "title": "The machine and its tools", "points": points,
-                     "max": points, "notes": []}]
+                     "max": points, "notes": [], "heap": "own"}]
     about = test.pop("about")
     assert about and test == {
         "name": LAB_0, "verdict": "PASS", "points": points, "max": points, "detail": "",

@@ -8,6 +8,7 @@ import tomllib
 
 import pytest
 from conftest import GRADER, ROOT
+from elftools.elf.elffile import ELFFile
 from trees import LABS, instructors, unpacked
 
 from classroom import mutants
@@ -27,7 +28,7 @@ def tree(tmp_path_factory):
 def texts(tree):
     """The text of every file in it."""
     return {str(file.relative_to(tree)): file.read_text()
-            for file in tree.rglob("*") if file.is_file()}
+            for file in tree.rglob("*") if file.is_file() and file.suffix != ".o"}
 
 
 def squeezed(text):
@@ -95,10 +96,55 @@ def test_no_mutant_is_in_any_file(texts):
 def test_nothing_is_in_it_that_is_not_for_students(tree, texts):
     names = set(texts)
     assert not [name for name in names if re.search(
-        r"mutant|instructor|reference|/tests/|gradescope|skeleton|leave-out|handout|^\.git/", name)]
+        r"mutant|grader/heaps|instructor|reference|/tests/|gradescope|skeleton|leave-out|handout|^\.git/", name)]
     assert not [name for name, text in texts.items() if "SOLUTION" in text
                 or re.search(rf"(?<![\w/.-]){re.escape(str(ROOT))}(?![\w.-])", text)]
     assert {file for each in LABS for file in each.paths} <= names
+
+
+SHOWN = {"sound-1", "sound-2", *(f"broken-{number}" for number in range(1, 7))}
+PUBLIC = {name for header in ("frame.h", "heap.h") for name in re.findall(
+    r"\b(?:frame|heap|k[mz]?(?:alloc|realloc|free))\w*(?=\(|;)", (ROOT / "kernel" / header).read_text())}
+
+
+def objects_in(tree):
+    """The objects in a handout, as HEAP/FILE.c.o."""
+    return {str(file.relative_to(tree / "labs/objects")): file for file in tree.rglob("*.o")}
+
+
+def test_only_the_heaps_that_are_shown_are_objects(tree):
+    assert set(objects_in(tree)) == {f"{name}/heap.c.o" for name in SHOWN}
+
+
+def test_the_references_heap_is_in_it_only_if_the_instructor_says_so(tmp_path):
+    tree = unpacked(tmp_path, "--given")
+    assert set(objects_in(tree)) == {"given/frame.c.o", "given/heap.c.o", *(f"{name}/heap.c.o" for name in SHOWN)}
+    for file in objects_in(tree).values():
+        with file.open("rb") as opened:
+            assert not [section.name for section in ELFFile(opened).iter_sections() if "debug" in section.name]
+    assert not [name for name in objects_in(unpacked_again(tmp_path, "0-2")) if "given" in name]
+
+
+def unpacked_again(directory, labs):
+    (directory / "more").mkdir()
+    return unpacked(directory / "more", "--given", "--labs", labs)
+
+
+def test_an_object_has_no_name_and_no_source_of_a_broken_heap(tree):
+    """Nothing in it says what is wrong: no private name, no patch, no path but the lab's."""
+    secrets = {patch.stem for patch in (*ROOT.glob("grader/heaps/*.patch"), *ROOT.glob("grader/mutants/02/*.patch"))}
+    for name, file in objects_in(tree).items():
+        with file.open("rb") as opened:
+            elf = ELFFile(opened)
+            symbols = [symbol for symbol in elf.get_section_by_name(".symtab").iter_symbols() if symbol.name]
+            assert not [section.name for section in elf.iter_sections() if "debug" in section.name], name
+        own = {symbol.name for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF"
+               and symbol["st_info"]["type"] != "STT_SECTION"}
+        assert own <= PUBLIC | {"heap_lock"}, (name, own - PUBLIC)
+        data = file.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in data], name
+        assert set(re.findall(rb"[\w./-]*heap\.c", data)) <= {b"heap.c", b"labs/02-heap/heap.c"}, name
+        assert str(ROOT).encode() not in data, name
 
 
 def test_it_builds_by_itself_and_has_no_points_yet(tree):

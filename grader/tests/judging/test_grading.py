@@ -88,7 +88,7 @@ def test_no_boot_is_wasted(console):
 
 def test_what_was_typed_is_typed_again_under_gdb():
     boot = lab.Boot((), cmdline="log=error", input=("heap", "fill"))
-    run, debug = commands.show_again(lab.load(lab.available()[3]), boot, None, lab.Test("boot.x", 1, ""),
+    run, debug = commands.show_again(lab.load(lab.available()[3]), boot, None, "", lab.Test("boot.x", 1, ""),
                                      "log=error", Verdict.HANG)
     assert run == "make run LAB=3 LOG=error   # then type: heap, fill"
     assert debug == "make debug LAB=3 LOG=error TYPE='heap; fill' BREAK=machine_announce_panic"

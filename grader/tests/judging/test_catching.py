@@ -1,0 +1,166 @@
+"""Lab 2's exercise 2.6: a student's tests earn what they catch, and no more."""
+import re
+import subprocess
+
+import pytest
+from conftest import ROOT, grade
+from trees import Student
+
+from course import lab
+
+LAB_2 = lab.load(lab.available()[2])
+FILE = f"labs/{LAB_2.name}/catch_test.c"
+ROWS = {test.name: test for test in LAB_2.tests if getattr(test, "heaps", ())}
+HEAPS = {heap.name for test in ROWS.values() for heap in test.heaps}
+
+HEAD = """#include "heap.h"
+#include "ktest.h"
+#include "panic.h"
+#include "string.h"
+static inline struct heap_stats now(void) { struct heap_stats s; heap_stats(&s); return s; }
+"""
+
+# A test that counts, and catches what counts live bytes wrong when krealloc leaves an object in place.
+HONEST = """KTEST(catch, in_place)
+{
+	size_t before = now().live_bytes;
+	void *object = krealloc(kmalloc(100), 104);
+	CHECK(now().live_bytes == before + 104, "%zu", now().live_bytes - before);
+	kfree(object);
+}
+"""
+
+
+def graded(tests, directory, names="catch.counts"):
+    """Grades these tests by the rows of such names, with our frames and heap. Return: what is in the JSON."""
+    for name in lab.students_sources(2):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes((ROOT / name).read_bytes())
+    if tests is None:
+        (directory / FILE).unlink()
+    else:
+        (directory / FILE).write_text(HEAD + tests)
+    status, labs, output = grade("--tree", str(directory), "2", "--test", names, directory=directory)
+    assert labs and "INFRA" not in output, output
+    return {test["name"]: test for test in labs[0]["tests"]}
+
+
+def test_a_test_that_never_fails_catches_nothing(tmp_path):
+    """So each of the heaps gets as far as its tests."""
+    rows = graded("KTEST(catch, nothing) { kfree(kmalloc(1)); }", tmp_path, "catch.*")
+    assert rows.keys() == ROWS.keys()
+    for name, row in rows.items():
+        assert (row["verdict"], row["points"]) == ("WRONG", 0)
+        assert row["detail"].startswith(f"0 of {len(ROWS[name].heaps)} heaps caught. Not caught: broken-")
+
+
+def test_a_heap_is_worth_its_part_of_the_points(tmp_path):
+    row = graded(HONEST, tmp_path)["catch.counts"]
+    assert (row["verdict"], row["points"], row["max"]) == ("WRONG", 1, 2), row
+    assert row["detail"] == "2 of 4 heaps caught. Not caught: nr_calls; nr_live"
+    assert row["run"].startswith("make run LAB=2 TEST='catch.*' HEAP=broken-6 OPTIONS='initramfs=off seed=")
+
+
+def test_what_is_missed_is_named_by_the_sentence_and_not_by_the_patch(tmp_path):
+    row = graded(HONEST, tmp_path)["catch.counts"]
+    hidden = [heap for heap in ROWS["catch.counts"].heaps if heap.breaks]
+    assert hidden and not [heap for heap in hidden if heap.name in str(row)]
+
+
+# Tests that fail on a sound heap, each in its own way.
+BAD = ('CHECK(false, "always")', "kfree((void *)8)", "*(volatile int *)8 = 1", 'panic("on purpose")',
+       "while (true) kfree(NULL)", '__asm__ volatile("cli; 1: jmp 1b")', 'SKIP("always")', "spin_lock(&heap_lock)")
+
+
+def test_a_test_that_fails_on_a_sound_heap_does_not_count(tmp_path):
+    """However it fails, and whatever it does to those after it, the others count."""
+    rows = graded("".join(f"KTEST(catch, bad_{number}) {{ {statement}; }}\n"
+                          for number, statement in enumerate(BAD)) + HONEST, tmp_path)
+    assert rows["catch.counts"]["points"] == 1, rows
+    assert "catch.bad_0 fails on sound-" in rows["catch.counts"]["detail"]
+
+
+# What tells sound-1 from other heaps and is no sentence of heap.h.
+FINGERPRINTS = (
+    "({ uint64_t sum = 0; for (int i = 0; i < 512; i++) sum += ((uint8_t *)kfree)[i]; sum; })",
+    "(uint64_t)((char *)krealloc - (char *)kmalloc)",
+    "(kfree(NULL), (uint64_t)heap_lock.taken_at->line)",
+    "({ uint64_t start = clock_instructions(); kfree(kmalloc(10)); clock_instructions() - start; })",
+)
+
+
+def test_a_fingerprint_is_no_test(tmp_path):
+    """A first test tells the numbers, a second one insists on them."""
+    texts = "#include \"clock.h\"\n", " ".join(["%lu"] * len(FINGERPRINTS)), ", ".join(FINGERPRINTS)
+    rows = graded('{}KTEST(catch, ask) {{ CHECK(false, "they are {}.", {}); }}'.format(*texts), tmp_path / "ask")
+    numbers = re.search(r"they are ([\d ]+)\.", rows["catch.counts"]["detail"])[1].split()
+    tests = "".join(f"""KTEST(catch, finger_{index}) {{
+	uint64_t found = {value};
+
+	CHECK(found == {number}, "%lu", found);
+}}
+""" for index, (value, number) in enumerate(zip(FINGERPRINTS, numbers, strict=True)))
+    rows = graded(texts[0] + tests, tmp_path / "insist")
+    assert rows["catch.counts"]["points"] == 0, rows
+    assert "no test counts: catch.finger_" in rows["catch.counts"]["detail"]
+
+
+def test_a_test_does_not_see_whether_it_is_the_first_time(tmp_path):
+    rows = graded('KTEST(catch, once) { static int times; CHECK(++times == 1, "again"); }', tmp_path)
+    assert rows["catch.counts"]["detail"].startswith("0 of ")
+
+
+def test_a_test_cannot_lean_on_one_that_does_not_count(tmp_path):
+    """What counts has passed on the sound heaps without the others, as it runs on the broken ones."""
+    rows = graded("""static bool been_there;
+KTEST(catch, first) { been_there = true; CHECK(false, "always"); }
+KTEST(catch, second) { CHECK(been_there, "without the first"); }
+""", tmp_path)
+    assert rows["catch.counts"]["points"] == 0 and "no test counts" in rows["catch.counts"]["detail"]
+
+
+def test_a_test_that_fails_sometimes_does_so_on_all_heaps(tmp_path):
+    """Its random numbers are the same on each."""
+    rows = graded("".join(f"""KTEST(catch, luck_{bit}) {{
+	CHECK(random_next(&ktest_random) >> {bit} & 1, "bad luck");
+}}
+""" for bit in range(8)), tmp_path)
+    assert rows["catch.counts"]["points"] == 0, rows
+
+
+def test_without_a_test_there_is_nothing_to_judge(tmp_path):
+    for name, tests in {"no file": None, "no test": "", "a stub": 'KTEST(catch, x) { TODO("2.6"); }'}.items():
+        rows = graded(tests, tmp_path / name.replace(" ", "-"))
+        assert (rows["catch.counts"]["verdict"], rows["catch.counts"]["points"]) == ("NOT_IMPLEMENTED", 0), name
+
+
+def test_a_missing_file_costs_nothing_else(tmp_path):
+    rows = graded(None, tmp_path, "heap.alignment,catch.counts")
+    assert [row["verdict"] for row in rows.values()] == ["PASS", "NOT_IMPLEMENTED"]
+
+
+def test_a_test_under_another_tests_name_is_an_offence(tmp_path):
+    rows = graded('KTEST(heap, mine) { kfree(NULL); }', tmp_path)
+    assert rows["catch.counts"]["verdict"] == "WRONG"
+    assert "catch_test.c defines ktest_" in rows["catch.counts"]["detail"]
+
+
+def test_a_student_sees_each_heap_with_a_command(tmp_path):
+    tree = Student(tmp_path).at(2)
+    said = {}
+    for heap in ("sound-1", "sound-2", *(f"broken-{number}" for number in range(1, 7))):
+        done = subprocess.run(["make", "run", "LAB=2", f"HEAP={heap}", "TEST=catch.*", "OPTIONS=initramfs=off"],
+                              cwd=tree, text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        said[heap] = done.returncode
+    assert said.pop("sound-1") == said.pop("sound-2") == 0
+    assert all(said.values()), said
+    done = subprocess.run(["make", "run", "LAB=2", "HEAP=broken-7"], cwd=tree, text=True, capture_output=True,
+                          check=False)
+    assert 'no heap "broken-7"; there are: broken-1' in done.stderr
+
+
+def test_there_are_many_more_heaps_than_a_handout_shows():
+    shown = {heap.name for row in ROWS.values() for heap in row.heaps if not heap.breaks}
+    assert shown == {f"broken-{number}" for number in range(1, 7)} and len(ROWS) == len(shown)
+    assert len(HEAPS - shown) >= 20
+    assert len(LAB_2.heaps) == len(HEAPS) + 3
