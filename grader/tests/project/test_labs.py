@@ -30,7 +30,8 @@ def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
     assert status == 0, output
 
 
-@pytest.mark.parametrize("number, file", [(1, "labs/01-frames/frame.c"), (2, "labs/02-heap/heap.c")])
+@pytest.mark.parametrize("number, file", [(1, "labs/01-frames/frame.c"), (2, "labs/02-heap/heap.c"),
+                                          (4, "labs/04-static-log/log.c")])
 def test_another_design_gets_full_points(number, file, tmp_path):
     """It is unlike ours, and keeps the contract: nothing else may be asked for."""
     patch = tmp_path / "other.patch"
