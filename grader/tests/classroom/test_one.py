@@ -120,3 +120,11 @@ def test_a_report_that_cannot_be_written_is_not_points_lost(tmp_path):
         done = subprocess.run([sys.executable, str(GRADER / "grade.py"), "0", "--test", LAB_0],
                               cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 3
+
+
+def test_what_stands_in_for_the_students_heap_is_named(tmp_path):
+    status, labs, output = grade("3", "--heap", "given", "--test", "boot.info_boots", directory=tmp_path)
+    assert status == 0 and labs[0]["heap"] == "given", output
+    assert any(note.startswith("HEAP=given: ") for note in labs[0]["notes"])
+    done = run("2", "--heap", "given")
+    assert done.returncode == 2 and "stands in for labs 1 and 2" in done.stderr
