@@ -78,6 +78,11 @@ build/objects/given/%.c.o: $(patsubst %,build/obj/%.o,$(filter %/frame.c %/heap.
 kernel_tests = $(notdir $(wildcard grader/tests/kernel/*))
 $(foreach n,$(kernel_tests),$(eval $(call stage,stage-$n-tests,$(call objects_of,$n,grader/tests/kernel/$n))))
 
+# A patch is tried with them as well: do they notice it?
+ifneq ($(PATCH),)
+$(eval $(call stage,stage-$(stage_name)-tests,$(call objects_of,$(LAB),$(patch_layer) grader/tests/kernel/$(LAB))))
+endif
+
 # ---- the benchmark: the labs' own files on the host, and a stage with one more layer
 
 LAST_LAB   := $(lastword $(numbers))

@@ -31,7 +31,10 @@ enum page_tag {
 /* Sets up an empty stock. Takes one byte of every 4 KiB of RAM, from frame_alloc(). */
 void pages_init(void);
 
-/* Puts `nr_pages` pages at `base` into the stock, where they merge with their neighbours. */
+/*
+ * Puts `nr_pages` pages at `base` into the stock, where they merge with their neighbours. A free run
+ * that was written to is a panic that names it, here and in pages_alloc(), before it is followed.
+ */
 void pages_free(void *base, size_t nr_pages);
 
 /*

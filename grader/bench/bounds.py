@@ -86,10 +86,10 @@ BOUNDS = [
           _ratio(_time("b"), _time("b", "mimalloc")), "times as long"),
     Bound("heap, trace a, with junk", 63, _mean("junk", "a", JUNK)),
     Bound("heap, trace b, with junk", 375, _mean("junk", "b", JUNK)),
-    Bound("heap, worst operation of all traces, rescue included", 550, _worst, aim=500,
+    Bound("heap, worst operation of all traces, rescue included", 600, _worst, aim=500,
           why="It is a request that needs a rescue, which splits the largest block of frames. Of its "
           "instructions some 45 see to it that no run that fits is missed, and that NULL is the last "
-          "resort."),
+          "resort, and some 65 that no free run that was written to is followed."),
     Bound("heap, footprint of trace a", 1.15, _footprint("a"), "times what is live"),
     Bound("heap, footprint of trace b", 1.25, _footprint("b"), "times what is live"),
     Bound("frames, singles", 25, _mean("frames", "fresh")),

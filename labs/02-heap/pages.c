@@ -17,8 +17,11 @@
  * whatever is in a short one's bin fits, and a long one's bin is looked through,
  * which takes few steps, as no run in it is short.
  *
- * Limits: what lies in free pages is believed, but for pages_check(). The tags are one
- * block of frames, 4 MiB at most, as the memory map has no RAM above MEMMAP_LIMIT.
+ * What lies in free pages may have been damaged by somebody who has written to a page that is
+ * not theirs. So a run that is taken out, or merged, must be whole first.
+ *
+ * Limits: the tags are one block of frames, 4 MiB at most, as the memory map has no
+ * RAM above MEMMAP_LIMIT.
  *
  * Locks: takes frame_lock (in pages_init()); the caller holds heap_lock. Allocates:
  * frames (in pages_init()). Callable from: the heap.
@@ -106,10 +109,27 @@ static void run_insert(struct free_run *run, size_t nr_pages)
 	filled_bins |= 1ul << bin;
 }
 
+static bool is_free(const void *page)
+{
+	return page_tag(page) == PAGE_FREE;
+}
+
+/* Do the run's neighbours in the bin, and its last page, lead back to it? Follows no link blindly. */
+static bool is_whole(struct free_run *run)
+{
+	return run->nr_pages - 1 < nr_free && is_free(last_page(run)) && last_page(run)->first == run &&
+	       (!run->next || (is_free(run->next) && run->next->prev == run)) &&
+	       (run->prev ? is_free(run->prev) && run->prev->next == run
+			  : bins[bin_of(run->nr_pages)] == run);
+}
+
 static void run_remove(struct free_run *run)
 {
-	unsigned bin = bin_of(run->nr_pages);
+	unsigned bin;
 
+	if (!is_free(run) || !is_whole(run))
+		panic("pages: %p: the free run is damaged", run);
+	bin = bin_of(run->nr_pages);
 	if (run->next)
 		run->next->prev = run->prev;
 	if (run->prev)
@@ -132,30 +152,29 @@ static void add_foreign(size_t frame, size_t nr_pages)
 
 void pages_free(void *base, size_t nr_pages)
 {
-	size_t frame = frame_number(base);
+	size_t frame = frame_number(base), run_pages = nr_pages;
 	struct free_run *run = base, *neighbour;
 
 	if (frame >= nr_page_tags || nr_pages > nr_page_tags - frame)
 		panic("pages_free: %p: %zu pages that are not RAM", base, nr_pages);
 	if (page_tags[frame] == PAGE_FREE)
 		panic("pages_free: %p: already free", base);
-	if (page_tags[frame] == PAGE_FOREIGN)
-		add_foreign(frame, nr_pages);
-	nr_free += nr_pages;
-	memset(&page_tags[frame], PAGE_FREE, nr_pages);
-
 	neighbour = page_after(run, nr_pages);
 	if (page_tag(neighbour) == PAGE_FREE) {
 		run_remove(neighbour);
-		nr_pages += neighbour->nr_pages;
+		run_pages += neighbour->nr_pages;
 	}
 	neighbour = page_after(run, -1);
 	if (page_tag(neighbour) == PAGE_FREE) {
 		run = neighbour->first;
 		run_remove(run);
-		nr_pages += run->nr_pages;
+		run_pages += run->nr_pages;
 	}
-	run_insert(run, nr_pages);
+	if (page_tags[frame] == PAGE_FOREIGN)
+		add_foreign(frame, nr_pages);
+	nr_free += nr_pages;
+	memset(&page_tags[frame], PAGE_FREE, nr_pages);
+	run_insert(run, run_pages);
 }
 
 /* A run of at least nr_pages pages: of the request's own bin, or else of a higher one. */
@@ -167,7 +186,7 @@ static struct free_run *run_find(size_t nr_pages)
 	if (bin >= NR_BINS)
 		return NULL;
 	for (struct free_run *run = bins[bin]; run; run = run->next)
-		if (run->nr_pages >= nr_pages)
+		if (bin < PAGES_EXACT || !is_free(run) || run->nr_pages >= nr_pages)
 			return run;
 	higher = filled_bins & ~((2ul << bin) - 1);
 	return higher ? bins[__builtin_ctzl(higher)] : NULL;

@@ -82,6 +82,37 @@ KTEST(heap_damage, a_slabs_header_is_named)
 	kfree(large);
 }
 
+/* A wrong link or length is noticed when the slab would be given back, and nothing has happened yet. */
+static void check_delete(struct slab *slab, void *field, size_t bytes)
+{
+	uint64_t right = 0, bad;
+
+	memcpy(&right, field, bytes);
+	for (size_t i = 0; i < ARRAY_LENGTH(bad_values) + 64; i++) {
+		bad = i < 64 ? right ^ 1ul << i : bad_values[i - 64];
+		if (memcmp(&bad, &right, bytes) == 0)
+			continue;
+		memcpy(field, &bad, bytes);
+		EXPECT_PANIC("slab_delete: ", slab_delete(slab));
+		memcpy(field, &right, bytes);
+		ktest_progress();
+	}
+	heap_check();
+}
+
+KTEST(heap_damage, a_slabs_header_is_named_before_it_is_given_back)
+{
+	void *object = kmalloc(5000);
+	struct slab *slab = slab_at(object);
+
+	CHECK(object, "an object with a slab to itself");
+	check_delete(slab, &slab->next, sizeof(slab->next));
+	check_delete(slab, &slab->prev, sizeof(slab->prev));
+	check_delete(slab, &slab->nr_pages, sizeof(slab->nr_pages));
+	check_delete(slab, &slab->slot_bytes, sizeof(slab->slot_bytes));
+	kfree(object);
+}
+
 KTEST(heap_damage, a_free_run_is_named)
 {
 	struct { void *next, *prev; size_t nr_pages; void *first; } *run, *last;
@@ -96,6 +127,45 @@ KTEST(heap_damage, a_free_run_is_named)
 	CHECK_DAMAGE(run, nr_pages);
 	CHECK_DAMAGE(last, first);
 	kfree(neighbour);
+}
+
+/* Who takes the run, or gives back the page behind it, must name it, whatever the value. */
+static void check_run_damage(uint64_t *field, size_t nr_pages, void *page_behind)
+{
+	uint64_t right = *field, bad;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(bad_values) + 64; i++) {
+		bad = i < 64 ? right ^ 1ul << i : bad_values[i - 64];
+		if (bad == right)
+			continue;
+		*field = bad;
+		EXPECT_PANIC("pages: ", pages_alloc(nr_pages));
+		EXPECT_PANIC("pages: ", pages_free(page_behind, 1));
+		*field = right;
+		ktest_progress();
+	}
+	pages_check();
+}
+
+KTEST(heap_damage, a_free_run_is_named_before_it_is_used)
+{
+	struct { uint64_t next, prev, nr_pages, first; } *run, *last;
+	size_t nr_pages = 3;
+	void *page_behind;
+
+	spin_lock(&heap_lock);
+	run = pages_alloc(nr_pages + 2);
+	last = (void *)((char *)run + (nr_pages - 1) * PAGE_BYTES);
+	page_behind = (char *)last + PAGE_BYTES;
+	pages_free(run, nr_pages);
+	spin_unlock(&heap_lock);
+	check_run_damage(&run->next, nr_pages, page_behind);
+	check_run_damage(&run->prev, nr_pages, page_behind);
+	check_run_damage(&run->nr_pages, nr_pages, page_behind);
+	check_run_damage(&last->first, nr_pages, page_behind);
+	spin_lock(&heap_lock);
+	pages_free(page_behind, 2);
+	spin_unlock(&heap_lock);
 }
 
 KTEST(heap_damage, a_freed_object_is_junk)
