@@ -129,7 +129,7 @@ CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror \
 	-fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-shrink-wrap -fno-schedule-insns2 -fno-reorder-blocks-and-partition \
 	-fno-asynchronous-unwind-tables \
 	-fstack-protector-strong -mstack-protector-guard=global \
-	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum,vla-bound \
+	-fsanitize=bounds,shift,signed-integer-overflow,integer-divide-by-zero,unreachable,return,bool,enum \
 	-ffile-prefix-map=$(call quoted,$(CURDIR)/)= -Ikernel -nostdinc -isystem $(call quoted,$(CC_INCLUDE))
 # What an editor needs of that: not how to generate code, in words that clang only partly knows.
 EDITOR_CFLAGS = $(filter-out -f% -m%,$(CFLAGS)) -ffreestanding -mgeneral-regs-only

@@ -89,7 +89,7 @@ LAST_LAB   := $(lastword $(numbers))
 BENCH_STAGE = stage-$(LAST_LAB)-bench
 HOST_CC    ?= gcc
 
-bench_names  = $(addsuffix .c,frame heap slab pages rescue log log_filter format console string random)
+bench_names  = $(addsuffix .c,frame heap slab pages rescue log log_filter format console print string random)
 bench_labs   = $(filter $(addprefix %/,$(bench_names)),$(call files_of,$(LAST_LAB)))
 bench_host   = $(wildcard grader/bench/host/*.c grader/bench/textbook/*.c)
 bench_common = -std=gnu11 -O2 -g -DHEAP_JUNK=0 -Wall -Wextra -Wno-unused-parameter -Werror -fvisibility=hidden \
@@ -153,7 +153,7 @@ fuzz: ## try odd input on what reads it: SECONDS=60 for each target; also TARGET
 
 iso_c_strings = memcpy memmove memset memchr memcmp strlen strnlen strcmp strncmp strchr strstr
 fuzz_targets  = $(basename $(notdir $(wildcard grader/fuzz/targets/*.c)))
-fuzz_names    = $(addsuffix .c,cpio initramfs directory bootinfo options format string log_filter line name)
+fuzz_names    = $(addsuffix .c,cpio initramfs directory bootinfo options format print string log_filter line name)
 fuzz_kernel   = $(filter $(addprefix %/,$(fuzz_names)),$(call files_of,$(LAST_LAB))) kernel/log.c
 fuzz_flags    = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -fno-omit-frame-pointer \
 	-fno-pie -fsanitize=address,undefined -fno-sanitize-recover=all \

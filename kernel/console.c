@@ -168,28 +168,6 @@ void console_copy_to(struct buffer_sink *buffer)
 	copy = buffer;
 }
 
-static bool console_sink_write(struct sink *sink, const char *text, size_t nr_bytes)
-{
-	console_write(text, nr_bytes);
-	return true;
-}
-
-struct sink console_sink = { .write = console_sink_write };
-
-void console_vprintf(const char *template, va_list arguments)
-{
-	vformat(&console_sink, template, arguments);
-}
-
-void console_printf(const char *template, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, template);
-	console_vprintf(template, arguments);
-	va_end(arguments);
-}
-
 /* A port that has gone reads as ones, and so as ready for ever. */
 static bool is_received(void)
 {

@@ -203,18 +203,15 @@ KTEST(cpio, other_formats_are_named)
 		size_t magic_bytes;
 		const char *part;       /* of the reason */
 	} cases[] = {
-		{ 0, "\x1f\x8b\x08", 3, "gzip -d" }, { 0, "\x1f\x9d", 2, "gzip -d" },
+		{ 0, "\x1f\x8b\x08", 3, "gzip -d" },
 		{ 0, "BZh9", 4, "bzip2 -d" }, { 0, "\xfd" "7zXZ", 6, "xz -d" },
 		{ 0, "\x5d\0\0\x80\0", 5, "xz --format=lzma -d" },
-		{ 0, "\x28\xb5\x2f\xfd", 4, "zstd -d" }, { 0, "\x04\x22\x4d\x18", 4, "lz4 -d" },
-		{ 0, "\x02\x21\x4c\x18", 4, "lz4 -d" }, { 0, "\x89LZO\0\r\n", 7, "lzop -d" },
-		{ 0, "LZIP", 4, "lzip -d" }, { 0, "070707", 6, "portable format; make one with" },
+		{ 0, "\x28\xb5\x2f\xfd", 4, "zstd -d" },
+		{ 0, "\x02\x21\x4c\x18", 4, "lz4 -d" },
+		{ 0, "070707", 6, "portable format; make one with" },
 		{ 0, "\xc7\x71", 2, "binary format; make one with" },
-		{ 0, "\x71\xc7", 2, "swapped; make one with" },
 		{ 257, "ustar", 6, "tar archive; make one with" },
 		{ 257, "ustar  ", 8, "tar archive; make one with" },
-		{ 0, "PK\3\4", 4, "zip archive; make one with" },
-		{ 0, "hsqs", 4, "squashfs image; make one with" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {

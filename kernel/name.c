@@ -55,16 +55,6 @@ void name_show(struct sink *sink, const char *name, size_t nr_bytes)
 	}
 }
 
-static int hex_digit(char byte)
-{
-	const char *digits = "0123456789abcdef", *digit;
-
-	if (byte >= 'A' && byte <= 'F')
-		byte += 'a' - 'A';
-	digit = byte != '\0' ? strchr(digits, byte) : NULL;
-	return digit ? (int)(digit - digits) : -1;
-}
-
 /* The byte that the text stands for if it begins with \x and two digits; else 0. */
 static char read_escape(const char *text)
 {
@@ -72,8 +62,8 @@ static char read_escape(const char *text)
 
 	if (!starts_with(text, "\\x"))
 		return 0;
-	high = hex_digit(text[2]);
-	low = high < 0 ? -1 : hex_digit(text[3]);
+	high = digit_value(text[2], 16);
+	low = high < 0 ? -1 : digit_value(text[3], 16);
 	return low < 0 ? 0 : (char)(high << 4 | low);
 }
 

@@ -220,8 +220,7 @@ bool glob_matches(const char *pattern, const char *text)
 	return *pattern == '\0';
 }
 
-/* The value of a digit in `base` (10 or 16), or -1 for any other byte. */
-static int digit_value(char digit, unsigned base)
+int digit_value(char digit, unsigned base)
 {
 	if (digit >= '0' && digit <= '9')
 		return digit - '0';

@@ -35,7 +35,7 @@ _Noreturn handler __ubsan_handle_add_overflow, __ubsan_handle_sub_overflow,
 	__ubsan_handle_mul_overflow, __ubsan_handle_negate_overflow, __ubsan_handle_divrem_overflow,
 	__ubsan_handle_shift_out_of_bounds, __ubsan_handle_out_of_bounds,
 	__ubsan_handle_builtin_unreachable, __ubsan_handle_missing_return,
-	__ubsan_handle_load_invalid_value, __ubsan_handle_vla_bound_not_positive;
+	__ubsan_handle_load_invalid_value;
 
 /* The instruction that fail_check() ends in. */
 extern const char failed_check[];
@@ -108,11 +108,6 @@ _Noreturn void __ubsan_handle_missing_return(const struct source_location *at)
 _Noreturn void __ubsan_handle_load_invalid_value(const struct source_location *at)
 {
 	fail_check("a bool or enum with a value it cannot have", at);
-}
-
-_Noreturn void __ubsan_handle_vla_bound_not_positive(const struct source_location *at)
-{
-	fail_check("an array of negative length", at);
 }
 
 /* Placed by the compiler between locals and return address; checked before a return. */

@@ -176,28 +176,6 @@ void console_write(const char *text, size_t nr_bytes)
 	console_text[console_bytes] = '\0';
 }
 
-static bool sink_write(struct sink *sink, const char *text, size_t nr_bytes)
-{
-	console_write(text, nr_bytes);
-	return true;
-}
-
-struct sink console_sink = { .write = sink_write };
-
-void console_vprintf(const char *template, va_list arguments)
-{
-	vformat(&console_sink, template, arguments);
-}
-
-void console_printf(const char *template, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, template);
-	console_vprintf(template, arguments);
-	va_end(arguments);
-}
-
 uint64_t clock_ms(void)
 {
 	return 0;

@@ -9,6 +9,7 @@
  *
  * The kernel's functions are built with kernel_ before the names of those that ISO C has.
  */
+#include <ctype.h>
 #include <fnmatch.h>
 #include <limits.h>
 #include <string.h>
@@ -29,6 +30,7 @@ extern __typeof__(strncmp) kernel_strncmp;
 extern char *kernel_strchr(const char *text, int byte);
 extern char *kernel_strstr(const char *text, const char *part);
 extern bool starts_with(const char *text, const char *prefix);
+extern int digit_value(char digit, unsigned base);
 extern bool glob_matches(const char *pattern, const char *text);
 extern bool parse_number(const char *text, unsigned long *value, const char **end);
 
@@ -212,7 +214,10 @@ static void try_number(struct texts *texts)
 	unsigned long ours, theirs = 0;
 	const char *our_end, *their_end = NULL;
 	bool is_number = number_of(texts->a, &ours, &our_end);
+	unsigned char byte = (unsigned char)texts->byte;
 
+	MUST((digit_value((char)byte, 16) >= 0) == !!isxdigit(byte), "digit %#x", byte);
+	MUST((digit_value((char)byte, 10) >= 0) == !!isdigit(byte), "digit %#x", byte);
 	MUST(parse_number(texts->a, &theirs, &their_end) == is_number, "\"%s\"", texts->a);
 	if (is_number)
 		MUST(theirs == ours && their_end == our_end, "\"%s\" is %#lx", texts->a, theirs);

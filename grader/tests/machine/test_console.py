@@ -95,7 +95,7 @@ def program(tmp_path_factory):
     source.write_text(PROGRAM)
     subprocess.run(["gcc", "-O2", "-include", ROOT / "grader/bench/host/shim.h",
                     "-iquote", ROOT / "kernel", "-o", program, source,
-                    *(ROOT / "kernel" / name for name in ("console.c", "format.c", "string.c"))],
+                    *(ROOT / "kernel" / name for name in ("console.c", "format.c", "print.c", "string.c"))],
                    check=True)
     return program
 
