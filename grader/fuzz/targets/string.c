@@ -31,6 +31,7 @@ extern char *kernel_strchr(const char *text, int byte);
 extern char *kernel_strstr(const char *text, const char *part);
 extern bool starts_with(const char *text, const char *prefix);
 extern int digit_value(char digit, unsigned base);
+extern int __popcountdi2(unsigned long word);
 extern bool glob_matches(const char *pattern, const char *text);
 extern bool parse_number(const char *text, unsigned long *value, const char **end);
 
@@ -215,9 +216,14 @@ static void try_number(struct texts *texts)
 	const char *our_end, *their_end = NULL;
 	bool is_number = number_of(texts->a, &ours, &our_end);
 	unsigned char byte = (unsigned char)texts->byte;
+	unsigned long word = texts->limit * 0x0101010101010101ul ^ texts->from << 20 ^ byte;
+	int nr_bits = 0;
 
 	MUST((digit_value((char)byte, 16) >= 0) == !!isxdigit(byte), "digit %#x", byte);
 	MUST((digit_value((char)byte, 10) >= 0) == !!isdigit(byte), "digit %#x", byte);
+	for (unsigned bit = 0; bit < 64; bit++)
+		nr_bits += (word >> bit) & 1;
+	MUST(__popcountdi2(word) == nr_bits, "%#lx has %d bits", word, nr_bits);
 	MUST(parse_number(texts->a, &theirs, &their_end) == is_number, "\"%s\"", texts->a);
 	if (is_number)
 		MUST(theirs == ours && their_end == our_end, "\"%s\" is %#lx", texts->a, theirs);
