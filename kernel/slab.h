@@ -218,7 +218,7 @@ static inline bool slab_links_are_right(const struct slab *slab)
  * Gives a slab's pages back to the stock, unless somebody has written to its header. It must be in
  * its class's list.
  */
-static inline void slab_delete(struct slab *slab)
+static inline __attribute__((always_inline)) void slab_delete(struct slab *slab)
 {
 	if (!slab_pages_are_right(slab) || !slab_links_are_right(slab))
 		panic("slab_delete: %p: the slab's header is damaged", slab);
