@@ -31,7 +31,6 @@
 #define NR_LAST   8             /* … at the end of a backtrace */
 #define RET       0xc3          /* the instruction */
 #define PUSH_RBP_BYTES 1
-#define MAX_CYCLE 16            /* calls in a cycle that is worth printing */
 
 /* Made from the linked image by the Makefile, sorted by address. */
 struct symbol {
@@ -40,7 +39,6 @@ struct symbol {
 };
 
 extern const struct symbol symbols_start[], symbols_end[];
-
 
 static const struct {
 	const char *name;
@@ -82,14 +80,13 @@ const char *stack_guard_name(uint64_t address)
 	return NULL;
 }
 
-/* Do the two words of a frame at `rbp` lie on one of the kernel's stacks? */
-static bool is_on_stack(uint64_t rbp)
+bool stack_has_frame(uint64_t rbp)
 {
 	if (rbp % sizeof(uint64_t) != 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_LENGTH(stacks); i++)
 		if (rbp >= (uint64_t)stacks[i].guard + PAGE_BYTES &&
-		    rbp + 2 * sizeof(uint64_t) <= (uint64_t)stacks[i].top)
+		    rbp <= (uint64_t)stacks[i].top - 2 * sizeof(uint64_t))
 			return true;
 	return false;
 }
@@ -149,14 +146,14 @@ static bool step(struct backtrace *walk)
 	const uint64_t *frame = (const uint64_t *)walk->rbp;
 	uint64_t at = frameless_return(walk);
 
-	if (at != 0 && is_on_stack(at)) {
+	if (at != 0 && stack_has_frame(at)) {
 		*walk = (struct backtrace){ *(const uint64_t *)at, walk->rbp, 0 };
 		return true;
 	}
-	if (!is_on_stack(walk->rbp) || frame[1] == 0)
+	if (!stack_has_frame(walk->rbp) || frame[1] == 0)
 		return false;
 	if (frame[1] == (uint64_t)trap_return &&
-	    is_on_stack(walk->rbp + sizeof(struct trap_frame))) {
+	    stack_has_frame(walk->rbp + sizeof(struct trap_frame))) {
 		step_out_of_trap(walk);
 		return true;
 	}
@@ -180,24 +177,4 @@ void backtrace_print(struct backtrace start)
 			console_printf("  ... %u more ...\n", nr_frames - NR_FIRST - NR_LAST);
 		step(&walk);
 	}
-}
-
-bool backtrace_print_cycle(struct backtrace start, uint64_t from)
-{
-	const char *names[MAX_CYCLE], *last;
-	unsigned nr_names = 0;
-	uint64_t offset;
-
-	last = symbol_find(from - 1, &offset);
-	while (last != NULL && nr_names < MAX_CYCLE && step(&start)) {
-		names[nr_names] = function_at(&start, &offset);
-		if (names[nr_names] == NULL)
-			return false;
-		if (nr_names++ == 0 || names[nr_names - 1] != last)
-			continue;
-		while (nr_names-- > 0)
-			console_printf("%s%s", names[nr_names], nr_names > 0 ? " -> " : "\n");
-		return true;
-	}
-	return false;
 }

@@ -29,10 +29,10 @@ struct backtrace {
 void backtrace_print(struct backtrace start);
 
 /*
- * Prints the calls from the function that holds the return address `from` down to the caller of
- * `start`, outermost first: "a -> b -> a". Return: false if no caller is that function.
+ * May a frame pointer be `rbp`? The two words that lie there then, the caller's frame pointer
+ * and the return address, are on one of the kernel's stacks.
  */
-bool backtrace_print_cycle(struct backtrace start, uint64_t from);
+bool stack_has_frame(uint64_t rbp);
 
 /* The name of the stack whose guard page holds `address`, or NULL. */
 const char *stack_guard_name(uint64_t address);

@@ -23,6 +23,7 @@
 #include "console.h"
 #include "cpu.h"
 #include "ktest.h"
+#include "lockup.h"
 #include "machine.h"
 #include "spinlock.h"
 #include "string.h"
@@ -32,7 +33,7 @@
 #define MAX_EVENTS 8            /* the first, and one for its message and for each step */
 
 enum step {
-	STEP_WORDS, STEP_REGISTERS, STEP_CYCLE, STEP_BACKTRACE, STEP_LOCKS, STEP_END, NR_STEPS,
+	STEP_WORDS, STEP_REGISTERS, STEP_LOCKUP, STEP_BACKTRACE, STEP_LOCKS, STEP_END, NR_STEPS,
 };
 
 struct panic_record panic_record;
@@ -81,19 +82,6 @@ static void print_held_lock(const struct spinlock *lock)
 			       lock->taken_at->function, lock->taken_at->file, lock->taken_at->line);
 }
 
-/* If the CPU waits for a lock that it holds itself: the calls that lead from the one to the other. */
-static void print_cycle(struct backtrace start)
-{
-	const struct spinlock *lock = this_cpu.waits_for;
-
-	if (lock == NULL || lock->owner != this_cpu.id || lock->taken_at == NULL)
-		return;
-	console_printf("the cycle: ");
-	if (!backtrace_print_cycle(start, (uint64_t)lock->taken_from))
-		console_printf("none on this stack; %s has returned and left %s locked\n",
-			       lock->taken_at->function, lock->name);
-}
-
 static void take_step(enum step step)
 {
 	enum panic_kind kind = panic_record.kind;
@@ -106,9 +94,11 @@ static void take_step(enum step step)
 		if (kind == PANIC_FAULT || kind == PANIC_STACK_OVERFLOW)
 			print_registers(event.trap);
 		break;
-	case STEP_CYCLE:
-		if (kind == PANIC_LOCKUP)
-			print_cycle(event.start);
+	case STEP_LOCKUP:
+		if (kind != PANIC_LOCKUP)
+			break;
+		event.next_step = STEP_END;     /* backtrace and locks are part of the explanation */
+		lockup_explain(event.start);
 		break;
 	case STEP_BACKTRACE:
 		console_printf("backtrace, innermost first:\n");

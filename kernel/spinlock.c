@@ -34,8 +34,6 @@
 
 struct cpu this_cpu;
 
-extern struct spinlock spinlocks_start[], spinlocks_end[];
-
 static bool try_acquire(struct spinlock *lock)
 {
 	return __atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) == 0;

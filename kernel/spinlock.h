@@ -37,10 +37,10 @@ struct spinlock {
 	uint64_t flags;                 /* the owner's RFLAGS from before it took the lock */
 };
 
-/*
- * Defines a spinlock and lists it in the section that spinlock_next_held() and
- * GDB walk as one array; hence the alignment, or the compiler might choose more.
- */
+/* All spinlocks, as one array. */
+extern struct spinlock spinlocks_start[], spinlocks_end[];
+
+/* Defines a spinlock in that array; hence the alignment, or the compiler might choose more. */
 #define DEFINE_SPINLOCK(lock)                                                           \
 	struct spinlock lock __attribute__((section(".spinlocks"), used, aligned(8))) = \
 		{ .name = #lock }

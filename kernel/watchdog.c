@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watchdog.c: the ib700 watchdog and the lockup report.
+ * watchdog.c: the ib700 watchdog, and what happens when it bites.
  *
- * The report says in one sentence what a student otherwise works out with GDB.
- * It comes from an NMI, so it may interrupt anything: it takes no lock, believes
- * no list, and goes straight to the serial port.
+ * The bite is an NMI, so it may interrupt anything. The report's own words depend on
+ * nothing that may be damaged; lockup.c explains the rest.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere.
  */
@@ -13,7 +12,6 @@
 #include "clock.h"
 #include "cpu.h"
 #include "panic.h"
-#include "spinlock.h"
 #include "trap.h"
 
 #define IB700_DISARM  0x441     /* any value */
@@ -82,21 +80,7 @@ bool watchdog_has_bitten(void)
 	return false;
 }
 
-/* Stands in for a place that is not known: the NMI may come at any instruction. */
-static const struct place nowhere = { "?", "?", 0 };
-
 _Noreturn void lockup_report(const struct trap_frame *frame)
 {
-	struct spinlock *lock = this_cpu.waits_for;
-	const struct place *waits = this_cpu.waits_at, *taken;
-
-	if (lock == NULL)
-		panic_stop(PANIC_LOCKUP, frame, "cpu%u makes no progress, and waits for no lock",
-			   this_cpu.id);
-	taken = lock->taken_at != NULL ? lock->taken_at : &nowhere;
-	panic_stop(PANIC_LOCKUP, frame,
-		   "cpu%u waits for %s in %s (%s:%u), which cpu%u%s holds since %s (%s:%u)",
-		   this_cpu.id, lock->name, waits->function, waits->file, waits->line, lock->owner,
-		   lock->owner == this_cpu.id ? " itself" : "", taken->function, taken->file,
-		   taken->line);
+	panic_stop(PANIC_LOCKUP, frame, "cpu%u makes no progress", this_cpu.id);
 }

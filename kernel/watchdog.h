@@ -50,10 +50,7 @@ void watchdog_stop(void);
  */
 bool watchdog_has_bitten(void);
 
-/*
- * The NMI handler's work: says what the CPU was doing, which lock it waits for,
- * who holds that and since where, and the backtrace. Then stops.
- */
+/* The NMI handler's work: says that the CPU makes no progress, and why (lockup.h). Then stops. */
 _Noreturn void lockup_report(const struct trap_frame *frame);
 
 #endif
