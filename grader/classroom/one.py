@@ -21,6 +21,7 @@ from course import lab as labs
 from course import submission
 from course.archive import SubmissionError
 from course.build import Builder
+from course.student import NAME_FILE, name_in
 from course.table import LabError
 from judging import conduct
 from judging.grading import Grader, Task
@@ -190,11 +191,11 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         files = None
         if arguments.tree:
             given = submission.read(arguments.tree, labs.students_files(), ROOT, hints.files())
-            needed = {path for task in tasks
-                      for path in task.lab.paths + labs.students_sources(task.lab.number)}
+            needed = {NAME_FILE} | {path for task in tasks for path in
+                                    task.lab.paths + labs.students_sources(task.lab.number)}
             graded.submission = {
-                "name": given.name, "digest": given.digest, "ignored": list(given.ignored),
-                "taken": list(given.taken),
+                "name": given.name, "student": name_in(given.files.get(NAME_FILE, b"")),
+                "digest": given.digest, "ignored": list(given.ignored), "taken": list(given.taken),
                 "missing": [file for file in given.missing if file in needed],
                 "hints": {exercise: nr for text in given.besides.values()
                           for exercise, nr in hints.parse_read(text).items()},
@@ -221,8 +222,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         finding = Finding(Verdict.NOT_IMPLEMENTED, f"the submission cannot be graded: {error}")
         graded.labs = [LabScore(task.lab, [Score(test, finding) for test in task.tests])
                        for task in tasks]
-        graded.submission = {"name": submission.stem(arguments.tree), "digest": "", "ignored": [],
-                             "taken": [], "missing": [], "hints": {},
+        graded.submission = {"name": submission.stem(arguments.tree), "student": "", "digest": "",
+                             "ignored": [], "taken": [], "missing": [], "hints": {},
                              "trouble": f"cannot be graded: {error}"}
     except (LabError, MachineError) as error:
         graded.error = str(error)

@@ -18,7 +18,7 @@ from classroom.gradebook import gradebook
 from course.archive import shown
 from reports import formats
 from reports.class_page import Page
-from reports.results import Damaged, read
+from reports.results import Damaged, namesakes, read
 
 
 def find(paths: list[Path]) -> list[Path]:
@@ -51,6 +51,9 @@ def make(files: list[Path], out: Path) -> bool:
         out.mkdir(parents=True, exist_ok=True)
         formats.replace(out / "grades.csv", gradebook(results))
         formats.replace(out / "index.html", Page(results).html())
+        for same in namesakes(results):
+            print(f"The same student's name, and so the same machine: {same[0].student!r} in "
+                  + ", ".join(shown(result.name) for result in same))
         print(f"{out / 'index.html'} and {out / 'grades.csv'}: "
               f"{len(results)} submission{'' if len(results) == 1 else 's'}")
     return len(results) == len(files)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import AsyncIterator, Callable
 
 from course.lab import students_sources
+from course.student import REFERENCE, name_of
 from machine import sandbox
 from machine.choices import chosen, environment_for_make, for_make
 from machine.host import ROOT, MachineError, lack_of_room
@@ -80,6 +81,12 @@ class Tree:
     """Sources and what was built from them."""
     root: Path = ROOT
     foreign: bool = False       # holds what somebody else wrote: make runs in the sandbox
+
+    @property
+    def initramfs(self) -> list[str]:
+        """Words for make: a tree with reference answers is graded on the reference's machine."""
+        is_reference = (self.root / REFERENCE).is_file() and not name_of(self.root)
+        return ["INITRAMFS=build/reference.cpio"] if is_reference else []
 
     def make(self, private: Path, *arguments: str) -> list[str]:
         """The command that runs make here, with `private` for what it needs meanwhile."""
@@ -177,7 +184,7 @@ async def build_all(private: Path) -> None:
     """Builds everything in our own tree. Raises MachineError: nobody's submission is in it."""
     async with Tree().alone() as lock:
         try:
-            await _make(Tree(), lock, private, "all", "build/initramfs.cpio")
+            await _make(Tree(), lock, private, "all", "build/initramfs.cpio", "build/reference.cpio")
         except BuildFailure as failure:
             raise MachineError(f"the pristine tree does not build: {failure}") from None
 
@@ -249,7 +256,8 @@ class Builder:
         names = {Path(file).name for file in students_sources(stage.lab)}
         theirs = [source for source in sources if Path(source).name in names]
         await self._compile(lock, stage, theirs)
-        goals = ("iso", for_make("ISO", iso), f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments)
+        goals = ("iso", for_make("ISO", iso), f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments,
+                 *self.tree.initramfs)
         await self._make(lock, *goals)
         await asyncio.to_thread(self._inspect_all, "o", theirs)
         return Built(Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))), iso)

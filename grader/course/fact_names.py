@@ -20,6 +20,7 @@ NEEDS = {
     r"deadlock\.waiting_(function|file|line)": "deadlock",
     r"deadlock\.requester": "deadlock",
     r"deadlock\.cycle": "deadlock",
+    r"unpacking\.(entry|offset_bytes|request_bytes)": "deadlock",
     r"machine\.(\w+)": "monitor",
     r"machine\.(\w+)\.bit(\d+)": "monitor",
     r"memory\.available_bytes": "monitor",

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from course import answers, build, manifest
 from course.lab import Lab, load, select
+from course.student import NAME_FILE, name_of
 from course.table import LabError
 from course.workspace import without_solutions
 from machine.host import ROOT
@@ -32,13 +33,14 @@ GIVEN, GIVEN_FROM = "given", 3      # HEAP=given in the Makefile, and the first 
 
 # Patterns of paths in the tree, and of paths in a lab's directory.
 FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*.json",
-         ".vscode/*.json", "boot/*.S", "boot/*.awk", "boot/*.in", "boot/check-tools",
+         ".vscode/*.json", "boot/*.S", "boot/*.awk", "boot/*.in", "boot/ask-name", "boot/check-tools",
          "boot/compile-commands", "boot/find-grub", "boot/link", "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
          "docs/*.md", "docs/diagrams/*.svg", "labs/diff-files", "labs/patch-layer",
          "grader/*.py", "grader/find-python", "grader/setup.sh", "grader/reports/*.html",
          *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course",
                                               "judging", "reports", "classroom")))
-LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "answers.toml", "hints.toml", "*.c", "variants/*.patch")
+LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "name.txt", "answers.toml", "hints.toml", "*.c",
+             "variants/*.patch")
 
 # What these patterns match, but is of no use without solutions and instructors.
 LEFT_OUT = {"docs/index.md", "docs/performance.md", "docs/diagrams/performance.svg", "docs/fuzzing.md",
@@ -88,10 +90,12 @@ def check_students_files(into: Path, given: Lab) -> None:
         if (into / name).read_bytes() == (ROOT / name).read_bytes():
             raise LabError(f"{name} has no solution between marks: whatever is in it would be "
                            f"handed out. Try: git checkout {name}")
+    if NAME_FILE in given.paths and name_of(into):
+        raise LabError(f"{NAME_FILE} has a name in it. Try: git checkout {NAME_FILE}")
     if given.answers:
         name = f"labs/{given.name}/{given.answers}"
         if (found := answers.read(given, into)).any:
-            raise LabError(found.trouble or f"{name} has answers in it. Try: git checkout {name}")
+            raise LabError(found.trouble or next(iter(found.broken.values()), "") or f"{name} has answers in it. Try: git checkout {name}")
 
 
 def page(file: Path, tree: Path) -> str:

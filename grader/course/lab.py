@@ -62,6 +62,7 @@ class Boot:
     cmdline: str = ""
     variant: str | None = None              # labs/NN/variants/NAME.patch
     input: tuple[str, ...] = ()             # lines typed at the monitor's prompt
+    predict: str = ""                       # the key in answers.toml that must be filled in first
     sound: tuple[str, ...] = ()             # heaps on which the student's own tests must pass
 
     @property
@@ -80,6 +81,7 @@ class Question:
     fact: str                               # what judging/facts.py measures
     contains: tuple[str, ...] = ()          # for lists: what must be among the answer,
     at_least: int = 0                       # and how long it must be
+    personal: bool = False                  # differs from student to student: needs their name
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,12 @@ class Lab:
     def tests(self) -> list[Test | Question]:
         """Everything that has points, in the order of the file."""
         return [*(test for boot in self.boots for test in boot.tests), *self.questions]
+
+    @property
+    def keys(self) -> list[str]:
+        """What answers.toml may say."""
+        predictions = dict.fromkeys(boot.predict for boot in self.boots if boot.predict)
+        return [*predictions, *(question.key for question in self.questions)]
 
     @property
     def paths(self) -> list[str]:
@@ -165,6 +173,7 @@ def _read_boot(table: Table, path: Path) -> Boot:
         cmdline=table.take("cmdline", str, ""),
         variant=table.take("variant", str, None),
         input=table.strings("input"),
+        predict=table.take("predict", str, ""),
         sound=table.strings("sound"),
     )
     table.done()
@@ -174,8 +183,8 @@ def _read_boot(table: Table, path: Path) -> Boot:
         raise table.error("the tests of one boot must expect the same end")
     if any(bool(test.heaps) is not bool(boot.sound) for test in tests):
         raise table.error("heaps of a test need sound heaps of its boot, and these need tests with heaps")
-    if boot.input and boot.expect is None:
-        raise table.error("a boot that runs in-kernel tests takes no input")
+    if (boot.input or boot.predict) and boot.expect is None:
+        raise table.error("a boot that runs in-kernel tests takes no input and no prediction")
     if not re.fullmatch(r"[1-9][0-9]*[MG]", boot.mem):
         raise table.error(f"mem = {boot.mem!r} is not a size like 64M or 6G")
     if boot.variant and not (path / "variants" / f"{boot.variant}.patch").is_file():
@@ -192,6 +201,7 @@ def _read_question(table: Table) -> Question:
         fact=table.take("fact", str),
         contains=table.strings("contains"),
         at_least=table.take("at_least", int, 0),
+        personal=table.take("personal", bool, False),
     )
     table.done()
     try:

@@ -51,6 +51,10 @@ def _title(story: dict[str, Any]) -> str:
     first = story["calls"][0]["function"]
     if story["ending"] == "cut":
         return f"{first} calls {RESCUE}, and goes on for longer than can be drawn"
+    if story["ending"] == "waits":
+        wait = story["events"][-1]
+        taken = [event for event in story["events"] if event["lock"] == wait["lock"]][-2:][0]
+        return f"{wait['lock']} is waited for in {wait['place']}, and is held since {taken['place']}"
     if story["ending"] != "returns":
         return story["report"] or f"{first} calls {RESCUE}, and does not return"
     held = {event["lock"]: event["what"] for event in story["events"] if event["lock"]}

@@ -23,7 +23,7 @@ def attempt(function, *arguments):
     """function(…), or None where GDB cannot tell."""
     try:
         return function(*arguments)
-    except (gdb.error, Note, UnicodeDecodeError):       # a MemoryError of GDB's is a gdb.error
+    except (gdb.error, Note, StopIteration, UnicodeDecodeError):    # its MemoryError is a gdb.error
         return None
 
 
@@ -33,7 +33,10 @@ def cpu():
 
 
 def value(expression):
-    """A C expression's value: a string for text, an integer for all else."""
+    """The value of a C expression, or of "in FUNCTION: EXPRESSION": a string for text, else an integer."""
+    if expression.startswith("in "):
+        function, _, expression = expression.removeprefix("in ").partition(": ")
+        next(frame for frame in kernel.frames() if frame.name() == function).select()
     result = gdb.parse_and_eval(expression)
     kind = result.type.strip_typedefs()
     if kind.code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_PTR) and kind.target().sizeof == 1:

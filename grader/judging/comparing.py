@@ -33,10 +33,10 @@ def _occur_in_order(wanted: list[str], found: list[str]) -> bool:
     return all(word in rest for word in wanted)
 
 
-def form(value: Value, contains: tuple[str, ...] = ()) -> str:
+def form(value: Value) -> str:
     """What kind of answer is asked for, without giving it away."""
     if isinstance(value, list):
-        return "a name" if len(contains) == 1 else "a list of names"
+        return "a list of names"
     return "a name" if _as_number(value) is None else "a number, decimal or 0x…"
 
 
@@ -52,13 +52,16 @@ def has_form(answer: Any, value: Value) -> bool:
 
 def matches(answer: Any, value: Value, contains: tuple[str, ...] = (), at_least: int = 0) -> bool:
     """
-    Does an answer say what was measured? A list must name things, `at_least` so many, that
-    occur in the measured order, or its reverse, with all of `contains` among them in that order.
+    Does an answer say what was measured? A list must begin and end as the measured one, but for
+    the wait itself; it must name things, `at_least` so many, in the measured order, and all of
+    `contains` among them.
     """
     if isinstance(value, list):
         words, found, needed = _as_words(answer), _as_words(value), _as_words(list(contains))
-        return len(words) >= at_least and any(_occur_in_order(given, found) and _occur_in_order(needed, given)
-                   for given in (words, words[::-1]))
+        if words[-1:] == ["spin_lock"]:
+            words.pop()
+        return len(words) >= max(at_least, 2) and (words[0], words[-1]) == (found[0], found[-1]) \
+            and _occur_in_order(words, found) and _occur_in_order(needed, words)
     if isinstance(value, int):
         return _as_number(answer) == value
     if (number := _as_number(value)) is not None:

@@ -7,6 +7,7 @@ or a list of strings.
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Awaitable, Callable
 
@@ -16,6 +17,13 @@ from machine.image import Image
 from machine.machine import Machine
 
 HEAP_ENTRIES = ("kmalloc", "kzalloc", "krealloc")       # kernel/heap.h
+
+# What kernel/initramfs.c and directory.c know of the entry that is being unpacked. These files
+# are given, so the same expressions hold whatever frames and heap are a student's.
+ENTRY = "in read_archive: entry.name"
+NAME_BYTES = "in read_archive: (long)entry.name_bytes"
+OFFSET_BYTES = "in initramfs_init: error.offset_bytes"
+NEXT_TABLE_BYTES = "2 * initramfs.nr_slots * sizeof(struct dentry)"
 
 Value = int | str | list[str]
 Measure = Callable[..., Awaitable[Value]]
@@ -54,8 +62,10 @@ async def measure(name: str, evidence: Evidence) -> Value | NoSuchThing:
 
 
 def expressions(names: list[str]) -> list[str]:
-    """The C expressions that GDB must evaluate for these facts."""
-    return [name.removeprefix("kernel.") for name in names if name.startswith("kernel.")]
+    """The C expressions that GDB must evaluate for these facts; see autopsy.py."""
+    unpacking = [ENTRY, NAME_BYTES, OFFSET_BYTES, NEXT_TABLE_BYTES]
+    return [name.removeprefix("kernel.") for name in names if name.startswith("kernel.")] \
+        + (unpacking if any(name.startswith("unpacking.") for name in names) else [])
 
 
 def _known(value: Any, what: str) -> Any:
@@ -124,6 +134,22 @@ async def _cycle(evidence: Evidence) -> Value:
     if taken not in functions or waits not in functions:
         raise NoSuchThing("the calls do not lead from the owner to the waiter")
     return functions[functions.index(taken):len(functions) - functions[::-1].index(waits)]
+
+
+@fact(r"unpacking\.(entry|offset_bytes|request_bytes)")
+async def _unpacking(evidence: Evidence, what: str) -> Value:
+    """Of the entry of the initramfs that is being unpacked: its number, where it is, what it asks for."""
+    functions, values = evidence.autopsy.functions, evidence.autopsy.values
+    if "read_archive" not in functions:
+        raise NoSuchThing("the kernel is not unpacking its initramfs")
+    if what == "entry":
+        number = re.search(r"/0*([0-9]+)[^/]*$", str(_known(values.get(ENTRY), "entry")))
+        return int(_known(number, "entry with a number")[1])
+    if what == "offset_bytes":
+        return _known(values.get(OFFSET_BYTES), "offset in the archive")
+    if "table_grow" in functions:
+        return _known(values.get(NEXT_TABLE_BYTES), "directory")
+    return _known(values.get(NAME_BYTES), "entry") + 1      # directory.c, copy_name
 
 
 @fact(r"machine\.(\w+)")

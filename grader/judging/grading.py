@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from course import answers, fact_names
+from course import answers, fact_names, student
 from course.build import Builder, BuildFailure, Misconduct, Stage
-from course.lab import Boot, Lab, Question, Test
+from course.lab import EXPECTATIONS, Boot, Lab, Question, Test
 from judging import catching, commands, facts, judge, ktap, ktests
 from judging.observe import observe
 from judging.record import Record
@@ -61,6 +61,9 @@ Measured = facts.Value | facts.NoSuchThing | Finding    # a fact, or why there i
 
 FAILURES = (BuildFailure, Misconduct, MachineError)     # to be turned into a verdict
 
+# What a boot came to, for those who have predicted it; by Test.expect.
+ENDS = {expect: expect.replace("_", " ") for expect in EXPECTATIONS} | {"monitor": "the monitor"}
+
 
 class Grader:
     """Grades tasks in one tree, with a machine for each free one of the `slots`."""
@@ -107,24 +110,24 @@ class Grader:
         boots = [boot for boot in task.lab.boots
                  if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
         async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._grade_boot(task, boot)) for boot in boots]
+            running = [group.create_task(self._grade_boot(task, boot, given)) for boot in boots]
+        graded = LabScore(task.lab, [])
         scores: dict[str, Score] = {}
         measured: dict[str, Measured] = {}
         for done in running:
-            boot_scores, boot_facts = done.result()
+            boot_scores, boot_facts, ends = done.result()
             scores |= {score.test.name: score for score in boot_scores}
             measured = boot_facts | measured
-        graded = LabScore(task.lab, [], heap=task.heap)
+            graded.notes += ends
+        graded.heap = task.heap
         if task.heap:
             graded.notes.append(f"HEAP={task.heap}: graded on the reference's frames and heap, and not on "
                                 "those of this tree.")
         if task.questions:
-            graded.notes += given.notes
+            graded.notes = given.notes + graded.notes
             measured |= await self._measure_elf(task)
             for question in task.questions:
-                finding = Finding(Verdict.WRONG, given.trouble) if given.trouble else \
-                    judge.judge_answer(question, given.values.get(question.key),
-                                       measured[question.fact])
+                finding = self._judge_answer(question, given, measured[question.fact])
                 scores[question.name] = Score(question, finding, debug=_where_to_look(
                     task, question, finding))
                 self.watcher.graded(task.lab, scores[question.name])
@@ -135,18 +138,40 @@ class Grader:
         """Why there is nothing of a lab to grade, or ""."""
         missing = [source for source in lab.sources if not source.endswith("_test.c")
                    and not (self.builder.tree.root / source).exists()]
-        if missing:
+        if missing and not (given and given.any):
             return f"there is no {', '.join(missing)}"
-        if given and not given.any:
+        untouched = all('TODO("' in (self.builder.tree.root / source).read_text(errors="replace")
+                        for source in lab.sources if source not in missing)
+        if given and not given.any and untouched:
             return f"no question is answered in labs/{lab.name}/{lab.answers}"
         return ""
 
+    def _judge_answer(self, question: Question, given: answers.Answers, measured: Measured) -> Finding:
+        """The verdict on what a student says, or why there is nothing to compare it to."""
+        if why := given.trouble or given.broken.get(question.key):
+            return Finding(Verdict.WRONG, why)
+        answer = given.values.get(question.key)
+        if question.personal and answers.is_answered(answer) and not given.are_reference \
+                and not student.name_of(self.builder.tree.root):
+            return Finding(Verdict.NOT_IMPLEMENTED, student.NO_NAME)
+        return judge.judge_answer(question, answer, measured)
+
     # ---- boots
 
-    async def _grade_boot(self, task: Task, boot: Boot) -> tuple[list[Score], dict[str, Measured]]:
-        """All that is to be graded of one boot, and the facts measured in it."""
+    async def _grade_boot(self, task: Task, boot: Boot, given: answers.Answers | None
+                          ) -> tuple[list[Score], dict[str, Measured], list[str]]:
+        """
+        All that is to be graded of one boot, the facts measured in it, and how it ended, beside
+        what was predicted. Without a prediction it does not come out how it ended.
+        """
         tests = [test for test in boot.tests if task.has(test)] or list(boot.tests)
         wanted = task.wanted_facts(boot)
+        predicted = given.values.get(boot.predict) if given and boot.predict else None
+        hidden = boot.predict and not answers.is_answered(predicted) and Finding(
+            Verdict.NOT_IMPLEMENTED, given.trouble or given.broken.get(boot.predict)
+            or f"predict how it ends first: {boot.predict} in {task.lab.answers}")
+        if hidden and not wanted:
+            return self._told(task, [Score(test, hidden) for test in tests]), {}, []
         measured: dict[str, Measured] = {}
         stage = await self._stage(task, boot)
         line = self._command_line(stage, boot)
@@ -169,10 +194,20 @@ class Grader:
                       task.lab, boot, task.patch, task.heap, test, line, found[test.name].verdict)
                       if booted else ()))
                   for test in tests]
-        scores = self._with_recordings(task.lab, scores, records)
+        measured = dict.fromkeys(wanted, scores[0].finding) | measured
+        if hidden:
+            return self._told(task, [Score(test, hidden) for test in tests]), measured, []
+        scores = self._told(task, self._with_recordings(task.lab, scores, records))
+        ends = [f"{boot.predict} = {predicted!r}: it ended in {ENDS[boot.expect]}"
+                for score in scores[:1] if predicted and score.finding.verdict is Verdict.PASS
+                and not given.are_reference]
+        return scores, measured, ends
+
+    def _told(self, task: Task, scores: list[Score]) -> list[Score]:
+        """The scores; the watcher has been told of those that were asked for."""
         for score in filter(lambda score: task.has(score.test), scores):
             self.watcher.graded(task.lab, score)
-        return scores, dict.fromkeys(wanted, scores[0].finding) | measured
+        return scores
 
     def _with_recordings(self, lab: Lab, scores: list[Score], records: Mapping[str, Record]
                          ) -> list[Score]:
@@ -280,7 +315,7 @@ def _blame(error: Exception) -> Finding:
 
 def _where_to_look(task: Task, question: Question, finding: Finding) -> str:
     """The command that starts the machine that a question is about."""
-    if finding.verdict is Verdict.PASS:
+    if finding.verdict in (Verdict.PASS, Verdict.NOT_IMPLEMENTED):
         return ""
     needs = fact_names.find(question.fact).needs
     boot = next((boot for boot in task.lab.boots if boot.expect == needs), Boot(()))

@@ -54,7 +54,7 @@ async def _look(machine: Machine, image: Image, boot: Boot, wanted: list[str] | 
             return
     if not record.console:
         record.screen = await machine.screen()
-    if record.ending.cause is Cause.PANIC:
+    if record.ending.cause in (Cause.PANIC, Cause.LOCKUP):
         record.panic = await _read_panic(machine, image)
     if record.ending.cause is not Cause.PROMPT or wanted:
         record.autopsy = await dissect(machine, image.path, facts.expressions(wanted))

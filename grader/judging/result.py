@@ -4,8 +4,9 @@
 The JSON object of one submission:
 
     schema       "ouroboros-grade/1"
-    submission   null for a tree of one's own, else {"name", "digest", "ignored": [paths],
-                 "taken": ["NAME as PATH"], "missing": [paths], "trouble": why nothing of it could be graded, or ""}
+    submission   null for a tree of one's own, else {"name", "student": the name in it, or "",
+                 "digest", "ignored": [paths], "taken": ["NAME as PATH"], "missing": [paths],
+                 "trouble": why nothing of it could be graded, or ""}
     error        null, or why the grader could not grade at all; then "labs" is empty
     infra        true if anything could not be judged: the points are not to be trusted
     sandbox      "bubblewrap", or why there is none

@@ -86,6 +86,7 @@ class Result:
     """One submission."""
     name: str
     digest: str             # of its files; "" if there are none
+    student: str            # the name in it, or ""
     graded_at: float        # when its file was written
     error: str              # "" unless it could not be graded at all
     again: bool             # it is to be graded again: its points are not to be trusted
@@ -184,12 +185,21 @@ def read(path: Path) -> Result:
         labs = tuple(_read_lab(lab) for lab in table.tables("labs"))
         return Result(
             name=formats.clean(path.stem), digest=submission.take("digest", str, ""),
-            graded_at=path.stat().st_mtime, error=error, again=table.take("infra", bool) or bool(error),
+            student=submission.take("student", str, ""), graded_at=path.stat().st_mtime, error=error, again=table.take("infra", bool) or bool(error),
             sandbox=table.take("sandbox", str, ""), points=table.take("points", int),
             max=table.take("max", int), labs=labs, ignored=submission.strings("ignored"),
             taken=submission.strings("taken"), missing=submission.strings("missing"), trouble=submission.take("trouble", str, ""))
     except (OSError, ValueError, TypeError, RecursionError, LabError) as error:
         raise Damaged(str(error)) from None
+
+
+def namesakes(results: list[Result]) -> list[list[Result]]:
+    """The results that say the same student's name, of each name that more than one says."""
+    same: dict[str, list[Result]] = {}
+    for result in results:
+        if result.student:
+            same.setdefault(result.student, []).append(result)
+    return [group for group in same.values() if len(group) > 1]
 
 
 def labs_of(results: list[Result]) -> list[LabResult]:

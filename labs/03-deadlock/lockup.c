@@ -20,6 +20,7 @@
 #include "console.h"
 #include "cpu.h"
 #include "image.h"
+#include "panic.h"
 #include "spinlock.h"
 
 /* BEGIN SOLUTION 3.1 */
@@ -44,14 +45,21 @@ static struct place checked_place(const struct place *place)
 	return (struct place){ checked_text(place->file), checked_text(place->function), place->line };
 }
 
+/* Ends a line with a place. */
+static void print_place(const struct place *unchecked)
+{
+	struct place place = checked_place(unchecked);
+
+	console_printf("%s (%s:%u)\n", place.function, place.file, place.line);
+}
+
 static void print_held_locks(void)
 {
 	for (const struct spinlock *lock = spinlocks_start; lock < spinlocks_end; lock++) {
-		struct place taken = checked_place(lock->taken_at);
-
-		if (lock->locked)
-			console_printf("cpu%u holds %s since %s (%s:%u)\n", lock->owner,
-				       checked_text(lock->name), taken.function, taken.file, taken.line);
+		if (lock->locked) {
+			console_printf("cpu%u holds %s since ", lock->owner, checked_text(lock->name));
+			print_place(lock->taken_at);
+		}
 	}
 }
 
@@ -108,11 +116,10 @@ static void print_cycle(const struct spinlock *lock, uint64_t rbp)
 /* The lines about the lock that the CPU waits for, with those about all that are held in between. */
 static void explain_lock(const struct spinlock *lock, uint64_t rbp)
 {
-	struct place waits = checked_place(this_cpu.waits_at);
 	const char *name = checked_text(lock->name);
 
-	console_printf("cpu%u waits for %s in %s (%s:%u)\n", this_cpu.id, name, waits.function,
-		       waits.file, waits.line);
+	console_printf("cpu%u waits for %s in ", this_cpu.id, name);
+	print_place(this_cpu.waits_at);
 	print_held_locks();
 	if (!lock->locked)
 		console_printf("no cycle: nobody holds %s\n", name);

@@ -33,22 +33,42 @@ question = [
     return make
 
 
+def judged(chosen, directory):
+    """The verdicts on both answers, of a machine that shows 1 and 42."""
+    grader = grading.Grader(Builder(directory, conduct.inspect, Tree(directory)),
+                            asyncio.Semaphore(1), grading.Watcher())
+    given = answers.read(chosen, directory)
+    return [grader._judge_answer(question, given, measured)
+            for question, measured in zip(chosen.questions, (1, 42))]
+
+
 @pytest.mark.parametrize("data, line, words", [
-    (b'entry = ""\nlimit = 4 2\n', 2, "not valid TOML: Expected newline or end of document"),
-    (b'\n\nentry = "\n', 3, "not valid TOML: "),
-    (b'entry = ""\nlimit = [1,', 2, "not valid TOML: "),
-    (b"entry = 1\nentry = 1\n", 2, "not valid TOML: Cannot overwrite a value"),
-    (b"entry = 1\n# caf\xe9\n", 2, "not UTF-8"),
+    (b'entry = 1\nlimit = 4 2\n', 2, "not valid TOML: Expected newline or end of document"),
+    (b'\n\nlimit = "\n\nentry = 1', 3, "not valid TOML: "),
+    (b'entry = 1\nlimit = [1,', 2, "not valid TOML: "),
+    (b"limit = 42\nlimit = 42\nentry = 0x1\n", 2, "not valid TOML: it is there twice"),
+    (b'\xef\xbb\xbflimit = Forty\r\nentry = 1\r\n', 1, "not valid TOML: "),
 ])
-def test_answers_that_cannot_be_read_are_wrong(questions, data, line, words, tmp_path):
-    chosen = questions(data)
-    graded = asyncio.run(grading.Grader(Builder(tmp_path, conduct.inspect, Tree(tmp_path)), asyncio.Semaphore(1),
-                                         grading.Watcher())
-                         .grade([grading.Task(chosen, chosen.tests, None)]))[0]
-    assert graded.points == 0
-    for score in graded.scores:
-        assert score.finding.verdict is Verdict.WRONG
-        assert f"answers.toml:{line}: {words}" in score.finding.detail
+def test_each_entry_is_judged_by_itself(questions, data, line, words, tmp_path):
+    """One that cannot be read is wrong, and its line is named; the others count."""
+    entry, limit = judged(questions(data), tmp_path)
+    assert (entry.verdict, limit.verdict) == (Verdict.PASS, Verdict.WRONG)
+    assert f"answers.toml:{line}: {words}" in limit.detail
+
+
+@pytest.mark.parametrize("data", [
+    b"entry = 1\nlimit = 42\n# caf\xe9\n", b"\xef\xbb\xbfentry = 1\r\nlimit = 42\r\n",
+    "entry = 1\r\nlimit = 42".encode("utf-16"), b"I wrote:\nentry = 1\nlimit = 42\n",
+], ids=["latin-1-comment", "byte-order-mark", "utf-16", "a-line-that-is-no-entry"])
+def test_what_an_editor_makes_of_a_file_costs_nothing(questions, data, tmp_path):
+    assert [finding.verdict for finding in judged(questions(data), tmp_path)] == 2 * [Verdict.PASS]
+
+
+def test_a_file_that_cannot_be_read_is_wrong(questions, tmp_path):
+    chosen = questions(None)
+    (tmp_path / "labs/00-questions/answers.toml").mkdir()
+    for finding in judged(chosen, tmp_path):
+        assert finding.verdict is Verdict.WRONG and "Is a directory" in finding.detail
 
 
 @pytest.mark.parametrize("data, values, words", [

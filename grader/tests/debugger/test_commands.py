@@ -171,7 +171,7 @@ def test_the_printers(hung, cured):
         " 'kernel_test.c'::test_lock": "test_lock: free, never taken$",
         " *heap_lock.taken_at": r"kmalloc \(heap.c:\d+\)$",
         " this_cpu": r"cpu0, waits for heap_lock in kmalloc \(heap.c:\d+\)$",
-        " panic_record": "PANIC_LOCKUP: cpu0 waits for heap_lock in kmalloc",
+        " panic_record": "PANIC_LOCKUP: cpu0 makes no progress",
         " initramfs": r"768 entries in 1024 slots = \{slots = 0x",
         " *'log.c'::oldest": r"log record: \[    1  0.\d+\] debug initramfs: directory grows to 64 s",
         " 'heap.c'::classes[1]": r"slots of 32 bytes, 118 a slab = \{with_room = 0x",

@@ -169,7 +169,7 @@ def test_what_is_typed_in_gdb_waits_for_the_prompt(guest):
         cwd=ROOT, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=DEADLINE,
         check=False)
     console = done.stdout.replace("\r", "")
-    assert re.search(r"ouroboros> heap\n.*\nouroboros> fill\n.*LOCKUP: cpu0 waits for heap_lock",
+    assert re.search(r"ouroboros> heap\n.*\nouroboros> fill\n.*LOCKUP: cpu0 makes no progress\ncpu0 waits for heap_lock",
                      console, re.DOTALL), console
 
 

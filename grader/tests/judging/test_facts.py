@@ -23,8 +23,7 @@ def test_not_the_same(answer, value):
     assert not comparing.matches(answer, value)
 
 
-CHAIN = ["kmain", "table_grow", "kmalloc", "heap_rescue", "log_debug", "log_record", "kmalloc",
-         "spin_lock"]
+CHAIN = ["kmalloc", "slab_get", "heap_rescue", "log_debug", "log_record", "kmalloc"]
 NEEDED = ("kmalloc", "heap_rescue", "log_record", "kmalloc")
 
 
@@ -32,7 +31,10 @@ NEEDED = ("kmalloc", "heap_rescue", "log_record", "kmalloc")
     (["kmalloc", "heap_rescue", "log_debug", "log_record", "kmalloc"], True),
     (["kmalloc()", "heap_rescue()", "log_record()", "kmalloc()"], True),
     ("kmalloc → heap_rescue -> log_record, kmalloc", True),
-    (["kmalloc", "log_record", "heap_rescue", "kmalloc"], True),       # innermost first
+    (["kmalloc", "heap_rescue", "log_record", "kmalloc", "spin_lock"], True),  # with the wait itself
+    (["kmalloc", "log_record", "heap_rescue", "kmalloc"], False),      # innermost first
+    (["heap_rescue", "log_record", "kmalloc"], False),                 # begins too late
+    (["kmalloc", "kmalloc"], False), ("kmalloc", False),
     (["kmalloc", "heap_rescue", "log_record"], False),                 # does not close
     (["kmalloc", "heap_rescue", "frame_alloc", "log_record", "kmalloc"], False),
     (["log_record", "kmalloc", "kmalloc", "heap_rescue"], False),
@@ -59,7 +61,7 @@ def test_what_is_no_answer():
 
 @pytest.mark.parametrize("name, needs", [
     ("elf.entry", ""), ("elf.symbol.kmain", ""), ("elf.section.text.flags", ""),
-    ("constant:42", ""), ("deadlock.taken_file", "deadlock"), ("machine.cr0.bit16", "monitor"),
+    ("constant:42", ""), ("deadlock.taken_file", "deadlock"), ("unpacking.entry", "deadlock"), ("machine.cr0.bit16", "monitor"),
     ("kernel.bootinfo.nr_ranges", "monitor"), ("memory.u32@0x200000", "monitor"),
 ])
 def test_the_table_knows(name, needs):

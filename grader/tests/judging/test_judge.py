@@ -97,12 +97,6 @@ def test_a_wrong_answer_is_told_its_form_and_no_more(answer, measured, words):
     assert "1234" not in finding.detail and "heap_lock" not in finding.detail
 
 
-def test_one_name_of_a_chain_is_asked_for_as_a_name():
-    question = lab.Question("answers.first", 10, "", "first", "deadlock.cycle", ("table_grow",))
-    assert "is a name," in judge.judge_answer(question, "kfree", ["table_grow", "kmalloc"]).detail
-    assert "is not a name" in judge.judge_answer(question, 5, ["table_grow", "kmalloc"]).detail
-
-
 def test_a_wrong_answer_does_not_give_the_right_one_away():
     assert "heap_lock" not in judge.judge_answer(QUESTION, "log_lock", "heap_lock").detail
 

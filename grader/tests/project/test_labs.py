@@ -46,8 +46,10 @@ def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_pat
     other = (GRADER / "tests/designs/heap.c").read_text()
     patch = tmp_path / "other-heap.patch"
     patch.write_text(patch_for(heap, other))
-    status, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
-    assert status == 0 and labs[0]["points"] == 100, output
+    _, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
+    failed = {test["name"] for test in labs[0]["tests"] if test["verdict"] != "PASS"}
+    personal = {question.name for question in lab.select([str(number)])[0].questions if question.personal}
+    assert failed == personal, output       # the machine is another one
 
 
 def run(directory, *words):
@@ -67,8 +69,9 @@ def test_the_last_stage_boots_everywhere(setting, tmp_path):
 def test_the_story_as_the_readme_tells_it(tmp_path):
     hang = run(tmp_path, "LAB=3", "LOG=debug")
     assert hang.returncode != 0
-    assert re.search(r"LOCKUP: cpu0 waits for heap_lock in kmalloc .*, which cpu0 itself holds "
-                     r"since \w+ \(heap.c:\d+\)", hang.stdout)
+    assert re.search(r"\nLOCKUP: cpu0 makes no progress\ncpu0 waits for heap_lock in kmalloc \(heap.c:\d+\)\n"
+                     r"cpu0 holds heap_lock since \w+ \(heap.c:\d+\)\nthe cycle: kmalloc -> .*heap_rescue -> "
+                     r"log_debug -> log_record -> kmalloc\n", hang.stdout)
     for function in ("log_record", "log_debug", "heap_rescue", "table_grow", "kmain"):
         assert re.search(rf"0x[0-9a-f]+ {function}\+", hang.stdout)
     assert run(tmp_path, "LAB=3", "LOG=info").returncode == 0

@@ -1,0 +1,155 @@
+"""Lab 3's machine is the student's own: who has only the console, or another's answers, earns little."""
+import importlib.machinery
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import GRADER, ROOT, grade
+
+from course import lab
+from course.student import NAME_FILE, name_in
+
+LAB = lab.select(["3"])[0]
+ANSWERS = f"labs/{LAB.name}/answers.toml"
+PERSONAL = {question.name for question in LAB.questions if question.personal}
+NAMES = ("Ada Lovelace", "Grace Hopper")
+
+
+def archive_of(name, directory):
+    """The initramfs that is made for a student of that name."""
+    file, archive = directory / f"{name}.txt", directory / f"{name}.cpio"
+    file.write_text(f"# a remark\n{name}\n")
+    subprocess.run([sys.executable, ROOT / "boot/mkinitramfs", file, archive], check=True)
+    return archive
+
+
+def submission(directory, answers, name):
+    """Our own labs 1 and 2, these answers, and a name. Return: the directory."""
+    for source in lab.students_sources(2):
+        (directory / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / source, directory / source)
+    for file, text in ((ANSWERS, answers), (NAME_FILE, name)):
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
+        (directory / file).write_text(text)
+    return directory
+
+
+def as_toml(answers):
+    """A file of answers: all predictions are made, as they cost nothing."""
+    predictions = {boot.predict: "?" for boot in LAB.boots if boot.predict}
+    return "".join(f"{key} = {value!r}\n" for key, value in {**predictions, **answers}.items())
+
+
+def graded(answers, name, directory):
+    """The tests of lab 3, by their names."""
+    tree = submission(directory / "submission", answers, name)
+    _, labs, output = grade("--tree", str(tree), "3", directory=directory)
+    assert labs, output
+    return {test["name"]: test for test in labs[0]["tests"]}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What one reads who boots a machine of the first name, and types single commands in GDB."""
+    place = tmp_path_factory.mktemp("console")
+    words = [f"INITRAMFS={archive_of(NAMES[0], place)}", f"ISO={place}/x.iso", "LAB=3", "LOG=debug"]
+    texts = [subprocess.run(["make", "-s", "run", *words, *more], cwd=ROOT, text=True,
+                            stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout
+             for more in ((), ("VARIANT=unlocked",), ("VARIANT=rescuing-flag",))]
+    svg = place / "x.svg"
+    texts.append(subprocess.run(["make", "-s", "trace", *words, f"OUT={svg}"], cwd=ROOT, text=True,
+                                capture_output=True, check=True).stdout + svg.read_text())
+    elf = subprocess.run(["make", "-s", "print-ELF", "LAB=3"], cwd=ROOT, text=True,
+                         capture_output=True, check=True).stdout.strip()
+    texts.append(subprocess.run(
+        [sys.executable, GRADER / "terminal.py", "debug", "--iso", f"{place}/x.iso", "--elf", elf,
+         "--", "-batch", "-ex", "continue", "-ex", "cycle"], cwd=ROOT, text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout)
+    return texts
+
+
+def test_the_console_and_single_commands_earn_20_points_at_most(said, tmp_path):
+    """Who knows all names, and guesses each number among those that were printed."""
+    *_, cycle = said
+    calls = re.findall(r"#\d+ +(\w+) ", cycle)
+    names = {"lock": re.search(r"waits for (\w+)", cycle)[1], "taken_in": calls[0],
+             "waits_in": calls[-1], "cycle": calls}
+    numbers = {int(number) for text in said for number in re.findall(r"(?<!\w)\d+(?!\w)", text)}
+    tests = graded(as_toml({**names, **dict.fromkeys(("entry", "offset_bytes", "request_bytes"), 1)}),
+                   NAMES[0], tmp_path)
+    points = sum(test["points"] for test in tests.values())
+    assert {tests[f"answers.{key}"]["verdict"] for key in names} == {"PASS"}
+    assert 10 < points <= 20
+    assert not numbers & set(measured(NAMES[0], tmp_path).values())
+
+
+def measured(name, directory):
+    """What the machine of that name shows, as a person finds it in GDB."""
+    archive = archive_of(name, directory)
+    subprocess.run(["make", "-s", "iso", "LAB=3", "LOG=debug", f"INITRAMFS={archive}",
+                    f"ISO={directory}/own.iso"], cwd=ROOT, check=True)
+    elf = subprocess.run(["make", "-s", "print-ELF", "LAB=3"], cwd=ROOT, text=True,
+                         capture_output=True, check=True).stdout.strip()
+    text = subprocess.run(
+        [sys.executable, GRADER / "terminal.py", "debug", "--iso", f"{directory}/own.iso", "--elf",
+         elf, "--", "-batch", "-ex", "continue", "-ex", "backtrace", "-ex",
+         "frame function initramfs_init", "-ex", "info locals"], cwd=ROOT, text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout
+    return {"entry": int(re.search(r'"srv/tales/(\d+)-', text)[1]),
+            "offset_bytes": int(re.search(r"offset_bytes = (\d+)", text)[1]),
+            "request_bytes": 1 + int(re.search(r"copy_name \(name_bytes=(\d+)", text)[1])}
+
+
+def test_the_answers_of_one_earn_another_nothing(tmp_path):
+    own = as_toml(measured(NAMES[0], tmp_path))
+    for name, verdict in zip(NAMES, ("PASS", "WRONG")):
+        (tmp_path / name).mkdir()
+        tests = graded(own, f"{name}\n", tmp_path / name)
+        assert {tests[question]["verdict"] for question in PERSONAL} == {verdict}, name
+
+
+@pytest.mark.parametrize("name", ["", "# Ada\n", "\n \n"], ids=["empty", "a-remark", "blanks"])
+def test_without_a_name_the_verdict_says_so(name, tmp_path):
+    answers = as_toml({"entry": 760, "offset_bytes": 113892, "request_bytes": 131072})
+    tests = graded(answers, name, tmp_path)
+    for question in PERSONAL:
+        assert tests[question]["verdict"] == "NOT_IMPLEMENTED"
+        assert f"there is no name in {NAME_FILE}" in tests[question]["detail"]
+    assert "INFRA" not in {test["verdict"] for test in tests.values()}
+
+
+def test_nothing_says_how_a_boot_ends_that_was_not_predicted(tmp_path):
+    predicted = 'predict_muted = "?"\nlock = "log_lock"\n'
+    tests = graded(predicted, "Ada", tmp_path)
+    for boot in LAB.boots:
+        for test in boot.tests:
+            if boot.predict in ("", "predict_muted"):
+                continue
+            found = tests[test.name]
+            assert found["verdict"] == "NOT_IMPLEMENTED" and not found["console"], found
+            assert found["detail"] == f"predict how it ends first: {boot.predict} in answers.toml"
+            assert not re.search(r"deadlock|hang|overflow|monitor", found["name"] + found["about"])
+    assert tests["variant.muted"]["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize("text", [
+    "Ada", "# x\n  Ada \n", "\ufeffADA\r\n", "Ada\nLovelace", "名前", "", "# only\n", "a # b", "\x00\x1b[2J",
+])
+def test_the_grader_and_the_archive_mean_the_same_name(text, tmp_path):
+    loader = importlib.machinery.SourceFileLoader("mkinitramfs", str(ROOT / "boot/mkinitramfs"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("mkinitramfs", loader))
+    sys.dont_write_bytecode = True
+    loader.exec_module(module)
+    (tmp_path / "name").write_text(text)
+    assert module.student(tmp_path / "name") == name_in(text.encode())
+
+
+def test_an_archive_is_the_same_whenever_it_is_made(tmp_path):
+    first, second = tmp_path / "1", tmp_path / "2"
+    for place in (first, second):
+        place.mkdir()
+    assert archive_of("Ada", first).read_bytes() == archive_of("Ada", second).read_bytes()
+    assert archive_of("Ada", first).read_bytes() != archive_of("Bob", second).read_bytes()
