@@ -61,7 +61,7 @@ PATCH = """\
 
 def test_a_patch_that_does_not_apply_is_our_fault(tmp_path):
     (tmp_path / "bad.patch").write_text(PATCH)
-    status, labs, output = grade("3", "--test", "boot.info_boots", "--patch",
+    status, labs, output = grade("3", "--test", "boot.info", "--patch",
                                  str(tmp_path / "bad.patch"), directory=tmp_path)
     assert status == 3, output
     assert [test["verdict"] for test in labs[0]["tests"]] == ["INFRA"]
@@ -79,16 +79,16 @@ def test_a_machine_without_qemu_is_not_the_students_fault(tmp_path):
 
 
 def test_a_failure_is_explained_with_the_command_that_shows_it():
-    done = run("3", "--test", "boot.debug_deadlocks", "--patch",
+    done = run("3", "--test", "boot.debug", "--patch",
                "labs/03-deadlock/variants/muted.patch")
     assert done.returncode == 1
-    for words in ("WRONG boot.debug_deadlocks", "no deadlock, but the monitor's prompt",
+    for words in ("WRONG boot.debug", "no deadlock, but the monitor's prompt",
                   "make run LAB=3 LOG=debug PATCH=labs/03-deadlock/variants/muted.patch"):
         assert words in done.stdout
 
 
 def test_the_command_to_debug_stops_where_it_went_wrong():
-    done = run("3", "--test", "boot.debug_deadlocks", "--patch",
+    done = run("3", "--test", "boot.debug", "--patch",
                "grader/mutants/03/endless-loop.patch")
     command = next(line.strip() for line in done.stdout.splitlines()
                    if line.startswith("    make debug "))
