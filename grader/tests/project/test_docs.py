@@ -107,7 +107,7 @@ def unknown(span):
     first, *others = span.split() or [""]
     if first == "make":
         return [word for word in others if not is_make_word(word)]
-    if re.fullmatch(r"[\w./…*-]*/[\w./…*-]+(:\d+)?|[\w*-]+\.(c|h|S|py|md|toml|txt|patch|svg|mk|awk|json)",
+    if re.fullmatch(r"[\w./…*-]*/[\w./…*-]+(:\d+)?|[\w*-]+\.(c|h|S|py|md|toml|patch|svg|mk|awk|json)",
                     span):
         return [] if exists(span) else [span]
     if re.fullmatch(r"[0-9a-f]{9}", span):              # a commit
