@@ -111,7 +111,7 @@ class Grader:
                  if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._grade_boot(task, boot, given)) for boot in boots]
-        graded = LabScore(task.lab, [])
+        graded = LabScore(task.lab, [], heap=task.heap)
         scores: dict[str, Score] = {}
         measured: dict[str, Measured] = {}
         for done in running:
@@ -119,7 +119,6 @@ class Grader:
             scores |= {score.test.name: score for score in boot_scores}
             measured = boot_facts | measured
             graded.notes += ends
-        graded.heap = task.heap
         if task.heap:
             graded.notes.append(f"HEAP={task.heap}: graded on the reference's frames and heap, and not on "
                                 "those of this tree.")
@@ -140,9 +139,9 @@ class Grader:
                    and not (self.builder.tree.root / source).exists()]
         if missing and not (given and given.any):
             return f"there is no {', '.join(missing)}"
-        untouched = all('TODO("' in (self.builder.tree.root / source).read_text(errors="replace")
-                        for source in lab.sources if source not in missing)
-        if given and not given.any and untouched:
+        if given and not given.any and all(
+                'TODO("' in (self.builder.tree.root / source).read_text(errors="replace")
+                for source in lab.sources if source not in missing):
             return f"no question is answered in labs/{lab.name}/{lab.answers}"
         return ""
 
