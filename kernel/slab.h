@@ -30,7 +30,6 @@
 #include "heap.h"
 #include "memory.h"
 #include "pages.h"
-#include "panic.h"
 #include "string.h"
 
 struct slab {
@@ -195,36 +194,11 @@ static inline bool junk_is_whole(const struct slab *slab, uint32_t slot)
 	return true;
 }
 
-/* Is the run as long as the header says? Its slots and its tags know it as well. */
-static inline bool slab_pages_are_right(const struct slab *slab)
-{
-	const char *end = (const char *)slab + slab->nr_pages * PAGE_BYTES;
-
-	if (slab->slot_bytes != slot_bytes_in(slab->class, slab->nr_pages))
-		return false;
-	return slab_is_large(slab) ? page_tag(end) != PAGE_TAIL : slab->nr_pages == slab->class->nr_pages;
-}
-
-/* Do the neighbours in its class's list lead back to the slab? */
-static inline bool slab_links_are_right(const struct slab *slab)
-{
-	const struct slab *next = slab->next, *prev = slab->prev;
-
-	return (!next || (page_tag(next) == PAGE_USER && next->prev == slab)) &&
-	       (prev ? page_tag(prev) == PAGE_USER && prev->next == slab : slab->class->with_room == slab);
-}
-
 /*
- * Gives a slab's pages back to the stock, unless somebody has written to its header. It must be in
- * its class's list.
+ * Gives a slab's pages back to the stock. It must be in its class's list. Panics first if somebody
+ * has written to its length or to its links.
  */
-static inline __attribute__((always_inline)) void slab_delete(struct slab *slab)
-{
-	if (!slab_pages_are_right(slab) || !slab_links_are_right(slab))
-		panic("slab_delete: %p: the slab's header is damaged", slab);
-	slab_unlist(slab);
-	pages_free(slab, slab->nr_pages);
-}
+void slab_delete(struct slab *slab);
 
 /* Panics unless the class of a slab is one of these. */
 void slab_check_class(const struct slab *slab, const struct size_class *classes, size_t nr_classes);

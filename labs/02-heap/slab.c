@@ -118,3 +118,30 @@ size_t slab_list_check(const struct size_class *class)
 	}
 	return nr_slabs;
 }
+
+/* Is the run as long as the header says? Its slots and its tags know it as well. */
+static bool pages_are_right(const struct slab *slab)
+{
+	const char *end = (const char *)slab + slab->nr_pages * PAGE_BYTES;
+
+	if (slab->slot_bytes != slot_bytes_in(slab->class, slab->nr_pages))
+		return false;
+	return slab_is_large(slab) ? page_tag(end) != PAGE_TAIL : slab->nr_pages == slab->class->nr_pages;
+}
+
+/* Do the neighbours in its class's list lead back to the slab? */
+static bool links_are_right(const struct slab *slab)
+{
+	const struct slab *next = slab->next, *prev = slab->prev;
+
+	return (!next || (page_tag(next) == PAGE_USER && next->prev == slab)) &&
+	       (prev ? page_tag(prev) == PAGE_USER && prev->next == slab : slab->class->with_room == slab);
+}
+
+void slab_delete(struct slab *slab)
+{
+	if (!pages_are_right(slab) || !links_are_right(slab))
+		panic("slab_delete: %p: the slab's header is damaged", slab);
+	slab_unlist(slab);
+	pages_free(slab, slab->nr_pages);
+}
