@@ -34,7 +34,7 @@ MAX_ERRORS = 5              # lines shown of a compiler's output
 MAX_LETTERS = 500           # of each
 MAX_OUTPUT_BYTES = 1 << 20  # looked at, from the beginning and from the end
 OBJECTS = "labs/objects"    # in a tree that does not make them itself, as HEAP/FILE.c.o
-PROBE = "build/obj/kernel/string.c.o"
+PROBE = "build/stage-0/kernel.elf"      # in which nobody has a file of their own
 
 # A command line to be filled in, which nothing else in a boot image is like. BOOTINFO_MAX_STRING is 512.
 BLANK_LINE = secrets.token_hex(250).encode()
@@ -169,13 +169,13 @@ async def _make(tree: Tree, lock: int, private: Path, *arguments: str) -> list[s
     if complaints:
         raise BuildFailure("\n".join(complaints[:MAX_ERRORS]))
     shown = "\n".join(line[:MAX_LETTERS] for line in lines[-MAX_ERRORS:])
-    if tree.foreign and _BROKEN.search(text) and await _can_compile(tree, lock, private):
+    if tree.foreign and _BROKEN.search(text) and await _can_build(tree, lock, private):
         raise BuildFailure(shown)       # for whatever reason: it is not the host's fault
     raise MachineError(f"make failed: {shown}")
 
 
-async def _can_compile(tree: Tree, lock: int, private: Path) -> bool:
-    """Can a file that nobody has changed be compiled there now?"""
+async def _can_build(tree: Tree, lock: int, private: Path) -> bool:
+    """Can a file that nobody has changed be compiled there now, and a kernel linked?"""
     status, _ = await _run_make(tree, lock, private, ("-W", "kernel/string.c", PROBE))
     return status == 0
 
