@@ -54,9 +54,10 @@ def test_the_difference_of_two_stages_is_the_lesson():
 
 @pytest.mark.parametrize("stage, tests", [
     (0, "*"), (1, "*"), (2, "*"),
-    # Lab 3 deadlocks when its heap is exhausted, as it should.
-    (3, "frame.*,pages.*,heap.*,directory.*,initramfs.*,paging.*,spinlock.*"),
-    (4, "*"),
+    # Lab 3 deadlocks when its heap is exhausted, as it should. From then on the heap takes all
+    # frames before it is; so of lab 2's own tests those of catch_test.c, which come first, are left out.
+    (3, "frame.*,pages.*,directory.*,initramfs.*,paging.*,spinlock.*"),
+    (4, "b*,cl*,cp*,d*,f*,h*,i*,l*,m*,n*,o*,p*,s*"),
 ])
 def test_all_tests_pass_in_every_stage_that_has_them(stage, tests, tmp_path):
     done = run(tmp_path, f"LAB={stage}", f"TEST={tests}", "OPTIONS=initramfs=off")
