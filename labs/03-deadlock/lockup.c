@@ -118,7 +118,7 @@ static void explain_lock(const struct spinlock *lock, uint64_t rbp)
 {
 	const char *name = checked_text(lock->name);
 
-	console_printf("cpu%u waits for %s in ", this_cpu.id, name);
+	console_printf("%s in ", name);
 	print_place(this_cpu.waits_at);
 	print_held_locks();
 	if (!lock->locked)
@@ -135,14 +135,14 @@ void lockup_explain(struct backtrace start)
 	/* BEGIN SOLUTION 3.1 */
 	const struct spinlock *lock = this_cpu.waits_for;
 
+	console_printf("cpu%u waits for ", this_cpu.id);
 	if (is_lock(lock)) {
 		explain_lock(lock, start.rbp);
 	} else {
 		if (lock == NULL)
-			console_printf("cpu%u waits for no lock\n", this_cpu.id);
+			console_printf("no lock\n");
 		else
-			console_printf("cpu%u waits for %p, which is no lock\n", this_cpu.id,
-				       (const void *)lock);
+			console_printf("%p, which is no lock\n", (const void *)lock);
 		print_held_locks();
 	}
 	console_printf("backtrace, innermost first:\n");
