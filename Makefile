@@ -338,7 +338,7 @@ trace: iso ## draw LAB=N from the call that runs out of memory on: calls and loc
 grade: ## grade all labs, or LAB=N; also HEAP=given
 	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH)) $(call option,heap,$(HEAP))
 
-hint: ## the next hint on an exercise: EX=2.1
+hint: ## the next hint for EX=2.1
 	@$(python) grader/hint.py $(call quoted,$(EX))
 
 files: ## the files that stage LAB=N is made of, each from its layer
