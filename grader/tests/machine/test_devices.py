@@ -62,7 +62,8 @@ def test_without_a_serial_port_the_screen_says_it_all(iso, equipped):
     image, _ = iso(3, "log=debug")
     cause, console, screen = asyncio.run(look())
     assert (cause, console) == (Cause.LOCKUP, "")
-    assert screen[0].startswith("LOCKUP: cpu0 waits for heap_lock in kmalloc (heap.c:")
+    assert screen[0] == "LOCKUP: cpu0 makes no progress"
+    assert screen[1].startswith("cpu0 waits for heap_lock in kmalloc (heap.c:")
     assert "-> heap_rescue -> log_debug ->" in "".join(screen)
 
 
@@ -240,6 +241,8 @@ def test_every_function_has_the_frame_that_backtraces_rely_on(iso, lab):
         if "FDE" not in part or not rows:
             continue                                            # entry.S has frames of its own
         start = int(rows[0][0], 16)
+        if b"\x48\xcf" in code[start - base:int(rows[-1][0], 16) - base + 2]:
+            continue                                            # a handler, which ends in iretq
         nr_functions += 1
         for pc, by_compiler in ((int(pc, 16), where) for pc, where in rows):
             assert by_compiler == by_backtrace(pc, start, code[pc - base]), f"{path.name} {pc:#x}"

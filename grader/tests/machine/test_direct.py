@@ -18,7 +18,7 @@ def console(config):
     async def boot():
         async with Machine(config) as machine:
             ending = await machine.wait()
-            return ending.cause, re.sub(r"\[ *\d+\.\d+\]|memory: \d+", "…", machine.console)
+            return ending.cause, re.sub(r"\[ *\d+ +\d+\.\d+\]|memory: \d+", "…", machine.console)
     return asyncio.run(boot())
 
 
