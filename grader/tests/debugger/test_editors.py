@@ -71,7 +71,7 @@ def test_the_database_has_the_flags_that_compile_a_file(tree):
     entries = database(tree, f"stage-{LAB}")
     compiled = {}
     for line in make(tree, "-nB", "V=1", "elf", f"LAB={LAB}").splitlines():
-        if " -c -o build/obj/" in line and ".c &&" in line:
+        if " -S -o build/obj/" in line and ".c &&" in line:
             words = shlex.split(line[:line.index(" -MD ")])
             compiled[line[:line.index(" && ")].split()[-1]] = \
                 [word for word in words if not CODE_GENERATION.match(word)]
