@@ -118,15 +118,11 @@ def main(arguments: list[str], grader: Sequence[str] = GRADER, limit: float = LI
                         help="a lab's number or name; may be given several times (all)")
     parser.add_argument("--again", action="store_true",
                         help="grade also what was graded before and has not changed")
-    parser.add_argument("--sandbox", choices=sandbox.CHOICES, default=sandbox.CHOICES[0],
-                        help=sandbox.CHOICES_HELP)
+    sandbox.add_option(parser)
     options = parser.parse_args(arguments)
-    sandbox.choose(options.sandbox)
-    if options.sandbox == "required" and (why := sandbox.trouble()):
-        parser.error(f"there is no sandbox here: {why}")
     if options.jobs < 1:
         parser.error("--jobs must be at least 1")
-    insist = () if options.sandbox == sandbox.CHOICES[0] else ("--sandbox", options.sandbox)
+    insist = () if options.sandbox == sandbox.AUTO else ("--sandbox", options.sandbox)
     try:
         return _run(options, (*grader, *insist), limit)
     except (Refused, NoSuchLab) as error:

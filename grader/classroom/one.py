@@ -65,8 +65,7 @@ def _arguments(words: list[str], usage: str) -> argparse.Namespace:
                         help="leave recordings of the boots that failed, for make rewind")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="machines at a time (%(default)s)")
-    parser.add_argument("--sandbox", choices=sandbox.CHOICES, default=sandbox.CHOICES[0],
-                        help=sandbox.CHOICES_HELP)
+    sandbox.add_option(parser)
     parser.add_argument("--repeat", type=int, default=1, metavar="N",
                         help="grade N times, and report verdicts that changed")
     parser.add_argument("--verbose", action="store_true",
@@ -75,9 +74,6 @@ def _arguments(words: list[str], usage: str) -> argparse.Namespace:
     for name in formats.FORMATS:
         outputs.add_argument(f"--{name}", type=Path, metavar="FILE")
     arguments = parser.parse_args(words)
-    sandbox.choose(arguments.sandbox)
-    if arguments.sandbox == "required" and (why := sandbox.trouble()):
-        parser.error(f"there is no sandbox here: {why}")
     for option in ("jobs", "repeat"):
         if getattr(arguments, option) < 1:
             parser.error(f"--{option} must be at least 1")

@@ -29,6 +29,7 @@ Standard library only, as doctor.py must work without more.
 """
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import resource
@@ -100,16 +101,25 @@ def environment(**variables: str) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"} | variables
 
 
-CHOICES = ("auto", "required", "none")
-CHOICES_HELP = "auto: the best that works here; required: refuse to work without one; none"
+AUTO, REQUIRED, NONE = "auto", "required", "none"
 
 _is_wanted = True
 
 
-def choose(which: str) -> None:
-    """One of CHOICES, for this process. To refuse is the caller's part: see trouble()."""
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --sandbox, which decides for this process."""
+    parser.add_argument("--sandbox", type=_choose, choices=(AUTO, REQUIRED, NONE), default=AUTO,
+                        help=f"{AUTO}: the best that works here; {REQUIRED}: refuse to work without "
+                             f"one; {NONE}")
+
+
+def _choose(which: str) -> str:
+    """What --sandbox says. Raises ArgumentTypeError if there is none, and there must be one."""
     global _is_wanted
-    _is_wanted = which != "none"
+    _is_wanted = which != NONE
+    if which == REQUIRED and (why := trouble()):
+        raise argparse.ArgumentTypeError(f"there is no sandbox here: {why}")
+    return which
 
 
 def _why_not(command: list[str]) -> str:
