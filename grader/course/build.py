@@ -189,15 +189,18 @@ async def build_all(private: Path) -> None:
             raise MachineError(f"the pristine tree does not build: {failure}") from None
 
 
-async def objects(private: Path, *words: str) -> list[str]:
-    """Has our own tree's objects made that HEAP names. Return: their paths in it, …/HEAP/FILE.c.o."""
+async def bring_objects(private: Path, into: Path, *words: str) -> None:
+    """Has our own tree make the objects that HEAP names, and copies them into another tree."""
     async with Tree().alone() as lock:
         try:
             await _make(Tree(), lock, private, f"-j{os.cpu_count()}", "objects", *words)
             paths, = await _make(Tree(), lock, private, "print-stand_ins_made", *words)
-            return paths.split()
         except BuildFailure as failure:
             raise MachineError(f"an object of ours does not build: {failure}") from None
+    for name in paths.split():                      # …/HEAP/FILE.c.o
+        target = into / OBJECTS / Path(*Path(name).parts[-2:])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target)
 
 
 @dataclass(frozen=True)
@@ -304,13 +307,9 @@ class Builder:
                     for heap, elf in zip(heaps, elfs.split(), strict=True)}
 
     async def _bring_objects(self, words: list[str]) -> None:
-        """Brings the objects that HEAP names from our own tree."""
-        if self.tree.root == ROOT:
-            return
-        for name in await objects(self.private, *words):
-            target = self.tree.root / OBJECTS / Path(*Path(name).parts[-2:])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, target)
+        """Brings the objects that HEAP names from our own tree, unless this is it."""
+        if self.tree.root != ROOT:
+            await bring_objects(self.private, self.tree.root, *words)
 
     def _inspect_all(self, kind: str, sources: list[str]) -> None:
         """Raises Misconduct for what a student's file has no business to do."""

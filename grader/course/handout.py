@@ -108,12 +108,9 @@ def page(file: Path, tree: Path) -> str:
 def add_objects(into: Path, lab: int, heaps: list[str]) -> None:
     """Adds the objects that HEAP names. Raises MachineError if they cannot be made."""
     with tempfile.TemporaryDirectory(prefix="ouroboros-") as private:
-        made = asyncio.run(build.objects(Path(private), f"LAB={lab}", f"HEAP={' '.join(heaps)}"))
-    for name in made:
-        target = into / build.OBJECTS / Path(*Path(name).parts[-2:])
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((build.ROOT / name).read_bytes())
-        target.chmod(0o644)
+        asyncio.run(build.bring_objects(Path(private), into, f"LAB={lab}", f"HEAP={' '.join(heaps)}"))
+    for made in (into / build.OBJECTS).glob("*/*.o"):
+        made.chmod(0o644)
 
 
 def make_tree(into: Path, labs: list[Lab], given: bool = False) -> None:
