@@ -81,8 +81,10 @@ def _name(path: Path) -> str:
 
 def _one(name: str, paths: list[Path], out: Path) -> Path:
     """A student's submission, of all that they have handed in. Raises Refused."""
-    distinct = {path.resolve(): path for path in reversed(paths)}       # each as it was named first
-    first, *more = reversed(distinct.values())
+    distinct: dict[Path, Path] = {}
+    for path in paths:                  # one may have been given twice: as it was named first
+        distinct.setdefault(path.resolve(), path)
+    first, *more = distinct.values()
     if not more:
         return first
     if not all(path.is_file() and not path.name.lower().endswith(SUFFIXES) for path in distinct.values()):

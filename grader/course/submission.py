@@ -101,13 +101,10 @@ def _has(pristine: Path | None, path: str) -> bool:
 
 def _is_pristine(member: Member, path: str, pristine: Path | None) -> bool:
     """Is it the project's own file at that path, unchanged?"""
-    if pristine is None or member.odd or path.startswith("../"):
+    if member.odd or not _has(pristine, path):
         return False
     try:
         original = (pristine / path).read_bytes()
-    except (OSError, ValueError):       # ValueError: a NUL in the path
-        return False
-    try:
         return member.read(len(original) + 1) == original
     except DAMAGE:
         return False

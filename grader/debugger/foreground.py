@@ -11,6 +11,7 @@ import threading
 
 from machine.host import ENDINGS, end_with_parent, parent_guard, undisturbed
 
+
 def clean_up_when_told_to_end() -> None:
     """
     Has a signal that would end us be an exception, so that all is left as it should be. The end
