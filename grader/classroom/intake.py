@@ -23,9 +23,6 @@ from course.archive import SUFFIXES, shown
 
 MAX_NAME_BYTES = 240        # so that there can be a NAME.json.part
 
-_PLATFORMS = (re.compile(r"(?P<who>[^_]+)_(?:late_)?(?P<number>\d+)_\d+_.+", re.IGNORECASE),
-              re.compile(r"(?P<who>.+)_(?P<number>\d+)_assignsubmission_[a-z]+_.*"))
-
 # What an instructor or a platform keeps beside the submissions.
 _NO_STUDENT = re.compile(r"(?:notes|readme)(?:\..*)?|index\.html|.*\.csv", re.IGNORECASE)
 
@@ -69,11 +66,8 @@ def find(paths: list[Path], out: Path) -> tuple[list[Candidate], list[Path]]:
 
 def _name(path: Path) -> str:
     """Whose a submission is. Composed and decomposed letters are the same letters (NFC)."""
-    name = unicodedata.normalize("NFC", submission.stem(path))
-    for platform in _PLATFORMS:
-        if match := platform.fullmatch(unicodedata.normalize("NFC", path.name)):
-            name = f"{match['who']}_{match['number']}"
-            break
+    name = unicodedata.normalize(
+        "NFC", submission.by_platform(path.name)[0] or submission.stem(path))
     if len(os.fsencode(name)) > MAX_NAME_BYTES:
         raise Refused(f"{shown(str(path))}: the name is too long")
     return name

@@ -140,17 +140,29 @@ def _in_project(root: str, above: str, name: str) -> str:
     return above + name[len(root):] if name.startswith(root) else posixpath.relpath(name, root)
 
 
-# What is put around a file's name on its way: by learning platforms (Canvas: who, and two
-# numbers), by browsers and by people who copy.
-_AROUND = re.compile(r"^\w+_(late_)?\d+_\d+_|^copy of |[ _-]*(\(\d+\)|copy( ?\d+)?|\d+)(?=\.)|\.txt$")
+# What learning platforms put before a file's name: Canvas who and two numbers, Moodle who and one.
+_PLATFORM = re.compile(r"(?P<canvas>[^_]+)_(?:late_)?(?P<user>\d+)_\d+_(?=.)"
+                       r"|(?P<moodle>.+)_(?P<id>\d+)_assignsubmission_[a-z]+_", re.IGNORECASE)
+
+# What browsers and people who copy put around it.
+_AROUND = re.compile(r"^copy of |[ _-]*(\(\d+\)|copy( ?\d+)?|\d+)(?=\.)|\.txt$")
 
 # A directory that says which lab its files are of: lab3, Lab_03, 03-deadlock.
 _OF_LAB = re.compile(r"(?:lab[ _-]*0*|0*)(\d+)(?:\D.*)?")
 
 
+def by_platform(name: str) -> tuple[str, str]:
+    """Whose a file is that a learning platform has named, "" if none has; and its own name."""
+    match = _PLATFORM.match(name)
+    if not match:
+        return "", name
+    whose = f"{match['canvas'] or match['moodle']}_{match['user'] or match['id']}"
+    return whose, name[match.end():]
+
+
 def _usual(name: str) -> str:
     """A file's name as it was before a browser or the like made another of it."""
-    name = unicodedata.normalize("NFC", posixpath.basename(name)).lower()
+    name = by_platform(unicodedata.normalize("NFC", posixpath.basename(name)))[1].lower()
     while (shorter := _AROUND.sub("", name)) != name:
         name = shorter
     return name

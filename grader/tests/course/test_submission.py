@@ -50,7 +50,8 @@ def test_the_digest_does_not_depend_on_the_order(tmp_path):
     ("lab1/frame.c", FRAME), ("src/frame.c", FRAME), ("old01-frames/frame.c", FRAME),
     ("frame (2).c", FRAME), ("frame(1).c", FRAME), ("frame-1.c", FRAME), ("Frame.c", FRAME),
     ("FRAME.C", FRAME), ("frame - Copy.c", FRAME), ("Copy of frame.c", FRAME), ("frame.c.txt", FRAME),
-    ("lovelaceada_LATE_1234_56789_frame-2.c", FRAME), ("Lab 2/heap copy 3.c", HEAP),
+    ("lovelaceada_LATE_1234_56789_frame-2.c", FRAME),
+    ("Ada Lovelace_1234_assignsubmission_file_frame.c", FRAME), ("Lab 2/heap copy 3.c", HEAP),
     ("lab0/answers.toml", ANSWERS_0), ("lab-03/answers.toml.txt", ANSWERS_3),
     ("x/03-deadlock (1)/answers (1).toml", ANSWERS_3),
 ])
