@@ -16,7 +16,7 @@ from pathlib import Path
 
 from classroom.intake import Candidate, Refused
 from classroom.progress import ClassProgress
-from course import submission, workspace
+from course import submission
 from course.archive import SubmissionError
 from course.lab import students_files
 from judging.result import as_dict
@@ -28,14 +28,6 @@ GRADER = (sys.executable, str(ROOT / "grader" / "grade.py"))
 ATTEMPTS = 2
 LIMIT = 600                 # seconds of the host's time for one submission: a backstop
 GRACE = 10                  # seconds for grade.py to end its machines when told to
-
-
-def tree_changed_at() -> float:
-    """When the grader, the kernel or a lab was changed last, in seconds since 1970."""
-    grader = [file for file in ROOT.glob("grader/**/*.py") if "tests" not in file.parts]
-    files = grader + [file for name in workspace.SOURCES
-                      for file in (ROOT / name, *(ROOT / name).rglob("*"))]
-    return max(file.stat().st_mtime for file in files if file.is_file())
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -58,10 +50,11 @@ class Classroom:
                  limit: float = LIMIT):
         self.labs = labs                    # their names
         self.results = out / "results"
+        self.new = out / "new"              # what is not yet to stand among the results
         self.logs = out / "logs"
         self._grader = grader
         self._limit = limit
-        for directory in (self.results, self.logs):
+        for directory in (self.results, self.new, self.logs):
             directory.mkdir(parents=True, exist_ok=True)
 
     def result_file(self, candidate: Candidate) -> Path:
@@ -76,14 +69,13 @@ class Classroom:
                     raise Refused(f"{file} is for {', '.join(labs)}. Give other labs another --out, "
                                   "or --again to grade all anew")
 
-    def is_graded(self, candidate: Candidate, changed_at: float) -> bool:
-        """Is there a result to keep? `changed_at`: see tree_changed_at()."""
+    def is_graded(self, candidate: Candidate, version: dict[str, str]) -> bool:
+        """Is there a result to keep? `version`: what it must have been judged by."""
         try:
             result = read(self.result_file(candidate))
         except Damaged:
             return False
-        if result.again or result.graded_at < changed_at \
-                or [lab.name for lab in result.labs] != self.labs:
+        if result.again or result.version != version:
             return False
         try:
             return result.digest == submission.read(candidate.path, students_files()).digest
@@ -112,18 +104,24 @@ class Classroom:
                 break
 
     async def _attempt(self, candidate: Candidate, number: int) -> Result:
-        """Runs the command once. Afterwards there is a result, in any case."""
-        file, log = self.result_file(candidate), self.logs / f"{candidate.name}.txt"
-        file.unlink(missing_ok=True)
+        """
+        Runs the command once. An earlier result stays until there is one that can be kept, or
+        nothing is left to try.
+        """
+        new, log = self.new / f"{candidate.name}.json", self.logs / f"{candidate.name}.txt"
+        new.unlink(missing_ok=True)
         with log.open("wb" if number == 1 else "ab") as output:
-            ending = await self._run(candidate, file, output)
+            ending = await self._run(candidate, new, output)
         try:
-            return read(file)
+            result = read(new)
         except Damaged:
             last = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
-            formats.write("json", file, as_dict([], error=f"the grader's command {ending}: "
-                                                          f"{last or 'it said nothing'}"))
-            return read(file)
+            formats.write("json", new, as_dict([], error=f"the grader's command {ending}: "
+                                                         f"{last or 'it said nothing'}"))
+            result = read(new)
+        if number == ATTEMPTS or not result.again:
+            new.replace(self.result_file(candidate))
+        return result
 
     async def _run(self, candidate: Candidate, file: Path, output: object) -> str:
         """Runs the command once. Return: how it ended, for a sentence."""

@@ -11,8 +11,8 @@ is itself a submission.
     REPORT/index.html, grades.csv           made of all results (report.py)
 
 The results are all the state there is. One is kept, and its submission not graded again, if it
-is trustworthy, for the same labs and files, and younger than the grader and the labs. Thus the
-same command, given again, resumes. A command that fails, or does not end within LIMIT, is
+is trustworthy, and for the same files, labs and grader by their digests. Thus the same command,
+given again, resumes. A command that fails, or does not end within LIMIT, is
 repeated once after all others; if that does not help either, its result says why.
 
 Exit status: 0 all are graded, 1 all are, but of some nothing could be read, 2 usage, 3 some are to
@@ -33,9 +33,10 @@ from pathlib import Path
 from rich.console import Console
 
 from classroom import report
-from classroom.grading import GRADER, LIMIT, Classroom, tree_changed_at
+from classroom.grading import GRADER, LIMIT, Classroom
 from classroom.intake import Candidate, Refused, find
 from classroom.progress import ClassProgress
+from course import version
 from course.archive import shown
 from course.lab import NoSuchLab, select
 from course.table import LabError
@@ -75,18 +76,18 @@ def _summary(results: list[Result]) -> str:
 def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> int:
     """Does what the command line asks for. Raises Refused, LabError or NoSuchLab."""
     candidates, others = find(options.submissions, options.out)
-    labs = [lab.name for lab in select(options.lab)]
+    labs = select(options.lab)
     console = Console(highlight=False, markup=False)
     for other in others:
         print(f"grade.py class: not graded, as it is nobody's: {shown(str(other))}",
               file=sys.stderr)
     with _alone(options.out):
-        classroom = Classroom(options.out, labs, grader, limit)
+        classroom = Classroom(options.out, [lab.name for lab in labs], grader, limit)
         if not options.again:
             classroom.check_labs()
-        changed_at = tree_changed_at()
+        judged_by = version.of(labs)
         waiting = [candidate for candidate in candidates
-                   if options.again or not classroom.is_graded(candidate, changed_at)]
+                   if options.again or not classroom.is_graded(candidate, judged_by)]
         if kept := len(candidates) - len(waiting):
             console.print(f"{kept} of {len(candidates)} were graded before")
         with ClassProgress(console, len(waiting)) as watcher:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from course import hints, manifest
 from course import lab as labs
-from course import submission
+from course import submission, version
 from course.archive import SubmissionError
 from course.build import Builder
 from course.student import NAME_FILE, name_in
@@ -135,6 +135,7 @@ class Graded:
     labs: list[LabScore] = field(default_factory=list)
     submission: dict | None = None
     error: str | None = None
+    version: dict[str, str] = field(default_factory=dict)       # as the grading began
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -184,6 +185,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
     graded = Graded()
     try:
         tasks = _tasks(arguments)
+        graded.version = version.of(task.lab for task in tasks)
         files = None
         if arguments.tree:
             given = submission.read(arguments.tree, labs.students_files(), ROOT, hints.files())
@@ -241,7 +243,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
 def _write(arguments: argparse.Namespace, graded: Graded) -> None:
     """Writes every file that was asked for."""
     sandboxed = "" if graded.submission is None else sandbox.kind() or sandbox.trouble()
-    result = as_dict(graded.labs, graded.submission, sandboxed, graded.error)
+    result = as_dict(graded.labs, graded.submission, sandboxed, graded.error, graded.version)
     for name in formats.FORMATS:
         if file := getattr(arguments, name):
             formats.write(name, file, result)

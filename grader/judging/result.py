@@ -10,6 +10,7 @@ The JSON object of one submission:
     error        null, or why the grader could not grade at all; then "labs" is empty
     infra        true if anything could not be judged: the points are not to be trusted
     sandbox      "bubblewrap", or why there is none
+    version      {"grader": digest, "02-heap": digest…}: what it was judged by (course/version.py)
     points, max
     labs         [{"lab": 2, "name": "02-heap", "title", "points", "max", "notes": [text],
                    "heap": "own", or "given" for HEAP=given,
@@ -23,6 +24,7 @@ the one of "own" and "reference" that does not count is there.
 """
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -102,13 +104,13 @@ class LabScore:
 
 
 def as_dict(labs: list[LabScore], submission: dict[str, Any] | None = None, sandbox: str = "",
-            error: str | None = None) -> dict[str, Any]:
+            error: str | None = None, version: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The result of one submission, ready for reports/formats.py."""
     return {
         "schema": SCHEMA, "submission": submission, "error": error,
         "infra": error is not None or any(score.finding.verdict is Verdict.INFRA
                                           for lab in labs for score in lab.scores),
-        "sandbox": sandbox,
+        "sandbox": sandbox, "version": dict(version or {}),
         "points": sum(lab.points for lab in labs), "max": sum(lab.max for lab in labs),
         "labs": [lab.as_dict() for lab in labs],
     }

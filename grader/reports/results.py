@@ -91,6 +91,7 @@ class Result:
     error: str              # "" unless it could not be graded at all
     again: bool             # it is to be graded again: its points are not to be trusted
     sandbox: str
+    version: dict[str, str]     # what it was judged by, as course/version.py has it
     points: int
     max: int
     labs: tuple[LabResult, ...]
@@ -186,7 +187,7 @@ def read(path: Path) -> Result:
         return Result(
             name=formats.clean(path.stem), digest=submission.take("digest", str, ""),
             student=submission.take("student", str, ""), graded_at=path.stat().st_mtime, error=error, again=table.take("infra", bool) or bool(error),
-            sandbox=table.take("sandbox", str, ""), points=table.take("points", int),
+            sandbox=table.take("sandbox", str, ""), version=table.take("version", dict, {}), points=table.take("points", int),
             max=table.take("max", int), labs=labs, ignored=submission.strings("ignored"),
             taken=submission.strings("taken"), missing=submission.strings("missing"), trouble=submission.take("trouble", str, ""))
     except (OSError, ValueError, TypeError, RecursionError, LabError) as error:

@@ -13,7 +13,7 @@ from conftest import GRADER
 from processes import DEADLINE, until
 
 from classroom import grading, intake, many, progress
-from course import submission
+from course import lab, submission, version
 from judging.result import as_dict
 from reports.results import read
 from rich.console import Console
@@ -29,6 +29,7 @@ from course.lab import students_files
 options = dict(word.split("=", 1) for word in sys.argv[1:] if word.startswith("--"))
 labs = [word for word in sys.argv[1:] if not word.startswith("--")]
 given = submission.read(Path(options["--tree"]), students_files())
+judged_by = Path(__file__).with_name("version.json").read_text()
 starts = Path(__file__).with_name("starts.txt")
 with starts.open("a") as file:
     file.write(given.name + "\\n")
@@ -56,6 +57,7 @@ if "wrong" in given.name:
 labs = [dict(lab=int(name[:2]), name=name, title="", points=test["points"], max=5, notes=[],
              tests=[test]) for name in labs]
 result = dict(schema="ouroboros-grade/1", error=None, infra="infra" in given.name, sandbox="",
+              version=json.loads(judged_by),
               submission=dict(name=given.name, digest=given.digest, ignored=[], missing=[]),
               points=sum(lab["points"] for lab in labs), max=5 * len(labs), labs=labs)
 part = Path(options["--json"] + ".part")
@@ -66,8 +68,9 @@ part.replace(options["--json"])
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """A stand-in for grade.py; no file of the real one is younger than a result."""
-    monkeypatch.setattr(many, "tree_changed_at", lambda: 0)
+    """A stand-in for grade.py; what it judges by stands beside it."""
+    (tmp_path / "version.json").write_text("{}")
+    monkeypatch.setattr(version, "of", lambda labs: json.loads((tmp_path / "version.json").read_text()))
     monkeypatch.setattr(grading, "GRACE", 0.5)
     (tmp_path / "fake.py").write_text(FAKE)
     return tmp_path / "fake.py"
@@ -263,7 +266,7 @@ def test_an_archive_that_cannot_be_read_is_asked_for_once(fake, hand_in, tmp_pat
     ("infra", ["infra"]), ("damaged", ["ada"]), ("file", ["ada"]),
     ("grader", ["ada", "bob", "infra"]), ("--again", ["ada", "bob", "infra"]),
 ])
-def test_what_has_to_be_graded_again_is(why, again, fake, hand_in, tmp_path, monkeypatch):
+def test_what_has_to_be_graded_again_is(why, again, fake, hand_in, tmp_path):
     hand_in("ada", "bob", "infra")
     run(fake)
     fake.write_text(FAKE.replace('"infra" in', '"never" in'))
@@ -274,7 +277,7 @@ def test_what_has_to_be_graded_again_is(why, again, fake, hand_in, tmp_path, mon
     elif why == "file":
         hand_in("ada", heap="/* a better heap */")
     elif why == "grader":
-        monkeypatch.setattr(many, "tree_changed_at", lambda: time.time() + 1)
+        (tmp_path / "version.json").write_text('{"grader": "another"}')
     elif why == "--again":
         arguments += ["--again"]
     assert run(fake, *arguments) == 0
@@ -291,25 +294,73 @@ def test_results_for_other_labs_are_not_lost(fake, hand_in, tmp_path, capsys):
     assert [lab.name for lab in result(fake, "ada").labs] == ["04-static-log"]
 
 
-def test_the_graders_own_files_count_as_changes(tmp_path, monkeypatch):
-    monkeypatch.setattr(grading, "ROOT", tmp_path)
-    names = ("Makefile", "kernel/heap.c", "boot/link", "labs/02-heap/lab.toml", "grader/grade.py",
-             "grader/judging/judge.py", "grader/debugger/inside/stack.py")
-    for name in names:
+def test_the_old_result_stays_until_the_new_one_is_whole(fake, hand_in, tmp_path):
+    hand_in("ada", "hangs")
+    kept = tmp_path / "out/results/hangs.json"
+    fake.write_text(FAKE.replace('"hangs" in', '"never" in'))
+    assert run(fake) == 0
+    fake.write_text(FAKE)
+    hand_in("hangs", heap="/* a better heap */")
+    before = kept.read_bytes()
+    class_ = in_background(fake)
+    until(lambda: starts(fake).count("hangs") == 2 and (tmp_path / "left-behind.txt").exists())
+    assert kept.read_bytes() == before
+    class_.terminate()
+    class_.communicate(timeout=DEADLINE)
+    assert kept.read_bytes() == before
+    fake.write_text(FAKE.replace('"hangs" in', '"never" in'))
+    assert run(fake) == 0 and kept.read_bytes() != before
+    assert starts(fake) == ["ada", "hangs", "hangs", "hangs"]
+
+
+# ---- what a grade depends on
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree like ours, in little. Return: its path, and a function for what labs 1 and 2 depend on."""
+    for name in ("Makefile", "kernel/heap.c", "boot/link", "labs/skeleton", "labs/01-a/lab.toml",
+                 "labs/02-b/lab.toml", "labs/03-c/lab.toml", "grader/judging/judge.py",
+                 "grader/debugger/inside/stack.py", "grader/mutants/02/x.patch", "grader/classroom/one.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (1000, 1000))
-    assert grading.tree_changed_at() == 1000
-    for name in names:
-        os.utime(tmp_path / name, (2000, 2000))
-        assert grading.tree_changed_at() == 2000, name
-        os.utime(tmp_path / name, (1000, 1000))
+        (tmp_path / name).write_text(name)
+    labs = [lab.Lab(number, tmp_path / name, "", (), "", ()) for number, name in
+            ((1, "labs/01-a"), (2, "labs/02-b"))]
+    return tmp_path, lambda: version.of(labs, tmp_path)
+
+
+@pytest.mark.parametrize("name, changes", [
+    ("Makefile", {"01-a", "02-b"}), ("kernel/heap.c", {"01-a", "02-b"}), ("labs/skeleton", {"01-a", "02-b"}),
+    ("labs/01-a/lab.toml", {"01-a", "02-b"}), ("labs/02-b/lab.toml", {"02-b"}),
+    ("labs/02-b/new_test.c", {"02-b"}), ("labs/03-c/lab.toml", set()),
+    ("grader/judging/judge.py", {"grader"}), ("grader/debugger/inside/stack.py", {"grader"}),
+    ("grader/mutants/02/x.patch", {"grader"}), ("grader/classroom/one.py", {"grader"}),
+    ("labs/02-b/README.md", set()), ("labs/02-b/README.zh.md", set()), ("labs/02-b/hints.toml", set()),
+    ("docs/heap.md", set()), ("grader/tests/test_x.py", set()), ("grader/reports/class_page.py", set()),
+    ("grader/judging/__pycache__/judge.py", set()), ("labs/02-b/.heap.c.swp", set()),
+    ("labs/02-b/heap.c~", set()), ("labs/02-b/heap.c.orig", set()),
+])
+def test_a_grade_depends_on_its_lab_and_the_grader_and_on_no_page(name, changes, tree):
+    root, of = tree
+    before = of()
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("another")
+    after = of()
+    assert {key for key in after if after[key] != before[key]} == changes
+
+
+def test_dates_decide_about_no_grade(tree):
+    root, of = tree
+    before = of()
+    for file in root.rglob("*"):
+        os.utime(file, (2_000_000_000, 2_000_000_000))
+    assert of() == before and set(before) == {"grader", "01-a", "02-b"}
 
 
 def in_background(fake):
     """The class graded by a process of its own."""
     program = (f"import sys; sys.path.insert(0, {str(GRADER)!r}); from classroom import many\n"
-               "many.tree_changed_at = lambda: 0\n"
+               "many.version.of = lambda labs: {}\n"
                f"sys.exit(many.main([{str(fake.parent / 'in')!r}, '--out', "
                f"{str(fake.parent / 'out')!r}, '-j', '2', '--lab', '2'], "
                f"[sys.executable, {str(fake)!r}]))")
