@@ -6,6 +6,7 @@
     grade.py --tree SUBMISSION [LAB…]   a student's directory, .tar.gz or .zip
     grade.py class SUBMISSIONS…         a class (class --help)
     grade.py report RESULTS…            a class's report from results (report --help)
+    grade.py compare OLD NEW            whose points changed, and by which test
 
 Exit status: 0 full points, 1 points lost, 2 usage, 3 the grader or the machine failed.
 """
@@ -32,14 +33,17 @@ if None in map(find_spec, ("elftools", "rich")):    # not the Python that has th
 
 def main(words: list[str]) -> int:
     """Starts the module that is asked for; the others are not even read."""
-    if words[:1] == ["class"]:
-        from classroom import many
-        return many.main(words[1:])
-    if words[:1] == ["report"]:
-        from classroom import report
-        return report.main(words[1:])
-    from classroom import one
-    return one.main(words, __doc__)
+    match words[:1]:
+        case ["class"]:
+            from classroom import many as command
+        case ["report"]:
+            from classroom import report as command
+        case ["compare"]:
+            from classroom import compare as command
+        case _:
+            from classroom import one
+            return one.main(words, __doc__)
+    return command.main(words[1:])
 
 
 if __name__ == "__main__":

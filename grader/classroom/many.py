@@ -8,7 +8,7 @@ is itself a submission.
 
     REPORT/results/NAME.json    what `grade.py --tree … --json` wrote (judging/result.py)
     REPORT/logs/NAME.txt        what it printed
-    REPORT/index.html, grades.csv           made of all results (report.py)
+    REPORT/index.html, grades.csv, …        made of all results (report.py)
 
 The results are all the state there is. One is kept, and its submission not graded again, if it
 is trustworthy, and for the same files, labs and grader by their digests. Thus the same command,
@@ -76,7 +76,7 @@ def _summary(results: list[Result]) -> str:
 def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> int:
     """Does what the command line asks for. Raises Refused, LabError or NoSuchLab."""
     candidates, others = find(options.submissions, options.out)
-    labs = select(options.lab)
+    labs, beside = select(options.lab), report.beside(options)
     console = Console(highlight=False, markup=False)
     for other in others:
         print(f"grade.py class: not graded, as it is nobody's: {shown(str(other))}",
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> in
                 return 3
         results = [read(classroom.result_file(candidate)) for candidate in candidates]
         console.print(_summary(results), soft_wrap=True)
-        complete = report.make(report.find([classroom.results]), options.out)
+        complete = report.make(report.find([classroom.results]), options.out, beside)
         if not complete or any(result.again for result in results):
             return 3
         return 1 if any(result.trouble for result in results) else 0
@@ -111,8 +111,7 @@ def main(arguments: list[str], grader: Sequence[str] = GRADER, limit: float = LI
                                      epilog=__doc__.strip().splitlines()[-1])
     parser.add_argument("submissions", nargs="+", type=Path, metavar="DIR_OR_ARCHIVE",
                         help="a directory of submissions, or a submission")
-    parser.add_argument("--out", type=Path, required=True, metavar="REPORT",
-                        help="the directory for results and report")
+    report.add_options(parser)
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N",
                         help="submissions at a time (%(default)s)")
     parser.add_argument("--lab", action="append", default=[], metavar="N",

@@ -90,11 +90,11 @@ def _histogram(percents: list[int], labelled: bool) -> Element:
 
 def _facts(results: list[Result]) -> Element:
     """The numbers at the top."""
-    judged = [result for result in results if not result.again]
+    judged = [result for result in results if result.counted is not None]
     shown = [("submissions" if len(results) != 1 else "submission", str(len(results)))]
     if judged:
-        points = [result.points for result in judged]
-        full = sum(1 for result in judged if result.points == result.max)
+        points = [result.counted for result in judged]
+        full = sum(1 for result in judged if result.counted >= result.max)
         shown += [("mean", f"{statistics.mean(points):.1f}"),
                   ("median", f"{statistics.median(points):g}"),
                   ("points at most", str(max(result.max for result in judged))),
@@ -105,20 +105,21 @@ def _facts(results: list[Result]) -> Element:
 
 def _overview(results: list[Result], labs: list[LabResult]) -> Element | None:
     """The distribution of the points, of all labs together and of each."""
-    judged = [result for result in results if not result.again]
+    judged = [result for result in results if result.counted is not None]
     if not judged:
         return None
-    whole = _histogram([_percent(result.points, result.max) for result in judged], labelled=True)
+    whole = _histogram([_percent(result.counted, result.max) for result in judged], labelled=True)
     rows = []
     for column in labs:
-        scores = [lab for result in results if (lab := result.lab(column.name)) and not lab.infra]
+        scores = [points for result in results
+                  if (points := result.counted_in(column.name)) is not None]
         if scores:
-            full = sum(1 for lab in scores if lab.points == lab.max)
+            full = sum(1 for points in scores if points >= column.max)
             rows.append(tag(
                 "tr", tag("th", f"{column.number} · {column.title}", scope="row", class_="wraps"),
-                tag("td", f"{statistics.mean(lab.points for lab in scores):.1f}", class_="number"),
+                tag("td", f"{statistics.mean(scores):.1f}", class_="number"),
                 tag("td", str(full), class_="number"),
-                tag("td", _histogram([_percent(lab.points, lab.max) for lab in scores], False))))
+                tag("td", _histogram([_percent(points, column.max) for points in scores], False))))
     head = tag("tr", tag("th", "Lab", scope="col"), tag("th", "Mean", scope="col", class_="number"),
                tag("th", "Full", scope="col", class_="number"), tag("th", "Spread", scope="col"))
     return tag("section", tag("h2", "Distribution"), tag(
@@ -133,7 +134,8 @@ class Page:
     """The page: knows which submission and which cluster has which anchor."""
 
     def __init__(self, results: list[Result]):
-        self.results = results
+        self.absent = [result for result in results if result.absent]
+        self.results = results = [result for result in results if not result.absent]
         self.labs = labs_of(results)
         self.clusters = cluster(results)
         self.anchors = {result.name: f"s{index}" for index, result in enumerate(results, 1)}
@@ -142,7 +144,7 @@ class Page:
     def html(self) -> str:
         title = "Ouroboros · " + (f"lab {self.labs[0].number}" if len(self.labs) == 1
                                   else "class report")
-        content = tag("main", self._header(title), self._again(), self._unreadable(),
+        content = tag("main", self._header(title), self._again(), self._unreadable(), self._nothing(),
                       _overview(self.results, self.labs), *self._failures(), self._table(),
                       self._submissions())
         template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
@@ -170,6 +172,23 @@ class Page:
         return self._list("To be looked at",
                           "Nothing in these submissions could be graded, so they have no points.",
                           [result for result in self.results if result.trouble])
+
+    def _nothing(self) -> Element | None:
+        """Who is on the roster and has handed in nothing."""
+        if not self.absent:
+            return None
+        return tag("section", tag("h2", f"Handed in nothing: {len(self.absent)}"), tag("ul", *(
+            tag("li", result.name, *self._by_hand(result)) for result in self.absent), class_="names"))
+
+    @staticmethod
+    def _by_hand(result: Result) -> list[Content]:
+        """What the instructor has decided, as a sentence."""
+        if not (given := result.override):
+            return []
+        decided = [f"{points} points in {name}" for name, points in given.points.items()]
+        if given.late_days:
+            decided.append(f"{_count(given.late_days, 'day')} late")
+        return [tag("p", f"By hand: {', '.join(decided)}. {given.reason}", class_="by-hand")]
 
     def _list(self, title: str, text: str, results: list[Result]) -> Element | None:
         if not results:
@@ -228,27 +247,36 @@ class Page:
             class_="scroll", tabindex=0))
 
     def _total(self, result: Result) -> Element:
-        if result.again:
+        if result.counted is None:
             return tag("td", "—", tag("small", "again"), class_="score INFRA", data_key=-1)
-        return tag("td", str(result.points), tag("span", f" / {result.max}", class_="dim"),
-                   data_key=result.points)
+        late = result.override.late_days if result.override else 0
+        return tag("td", str(result.counted), tag("span", f" / {result.max}", class_="dim"),
+                   tag("small", f"{_count(late, 'day')} late", class_="by-hand") if late else None,
+                   data_key=result.counted)
 
     def _score(self, lab: LabResult | None) -> Element:
         if lab is None:
             return tag("td", "—", class_="dim", data_key=-1)
-        return tag("td", "—" if lab.infra else str(lab.points), tag("small", lab.worst),
-                   class_=f"score {lab.worst}", data_key=-1 if lab.infra else lab.points)
+        if lab.by_hand is not None:
+            return tag("td", str(lab.by_hand), tag("small", f"by hand, {self._judged(lab)}"),
+                       class_="score by-hand", data_key=lab.by_hand)
+        return tag("td", self._judged(lab), tag("small", lab.worst), class_=f"score {lab.worst}",
+                   data_key=-1 if lab.infra else lab.points)
+
+    @staticmethod
+    def _judged(lab: LabResult) -> str:
+        return "—" if lab.infra else str(lab.points)
 
     def _submissions(self) -> Element:
         return tag("section", tag("h2", "Submissions"), *map(self._submission, self.results))
 
     def _submission(self, result: Result) -> Element:
-        points = "to be graded again" if result.again else f"{result.points} / {result.max}"
+        points = "to be graded again" if result.counted is None else f"{result.counted} / {result.max}"
         return tag(
             "details",
             tag("summary", tag("span", result.name, class_="count"), f" · {points}"),
             tag("div",
-                *(tag("p", reason, class_="again") for reason in result.reasons),
+                *(tag("p", reason, class_="again") for reason in result.reasons), *self._by_hand(result),
                 self._paths("Taken under another name", result.taken),
                 self._paths("Missing files", result.missing),
                 *(item for lab in result.labs for item in self._lab(lab)),
@@ -280,6 +308,6 @@ class Page:
                       f"{short(outcomes[0].beside[2])}")
                   for (whose, verdict), outcomes in beside.items()]
         items += [tag("li", note) for note in lab.notes]
-        points = f"\u2002{'—' if lab.infra else lab.points}\u00a0/\u00a0{lab.max}"
+        points = f"\u2002{self._judged(lab)}\u00a0/\u00a0{lab.max}"
         return [tag("h3", f"Lab {lab.number} · {lab.title}", tag("span", points, class_="dim"))] \
             + ([tag("ul", *items)] if items else [])

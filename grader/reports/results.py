@@ -55,6 +55,12 @@ class LabResult:
     max: int
     notes: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
+    by_hand: int | None = None      # points that an instructor has given instead
+
+    @property
+    def counted(self) -> int | None:
+        """The points that count; None if it could not be judged, and nobody has said what it is worth."""
+        return self.by_hand if self.by_hand is not None else None if self.infra else self.points
 
     @property
     def failures(self) -> list[Outcome]:
@@ -82,8 +88,16 @@ class LabResult:
 
 
 @dataclass(frozen=True)
+class Override:
+    """What an instructor has decided by hand of a submission."""
+    points: dict[str, int]          # instead of the judged ones, by the lab's name
+    late_days: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Result:
-    """One submission."""
+    """One submission, or a student who has handed in nothing."""
     name: str
     digest: str             # of its files; "" if there are none
     student: str            # the name in it, or ""
@@ -99,6 +113,21 @@ class Result:
     taken: tuple[str, ...]
     missing: tuple[str, ...]
     trouble: str            # why nothing of it could be graded, though that is not our fault
+    override: Override | None = None
+    absent: bool = False    # nothing was handed in
+
+    @property
+    def counted(self) -> int | None:
+        """The points that count; None if there are none yet."""
+        labs = [lab.counted for lab in self.labs]
+        if not labs:
+            return sum(self.override.points.values()) if self.override and self.override.points else None
+        return None if None in labs else sum(labs)
+
+    def counted_in(self, name: str) -> int | None:
+        """The same of one lab."""
+        lab = self.lab(name)
+        return lab.counted if lab else self.override.points.get(name) if self.override else None
 
     def lab(self, name: str) -> LabResult | None:
         return next((lab for lab in self.labs if lab.name == name), None)
@@ -192,6 +221,13 @@ def read(path: Path) -> Result:
             taken=submission.strings("taken"), missing=submission.strings("missing"), trouble=submission.take("trouble", str, ""))
     except (OSError, ValueError, TypeError, RecursionError, LabError) as error:
         raise Damaged(str(error)) from None
+
+
+def absent(name: str, labs: list[LabResult]) -> Result:
+    """The row of a student who has handed in nothing. A zero is not ours to give."""
+    return Result(name=name, digest="", student="", graded_at=0, error="", again=False, sandbox="",
+                  version={}, points=0, max=sum(lab.max for lab in labs), labs=(), ignored=(), taken=(),
+                  missing=(), trouble="handed in nothing", absent=True)
 
 
 def namesakes(results: list[Result]) -> list[list[Result]]:
