@@ -7,6 +7,8 @@
     grade.py class SUBMISSIONS…         a class (class --help)
     grade.py report RESULTS…            a class's report from results (report --help)
     grade.py compare OLD NEW            whose points changed, and by which test
+    grade.py diff SUBMISSION            what a student wrote, against the handout
+    grade.py similar DIR                whose files are alike
 
 Exit status: 0 full points, 1 points lost, 2 usage, 3 the grader or the machine failed.
 """
@@ -40,6 +42,10 @@ def main(words: list[str]) -> int:
             from classroom import report as command
         case ["compare"]:
             from classroom import compare as command
+        case ["diff"]:
+            from classroom import diff as command
+        case ["similar"]:
+            from classroom import similar as command
         case _:
             from classroom import one
             return one.main(words, __doc__)

@@ -100,6 +100,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         (old, whole), (new, also_whole) = _results(options.old), _results(options.new)
+        if options.old.is_file() and options.new.is_file():     # one result each, called as one likes
+            old = dict(zip(new, old.values()))
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     if not old or not new:

@@ -17,7 +17,7 @@ from pathlib import Path
 from classroom.intake import Candidate, Refused
 from classroom.progress import ClassProgress
 from course import submission
-from course.archive import SubmissionError
+from course.archive import SubmissionError, shown
 from course.lab import students_files
 from judging.result import as_dict
 from machine.host import ROOT, parent_guard
@@ -51,14 +51,34 @@ class Classroom:
         self.labs = labs                    # their names
         self.results = out / "results"
         self.new = out / "new"              # what is not yet to stand among the results
+        self.attempts = out / "attempts"    # of students the best of whose attempts counts
         self.logs = out / "logs"
         self._grader = grader
         self._limit = limit
-        for directory in (self.results, self.new, self.logs):
+        for directory in (self.results, self.new, self.attempts, self.logs):
             directory.mkdir(parents=True, exist_ok=True)
 
     def result_file(self, candidate: Candidate) -> Path:
-        return self.results / f"{candidate.name}.json"
+        return (self.attempts if candidate.attempt else self.results) / f"{candidate.key}.json"
+
+    def settle(self, candidates: list[Candidate]) -> list[Result]:
+        """
+        Puts the best of a student's attempts among the results; the last of those with as many points.
+        One that could not be judged could be the best: it stands there until another has full points.
+        Return: the result of each student.
+        """
+        of: dict[str, list[Candidate]] = {}
+        for candidate in candidates:
+            of.setdefault(candidate.name, []).append(candidate)
+        for name, attempts in of.items():
+            if attempts[0].attempt:
+                judged = {candidate: read(self.result_file(candidate)) for candidate in attempts}
+                best = max(attempts, key=lambda each: (
+                    not judged[each].again and judged[each].points == judged[each].max,
+                    judged[each].again, judged[each].points, each.attempt))
+                formats.replace(self.results / f"{name}.json", self.result_file(best).read_text(encoding="utf-8"))
+                print(f"{shown(name)}: attempt {best.attempt} of {len(attempts)} counts, {shown(str(best.path))}")
+        return [read(self.results / f"{name}.json") for name in of]
 
     def check_labs(self) -> None:
         """Raises Refused if there are results for other labs: they would be lost."""
@@ -108,7 +128,7 @@ class Classroom:
         Runs the command once. An earlier result stays until there is one that can be kept, or
         nothing is left to try.
         """
-        new, log = self.new / f"{candidate.name}.json", self.logs / f"{candidate.name}.txt"
+        new, log = self.new / f"{candidate.key}.json", self.logs / f"{candidate.key}.txt"
         new.unlink(missing_ok=True)
         with log.open("wb" if number == 1 else "ab") as output:
             ending = await self._run(candidate, new, output)

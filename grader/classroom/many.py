@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Grades a class: every submission by one independent command, so many at a time.
 
-    grade.py class DIR_OR_ARCHIVES… [-j N] --out REPORT/ [--lab N …] [--again]
+    grade.py class DIR_OR_ARCHIVES… [-j N] --out REPORT/ [--lab N …] [--again] [--attempts best]
 
 A directory stands for the submissions in it: whatever it holds (intake.py). One that has a labs/
 is itself a submission.
 
     REPORT/results/NAME.json    what `grade.py --tree … --json` wrote (judging/result.py)
+    REPORT/attempts/NAME.N.json the same of each attempt, where the best one is to count
     REPORT/logs/NAME.txt        what it printed
     REPORT/index.html, grades.csv, …        made of all results (report.py)
 
@@ -34,14 +35,14 @@ from rich.console import Console
 
 from classroom import report
 from classroom.grading import GRADER, LIMIT, Classroom
-from classroom.intake import Candidate, Refused, find
+from classroom.intake import ATTEMPTS, Candidate, Refused, find
 from classroom.progress import ClassProgress
 from course import version
 from course.archive import shown
 from course.lab import NoSuchLab, select
 from course.table import LabError
 from machine import sandbox
-from reports.results import Result, read
+from reports.results import Result
 
 
 @contextlib.contextmanager
@@ -75,7 +76,7 @@ def _summary(results: list[Result]) -> str:
 
 def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> int:
     """Does what the command line asks for. Raises Refused, LabError or NoSuchLab."""
-    candidates, others = find(options.submissions, options.out)
+    candidates, others = find(options.submissions, options.out, options.attempts)
     labs, beside = select(options.lab), report.beside(options)
     console = Console(highlight=False, markup=False)
     for other in others:
@@ -97,7 +98,7 @@ def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> in
                 print(f"grade.py class: interrupted; {kept + watcher.nr_done} of {len(candidates)} "
                       "are graded. The same command goes on with the others.", file=sys.stderr)
                 return 3
-        results = [read(classroom.result_file(candidate)) for candidate in candidates]
+        results = classroom.settle(candidates)
         console.print(_summary(results), soft_wrap=True)
         complete = report.make(report.find([classroom.results]), options.out, beside)
         if not complete or any(result.again for result in results):
@@ -118,6 +119,9 @@ def main(arguments: list[str], grader: Sequence[str] = GRADER, limit: float = LI
                         help="a lab's number or name; may be given several times (all)")
     parser.add_argument("--again", action="store_true",
                         help="grade also what was graded before and has not changed")
+    parser.add_argument("--attempts", choices=ATTEMPTS, default="",
+                        help="which of a student's submissions counts; the newest is in the directory "
+                             "named last, or has the latest date in one")
     sandbox.add_option(parser)
     options = parser.parse_args(arguments)
     if options.jobs < 1:

@@ -4,7 +4,7 @@
     grade.py report FILES_OR_DIR… --out REPORT/ [--roster students.csv] [--bom]
 
 Made from the submissions' JSON files alone, wherever they were graded, and from what lies beside
-it: REPORT/overrides.toml (overrides.py), and a list of the students (roster.py), which also makes
+it: REPORT/overrides.toml (overrides.py), REPORT/similar.json (similar.py), and a list of the students (roster.py), which also makes
 canvas.csv or moodle.csv of a list that is in such a form. Points of a submission that could not be
 judged are left empty, everywhere: they are not 0.
 
@@ -21,7 +21,8 @@ from classroom import overrides, roster
 from classroom.gradebook import gradebook
 from course.archive import shown
 from course.table import LabError
-from reports import formats
+from reports import alike, formats
+from reports.alike import Pair
 from reports.class_page import Page
 from reports.results import Damaged, Result, absent, labs_of, namesakes, read
 
@@ -32,6 +33,7 @@ BOM = "\ufeff"              # by which Excel knows UTF-8
 class Beside:
     """What a report is made of beside the results."""
     overrides: dict[str, overrides.Given]
+    similar: list[Pair]             # submissions
     roster: roster.Roster | None
     bom: bool                       # is grades.csv to begin with a byte order mark?
 
@@ -48,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def beside(options: argparse.Namespace) -> Beside:
     """Reads what these options name. Raises LabError."""
-    return Beside(overrides.read(options.out / overrides.FILE),
+    return Beside(overrides.read(options.out / overrides.FILE), alike.read(options.out / alike.FILE),
                   roster.read(options.roster) if options.roster else None, options.bom)
 
 
@@ -115,7 +117,7 @@ def make(files: list[Path], out: Path, given: Beside) -> bool:
         out.mkdir(parents=True, exist_ok=True)
         formats.replace(out / "grades.csv", (BOM if given.bom else "") + gradebook(results))
         written = [out / "index.html", out / "grades.csv", *_for_platform(results, given, out)]
-        formats.replace(out / "index.html", Page(results).html())
+        formats.replace(out / "index.html", Page(results, given.similar).html())
         for same in namesakes(results):
             print(f"The same student's name, and so the same machine: {same[0].student!r} in "
                   + ", ".join(shown(result.name) for result in same))

@@ -15,12 +15,14 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, tostring
 
 from judging.verdict import Verdict
+from reports.alike import Pair
 from reports.results import LabResult, Outcome, Result, cluster, key_of, labs_of, short
 
 TEMPLATE = Path(__file__).with_name("class_page.html")
 MAX_CONSOLE_LINES = 40
 MAX_PATHS = 20              # of ignored files
 MAX_TESTS = 8               # named of those that failed for one reason
+MAX_PAIRS = 100             # of submissions that are alike
 NR_BINS = 10                # of a histogram, and one for full points
 
 Content = Element | str | None
@@ -133,7 +135,8 @@ def _overview(results: list[Result], labs: list[LabResult]) -> Element | None:
 class Page:
     """The page: knows which submission and which cluster has which anchor."""
 
-    def __init__(self, results: list[Result]):
+    def __init__(self, results: list[Result], pairs: Sequence[Pair] = ()):
+        self.pairs = pairs
         self.absent = [result for result in results if result.absent]
         self.results = results = [result for result in results if not result.absent]
         self.labs = labs_of(results)
@@ -146,7 +149,7 @@ class Page:
                                   else "class report")
         content = tag("main", self._header(title), self._again(), self._unreadable(), self._nothing(),
                       _overview(self.results, self.labs), *self._failures(), self._table(),
-                      self._submissions())
+                      self._alike(), self._submissions())
         template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
         return template.substitute(title=title, content=tostring(content, "unicode", method="html"))
 
@@ -266,6 +269,22 @@ class Page:
     @staticmethod
     def _judged(lab: LabResult) -> str:
         return "—" if lab.infra else str(lab.points)
+
+    def _alike(self) -> Element | None:
+        """Whose files are alike, as `grade.py similar` has found."""
+        if not self.pairs:
+            return None
+        rows = [tag("tr", tag("td", f"{pair.percent} %", class_="number"),
+                    *(tag("td", self._link(name) if name in self.anchors else name, class_="wraps")
+                      for name in (pair.first, pair.second)),
+                    tag("td", pair.file.removeprefix("labs/") or "all files"), tag("td", pair.by))
+                for pair in self.pairs[:MAX_PAIRS]]
+        more = len(self.pairs) - len(rows)
+        head = tag("tr", *(tag("th", text, scope="col") for text in ("Alike", "", "", "File", "Found by")))
+        return tag("section", tag("h2", f"Files that are alike: {_count(len(self.pairs), 'pair')}"), tag(
+            "p", "A pair is a reason to read both files, and not yet a finding."),
+            tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll", tabindex=0),
+            tag("p", f"{more} more in similar.json", class_="dim") if more else None)
 
     def _submissions(self) -> Element:
         return tag("section", tag("h2", "Submissions"), *map(self._submission, self.results))

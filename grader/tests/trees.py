@@ -97,6 +97,7 @@ def instructors(directory):
                        ("submissions/bob", "labs/02-heap/heap.c"), ("late/zoe", "labs/04-static-log/log.c")):
         (tree / name / file).parent.mkdir(parents=True)
         shutil.copy(ROOT / file, tree / name / file)
+    (tree / "students.csv").write_text("name,login\nAda Lovelace,ada\nRobert Moog,bob\nKonrad Zuse,konrad\n")
     shutil.make_archive(tree / "late/zoe", "zip", tree / "late/zoe")
     shutil.make_archive(tree / "alice", "zip", tree / "submissions/ada")
     return tree

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,6 +160,66 @@ def test_several_files_of_a_student_are_one_submission(tmp_path):
     files = submission.read(ada.path, ["labs/01-frames/frame.c", "labs/02-heap/heap.c"]).files
     assert files == {"labs/01-frames/frame.c": b"ada_1_2_frame.c", "labs/02-heap/heap.c": b"ada_1_3_heap-2.c"}
     assert intake.find([tmp_path / "in"], tmp_path / "out")[0] == [ada]      # another time as well
+
+
+@pytest.fixture
+def three_attempts(tmp_path):
+    """Ada's three attempts: two of one week, the archive being the younger, and one of the next."""
+    for name, date in (("in/wrong-ada.zip", 2_000), ("in/wrong-ada", 1_000), ("next/wrong-ada", 500)):
+        file = tmp_path / name / ("" if name.endswith("zip") else "labs/02-heap/heap.c")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+        os.utime(file, (date, date))
+    return [tmp_path / "in", tmp_path / "next"], [
+        tmp_path / name for name in ("in/wrong-ada", "in/wrong-ada.zip", "next/wrong-ada")]
+
+
+def test_the_instructor_says_which_attempt_counts(three_attempts, tmp_path):
+    given, by_date = three_attempts
+    newest, = intake.find(given, tmp_path / "out", intake.NEWEST)[0]
+    assert newest == intake.Candidate("wrong-ada", by_date[2])
+    newest, = intake.find(given[:1], tmp_path / "out", intake.NEWEST)[0]
+    assert newest.path == by_date[1]
+    every, _ = intake.find(given, tmp_path / "out", intake.BEST)
+    assert [(one.name, one.path, one.key) for one in every] == [
+        ("wrong-ada", path, f"wrong-ada.{number}") for number, path in enumerate(by_date, 1)]
+    with pytest.raises(intake.Refused, match="If they are attempts: --attempts newest or best"):
+        intake.find(given, tmp_path / "out")
+
+
+def test_files_of_two_weeks_are_two_attempts(tmp_path):
+    for name in ("1/ada_1_2_frame.c", "1/ada_1_3_heap.c", "2/ada_1_4_heap.c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    ada, = intake.find([tmp_path / "1", tmp_path / "2"], tmp_path / "out", intake.NEWEST)[0]
+    assert ada.path == tmp_path / "2/ada_1_4_heap.c"
+    first, second = intake.find([tmp_path / "1", tmp_path / "2"], tmp_path / "out", intake.BEST)[0]
+    assert sorted(file.name for file in first.path.iterdir()) == ["ada_1_2_frame.c", "ada_1_3_heap.c"]
+
+
+def test_the_best_attempt_counts(fake, hand_in, tmp_path, capsys):
+    """The stand-in sees an attempt's quality in its file."""
+    fake.write_text(FAKE.replace('"wrong" in given.name', 'b"wrong" in given.files["labs/02-heap/heap.c"]')
+                    .replace('"infra" in given.name', 'b"infra" in given.files["labs/02-heap/heap.c"]'))
+    def grade(**heaps):
+        for week, heap in heaps.items():
+            hand_in("ada", heap=heap).rename(tmp_path / week)
+        words = [*(str(tmp_path / week) for week in heaps), "--out", str(tmp_path / "out"), "-j", "1", "--lab", "2"]
+        return many.main([*words, "--attempts", "best"], [sys.executable, str(fake)])
+    assert grade(a="wrong", b="good", c="wrong again") == 0
+    assert result(fake, "ada").points == 5 and len(starts(fake)) == 3
+    assert f"ada: attempt 2 of 3 counts, {tmp_path / 'b/ada'}" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "out/grades.csv").open(newline="")))
+    assert [(row["name"], row["points"]) for row in rows] == [("ada", "5")]
+    for week in "abc":
+        shutil.rmtree(tmp_path / week)
+    assert grade(a="wrong", b="good", c="infra") == 0
+    assert result(fake, "ada").points == 5, "nothing could be better"
+    assert len(starts(fake)) == 3 + 2, "only what is new was graded, and once more as it was INFRA"
+    for week in "abc":
+        shutil.rmtree(tmp_path / week)
+    assert grade(a="wrong", b="wrong, too", c="infra") == 3
+    assert result(fake, "ada").again, "it could have been the best"
 
 
 def test_composed_and_decomposed_letters_make_one_student(tmp_path):

@@ -64,6 +64,12 @@ def test_nothing_changed_is_0_and_a_damaged_file_is_3(compared):
     assert status == 0 and lines == ["0 of 1 changed: 0 with more points, 0 with fewer"]
 
 
+def test_two_files_need_not_have_one_name(compared):
+    old, new = result(lab(2, outcome("a", "WRONG", "no"))), result(lab(2, outcome("a")))
+    _, lines, _ = compared({"before": old}, {"after": new}, ("old/before.json", "new/results/after.json"))
+    assert lines[0] == "after: 0 of 10 → 10 of 10"
+
+
 def test_a_damaged_file_is_named(compared):
     one = result(lab(2, outcome("a")))
     status, _, errors = compared({"ada": one, "bob": one}, {"ada": one, "bob": "{"})

@@ -29,7 +29,9 @@ FOREIGN = {
               "oops_in_progress", "printk", "printk_context", "qspinlock"},
     "Zephyr": {"CONFIG_SPIN_VALIDATE", "printk_panic"},
     "the lab that adding-a-lab.md adds": {"LAB=5"},
-    "a class's report": {"report/results", "report/logs", "results/NAME.json", "logs/NAME.txt"},
+    "a class's report": {"report/results", "report/logs", "results/NAME.json", "logs/NAME.txt", "overrides.toml",
+                         "report/overrides.toml", "report/attempts/"},
+    "Canvas": {"lib/gradebook_importer.rb"}, "Moodle": {"mod/assign/feedback/offline/importgradeslib.php"},
 }
 
 
