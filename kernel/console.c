@@ -123,11 +123,10 @@ void console_write(const char *text, size_t nr_bytes)
 		copy->sink.write(&copy->sink, text, nr_bytes);
 	if (nr_bytes > 0)
 		last_written = end[-1];
-	if (is_on_screen) {
+	if (is_on_screen)
 		screen_write(text, nr_bytes);
-		if (has_no_port)
-			return;
-	}
+	if (has_no_port)
+		return;
 	while (text < end) {
 		size_t left = (size_t)(end - text), piece = left < PIECE_BYTES ? left : PIECE_BYTES;
 		const char *newline = memchr(text, '\n', piece);
@@ -153,6 +152,7 @@ void console_announce(const char *line)
 
 void console_show_last_words(void)
 {
+	is_on_screen = false;           /* until it has proved to be mapped */
 	screen_keep_first();
 	is_on_screen = true;
 }

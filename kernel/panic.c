@@ -4,7 +4,8 @@
  *
  * The code that handles a failure must not depend on the thing that failed: this takes no
  * lock, allocates nothing, and goes straight to the serial port. It may fail itself: a
- * message may point to nowhere, a lock may be overwritten. So a report is made in steps.
+ * message may point to nowhere, a lock may be overwritten, the text screen may not be mapped.
+ * So a report is made in steps.
  * An exception in one of them is another event: it says so in between, on top of the
  * stack, and goes on with the step after the one that it ends. The message is kept as it
  * is formatted, so what came before the bad argument is known.
@@ -30,10 +31,10 @@
 #include "trap.h"
 #include "watchdog.h"
 
-#define MAX_EVENTS 8            /* the first, and one for its message and for each step */
+#define MAX_EVENTS 9            /* the first, and one for its message and for each step */
 
 enum step {
-	STEP_WORDS, STEP_REGISTERS, STEP_LOCKUP, STEP_BACKTRACE, STEP_LOCKS, STEP_END, NR_STEPS,
+	STEP_SCREEN, STEP_WORDS, STEP_REGISTERS, STEP_LOCKUP, STEP_BACKTRACE, STEP_LOCKS, STEP_END, NR_STEPS,
 };
 
 struct panic_record panic_record;
@@ -87,6 +88,9 @@ static void take_step(enum step step)
 	enum panic_kind kind = panic_record.kind;
 
 	switch (step) {
+	case STEP_SCREEN:
+		console_show_last_words();
+		break;
 	case STEP_WORDS:
 		console_printf("\n%s: %s\n", titles[kind], panic_record.message);
 		break;
@@ -126,7 +130,7 @@ static void begin_report(enum panic_kind kind, const struct trap_frame *trap, ui
 	event.start = trap != NULL ? (struct backtrace){ trap->rip, trap->rbp, trap->rsp }
 				   : (struct backtrace){ frame[1], frame[0], 0 };
 	event.lock = NULL;
-	event.next_step = STEP_WORDS;
+	event.next_step = STEP_SCREEN;
 	event.nr_events = 1;
 	memset(panic_record.message, 0, sizeof(panic_record.message));
 	buffer_sink_init(&event.message, panic_record.message, sizeof(panic_record.message) - 1);
@@ -156,7 +160,7 @@ static void report_another(enum panic_kind kind, const char *message, va_list ar
 		event.next_step = NR_STEPS;
 		return;
 	}
-	if (event.next_step == STEP_WORDS)
+	while (event.next_step <= STEP_WORDS)
 		take_step(event.next_step++);
 	console_printf("\n%s, while reporting the above: ", titles[kind]);
 	format(&event.message.sink, "; %s: ", titles[kind]);
@@ -174,7 +178,6 @@ static _Noreturn void stop(enum panic_kind kind, const struct trap_frame *trap, 
 		begin_report(kind, trap, rbp, message, arguments);
 	console_copy_to(NULL);
 	watchdog_stop();
-	console_show_last_words();
 	if (!is_first)
 		report_another(kind, message, arguments);
 	while (event.next_step < NR_STEPS)

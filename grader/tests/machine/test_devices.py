@@ -4,11 +4,15 @@ import re
 import subprocess
 
 import pytest
+from conftest import ROOT
 from elftools.elf.elffile import ELFFile
 from guests import run_gdb
 from processes import DEADLINE
+from trees import patch_for
 
+from judging.observe import _read_panic
 from machine import machine
+from machine.abi import PanicKind
 from machine.ending import Cause
 from machine.image import Image
 from machine.machine import Machine
@@ -107,6 +111,49 @@ def test_the_screen_has_the_banner_and_the_last_words(iso):
     assert banner == [TITLE]
     assert last_words[:2] == ["PANIC: the disk is on fire", "backtrace, innermost first:"]
     assert last_words[-1] == "The machine stays put for a debugger."
+
+
+FRAME = "labs/01-frames/frame.c"
+UNMAP = """
+#include "cpu.h"
+
+static void unmap(const void *page)
+{
+	uint64_t *table = phys_to_virt(read_cr3());
+
+	for (int shift = 39; shift > PAGE_SHIFT; shift -= 9)
+		table = phys_to_virt(table[(uint64_t)page >> shift & 511] & ~0xffful);
+	table[(uint64_t)page >> PAGE_SHIFT & 511] = 0;
+	write_cr3(read_cr3());
+}
+"""
+
+
+@pytest.mark.parametrize("has_port", [True, False])
+def test_a_screen_that_is_not_mapped_costs_the_screen_alone(iso, equipped, tmp_path, has_port):
+    """The words are on the serial port; without one they are in the record, and the machine is told."""
+    patch = tmp_path / "x.patch"
+    before = (ROOT / FRAME).read_text()
+    patch.write_text(patch_for(FRAME, before.replace("void frame_init(void)\n{\n", f"{UNMAP}\n"
+        "void frame_init(void)\n{\nunmap(phys_to_virt(0xb8000)); *(volatile int *)16 = 1;\n")))
+    image, elf = iso(1, "initramfs=off", f"PATCH={patch}")
+
+    async def look():
+        async with Machine(Config(image)) as machine:
+            ending = await machine.wait()
+            return ending.cause, machine.console, await _read_panic(machine, Image(elf))
+
+    if not has_port:
+        equipped(*NO_SERIAL_PORT)
+    cause, console, record = asyncio.run(look())
+    fault = r"page fault writing 0x10 \(not mapped\) in frame_init\+0x[0-9a-f]+"
+    another = r"page fault writing 0xffff8000000b8000 \(not mapped\) in \w+\+0x[0-9a-f]+"
+    assert record.kind is PanicKind.FAULT
+    assert re.match(rf"{fault}; FAULT: {another}", record.message)
+    assert cause is Cause.PANIC
+    if has_port:
+        assert re.search(rf"\nFAULT: {fault}\n\nFAULT, while reporting the above: {another}\nrip ", console)
+        assert console.endswith("The machine stays put for a debugger.\n")
 
 
 @pytest.mark.parametrize("port, words", [("0x443", "log=info"), ("0xf4", "ktest=clock.*")])
