@@ -31,7 +31,7 @@
 #include "trap.h"
 #include "watchdog.h"
 
-#define MAX_EVENTS 9            /* the first, and one for its message and for each step */
+#define MAX_EVENTS 8            /* the first, and one for its message and for each step it takes */
 
 enum step {
 	STEP_SCREEN, STEP_WORDS, STEP_REGISTERS, STEP_LOCKUP, STEP_BACKTRACE, STEP_LOCKS, STEP_END, NR_STEPS,
