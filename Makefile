@@ -259,10 +259,10 @@ build/kernel.ld: boot/kernel.ld.in kernel/layout.h build/flags
 	@$(CC) -E -P -undef -x c -Ikernel -o $@.$$$$ $< && mv $@.$$$$ $@
 
 # String functions must not be compiled into calls of themselves.
-build/obj/kernel/string.c.s: CFLAGS += -fno-tree-loop-distribute-patterns
+build/obj/kernel/string.c.s: private CFLAGS += -fno-tree-loop-distribute-patterns
 
 # Tests run in the order in which they are written, and say so when they have run to their end.
-build/obj/%_test.c.s: CFLAGS += -fno-toplevel-reorder -finstrument-functions \
+build/obj/%_test.c.s: private CFLAGS += -fno-toplevel-reorder -finstrument-functions \
 	-finstrument-functions-exclude-file-list=.h
 
 -include $(shell find build/obj -name '*.d' 2>/dev/null)

@@ -64,7 +64,7 @@ def test_a_class_end_to_end(real_class):
                "--lab", "2"]
     first = subprocess.run(command, cwd=real_class, text=True, capture_output=True)
     assert first.returncode == 1, first.stdout + first.stderr       # for broken.zip
-    assert "1 with nothing to grade: broken" in first.stdout
+    assert "2 with nothing to grade: broken, nothing" in first.stdout
     check(real_class / "report")
     assert "report/index.html" in first.stdout
 

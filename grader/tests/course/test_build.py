@@ -1,7 +1,9 @@
 """build.py: whose fault it is when make fails."""
 import asyncio
+import subprocess
 
 import pytest
+from trees import copied
 
 from course.build import BLANK_LINE, Builder, BuildFailure, Built, Stage, Tree
 from judging import conduct
@@ -49,3 +51,14 @@ def test_nothing_but_the_command_line_is_filled_in(tmp_path):
     (tmp_path / "blank").write_bytes(kernel + BLANK_LINE + kernel)
     made = Built(None, tmp_path / "blank").boot_image(tmp_path / "made", "log=info").read_bytes()
     assert made == kernel + b"log=info".ljust(len(BLANK_LINE)) + kernel
+
+
+def test_what_is_compiled_first_changes_nothing_for_the_others(tmp_path):
+    """Some files have flags of their own. They are not the ones that build/flags remembers."""
+    tree = copied(tmp_path / "tree")
+    ways = "build/obj/labs/02-heap/heap_test.c.o", "build/obj/kernel/string.c.o", "build/obj/kernel/panic.c.o"
+    remembered = set()
+    for first in ways:
+        subprocess.run(["make", "-s", "-C", tree, first], check=True, stdout=subprocess.DEVNULL)
+        remembered.add((tree / "build/flags").read_text())
+    assert len(remembered) == 1

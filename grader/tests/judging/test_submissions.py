@@ -92,7 +92,10 @@ def test_a_missing_file_is_a_lab_that_is_not_implemented(missing, number, submis
     status, result, output = grade_tree(submission(**{missing: None}), str(number),
                                         directory=tmp_path)
     assert status == 1, output
-    assert result["points"] == 0 and set(verdicts(result["labs"]).values()) == {"NOT_IMPLEMENTED"}
+    found = verdicts(result["labs"])
+    if missing == ANSWERS:                      # the rest of lab 3 is in a file of its own
+        found = {name: verdict for name, verdict in found.items() if name.startswith("answers.")}
+    assert set(found.values()) == {"NOT_IMPLEMENTED"}
     assert result["submission"]["missing"] == [missing]
 
 
@@ -103,18 +106,17 @@ def test_what_cannot_be_read_is_not_implemented_and_says_why(name, contents, tmp
     status, result, output = grade_tree(tmp_path / name, "2", directory=tmp_path)
     assert status == 1, output
     assert (result["points"], result["max"]) == (0, 100)
-    assert "cannot be graded" in output and name in output
-    assert name in result["submission"]["trouble"]
+    assert name in output and name in result["submission"]["trouble"]
     assert set(verdicts(result["labs"]).values()) == {"NOT_IMPLEMENTED"}
 
 
 def test_a_submission_with_other_files_says_what_it_has(tmp_path):
     (tmp_path / "bob").mkdir()
-    (tmp_path / "bob/Frame.c").write_text("int x;\n")
+    (tmp_path / "bob/allocator.c").write_text("int x;\n")
     status, result, output = grade_tree(tmp_path / "bob", "1", directory=tmp_path)
     assert status == 1 and result["points"] == 0, output
     assert "none of the files that count; it has: " in result["submission"]["trouble"]
-    assert "Frame.c" in result["submission"]["trouble"]
+    assert "allocator.c" in result["submission"]["trouble"]
 
 
 def test_a_tree_that_is_not_there_is_a_wrong_call(tmp_path):
@@ -214,7 +216,7 @@ def test_no_solution_is_in_sight(attack, words, submission, tmp_path):
 
 
 def test_a_sandbox_of_either_kind_grades_alike(surroundings, submission, tmp_path):
-    files = [file for each in LABS for file in each.paths if file.endswith(".toml")]
+    files = [file for each in LABS for file in each.paths if file.endswith((".toml", ".txt"))]
     tree = submission(**{file: Student.solution(file) for file in files})
     status, result, output = grade_tree(tree, "0", "3", *surroundings, directory=tmp_path)
     assert status == 0, output
@@ -327,4 +329,4 @@ def test_a_kept_submission_is_what_is_graded_there(submission, tmp_path):
                "--keep", str(kept), directory=tmp_path)
     done = subprocess.run([kept / "grader/grade.py", "1", "--test", "frame.double_free_panics"],
                           text=True, capture_output=True, check=False)
-    assert done.returncode == 1 and "0/4" in done.stdout
+    assert done.returncode == 1 and "0/3" in done.stdout
