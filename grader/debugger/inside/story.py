@@ -151,13 +151,14 @@ def _watch(recording: Recording) -> tuple[list[Event], bool | None, str]:
     start, top, back_at = position(), _register("rsp"), _word(_register("rsp"))
     functions = {address_of(name): name
                  for name in ("spin_lock", "spin_unlock", RESCUE)}
+    last = recording.opened_at if start < recording.opened_at else recording.end
     events: list[Event] = []
     rescued = None
     rescued_at = rescue_top = None
     with contextlib.ExitStack() as stops:
         stops.enter_context(breakpoints([*functions, back_at]))
         while True:
-            forward(min(start + MAX_INSTRUCTIONS, recording.opened_at))
+            forward(min(start + MAX_INSTRUCTIONS, last))
             at, address = position() - start, _register("pc")
             if address == back_at and _register("rsp") == top + 8:
                 return events, rescued, "returns"
@@ -173,7 +174,7 @@ def _watch(recording: Recording) -> tuple[list[Event], bool | None, str]:
                 if events[-1].what == "waits for":
                     return events, rescued, "waits"
             elif address not in (back_at, rescued_at):
-                return events, rescued, "stops" if position() == recording.opened_at else "cut"
+                return events, rescued, "stops" if position() == last else "cut"
 
 
 def _word(address: int) -> int:

@@ -22,6 +22,8 @@ from debugger.inside.reader import Memory, Note, address_of, evaluate
 
 NR_SNAPSHOTS = 12               # over the whole recording
 CLOSE = (300_000, 30_000, 3_000)        # instructions before what went wrong, each with a snapshot
+FAILED_CHECK = "ktest_fail"     # kernel/ktest.h: what a check that fails calls
+TESTS_FAILED = "ktests_outcome == KTEST_FAILED"
 MAX_TURNS = 1000                # of going back to one call site, for one lock
 
 
@@ -143,7 +145,7 @@ class Recording:
                 gdb.execute(f"monitor savevm at-{instruction}", to_string=True)
 
     def open(self) -> None:
-        """Goes to where things went wrong: a hang's beginning, a fault, a panic, or the end."""
+        """Goes to where things went wrong: a hang's beginning, a fault, a panic, a check, or the end."""
         with self.travelling(), only_breakpoint(None):
             with only_breakpoint(address_of("kmain")):
                 forward(self.end)
@@ -161,7 +163,15 @@ class Recording:
                 forward(self.opened_at)
 
     def _back_to_the_cause(self) -> None:
-        """From the end of the kernel's report, if there is one, to where its subject was."""
+        """
+        From the end of the kernel's report, if there is one, to where its subject was; from the end
+        of tests to the first check that failed.
+        """
+        if gdb.parse_and_eval(TESTS_FAILED):
+            self._back_to_the_start()
+            with only_breakpoint(address_of(FAILED_CHECK)):
+                forward(self.end)
+            return
         frames = kernel.backtrace()
         interrupted = stack.interrupted(frames)
         if not interrupted or interrupted == frames:
@@ -185,9 +195,20 @@ class Recording:
 
 
 def _place() -> str:
-    """Where the CPU is; when it is about to report a fault, where that is."""
+    """Where the CPU is; when it is about to report a fault or a failed check, where that is."""
     frames = stack.interrupted(kernel.backtrace())
+    if len(frames) > 1 and _at_a_check():
+        return f"at a check that fails, in {frames[1]}"
     return f"in {frames[0]}" if frames else "outside the kernel"
+
+
+def _at_a_check() -> bool:
+    return gdb.newest_frame().pc() == address_of(FAILED_CHECK)
+
+
+def _show() -> None:
+    """Shows the line that it is about: that of a check, not of its report."""
+    gdb.execute("frame 1" if _at_a_check() else "frame")
 
 
 class Taken(Command):
@@ -239,7 +260,7 @@ def _holds(address: int, call_site: int) -> bool:
 
 
 class Now(Command):
-    """Go to where the recording was opened: where it hangs, panics or ends.
+    """Go to where the recording was opened: where it hangs, panics, fails a check or ends.
 
     Usage: now"""
     name = "now"
@@ -252,7 +273,7 @@ class Now(Command):
     def lines(self, argument: str) -> Iterator[str]:
         self._recording.go(self._recording.opened_at)
         yield f"Instruction {position():,}, {_place()}."
-        gdb.execute("frame")
+        _show()
 
 
 def main() -> None:
@@ -276,7 +297,7 @@ def main() -> None:
           f"{position():,}, {_place()}.")
     print("Back: reverse-step, reverse-next, reverse-finish, reverse-continue, taken LOCK. "
           "Forward again: now.")
-    gdb.execute("frame")
+    _show()
     gdb.execute("cycle")
 
 

@@ -177,6 +177,23 @@ def test_a_run_of_tests_says_what_became_of_them(iso):
     assert "This recording ends with: all tests passed." in rewind("--iso", image, "--elf", elf)
 
 
+def test_a_failed_test_is_opened_at_the_check_that_failed(iso):
+    """The first one, whichever tests come after; and no way back ends QEMU."""
+    patch = ROOT / "grader/mutants/02/lock-left-held-on-failure.patch"
+    image, elf = iso(2, "log=info initramfs=off ktest=heap.absurd,heap.alignment", f"PATCH={patch}")
+    output = rewind("--iso", image, "--elf", elf, commands=[
+        POSITION, "hbreak kmalloc", "reverse-continue", "delete", "reverse-continue", "reverse-continue",
+        POSITION, "now", POSITION, "continue", POSITION])
+    check = r"at a check that fails, in check_no_lock \(heap_test\.c:\d+\)\."
+    assert "This recording ends with: some tests failed." in output
+    assert len(re.findall(check, output)) == 2, output                      # where it opens, and now
+    assert re.search(r"#1 .* in check_no_lock .*\n(?:warning: .*\n)?\d+\s+CHECK\(!lock", output), output
+    assert re.search(r"Breakpoint 1, kmalloc \(bytes=bytes@entry=18446744073709551615\)", output), output
+    opened, power_on, now, end = positions(output)
+    assert power_on == 0 and now == opened < end
+    assert "cpu0 holds heap_lock since kmalloc" in output
+
+
 def test_no_tape_ends_before_its_last_instruction(iso, tmp_path):
     """Or it plays only where QEMU's threads are in step. Not every tape was affected."""
     async def ends_too_early(directory):
