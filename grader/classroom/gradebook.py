@@ -35,7 +35,7 @@ def gradebook(results: list[Result]) -> str:
     for result in results:
         by_hand = result.override
         row: list[str | int] = [
-            _harmless(result.name), _or_empty(result.counted), "" if result.error else result.max,
+            _harmless(result.name), _or_empty(result.counted), result.max or "",
             "yes" if result.again else "no", _harmless(short(" / ".join(result.reasons)))]
         for column in labs:
             lab = result.lab(column.name)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from course.table import LabError, Table
-from reports.results import Override, Result
+from reports.results import LabResult, Override, Result
 
 FILE = "overrides.toml"
 
@@ -58,9 +58,9 @@ def read(file: Path) -> dict[str, Given]:
     return {unicodedata.normalize("NFC", name): _one(name, table, str(file)) for name, table in values.items()}
 
 
-def apply(result: Result, given: Given, labs: list[str]) -> Result:
-    """The result with an override; `labs`: the names of all that were graded. Raises LabError."""
-    points = dict(given.points)
+def apply(result: Result, given: Given, graded: list[LabResult]) -> Result:
+    """The result with an override; `graded`: one of each lab. Raises LabError."""
+    points, labs = dict(given.points), [lab.name for lab in graded]
     if "" in points:
         if len(labs) != 1:
             raise LabError(f"{FILE}, [{result.name}]: points of which lab? As in "
@@ -70,4 +70,4 @@ def apply(result: Result, given: Given, labs: list[str]) -> Result:
         raise LabError(f"{FILE}, [{result.name}]: {', '.join(sorted(unknown))} was not graded; "
                        f"there are: {', '.join(labs)}")
     changed = tuple(replace(lab, by_hand=points.get(lab.name)) for lab in result.labs)
-    return replace(result, labs=changed, override=Override(points, given.late_days, given.reason))
+    return replace(result, labs=changed, max=result.max or sum(lab.max for lab in graded), override=Override(points, given.late_days, given.reason))

@@ -83,7 +83,7 @@ def _complete(results: list[Result], given: Beside) -> list[Result]:
     names = {result.name for result in results}
     if unknown := given.overrides.keys() - names:
         raise LabError(f"{overrides.FILE}: nobody is called {', '.join(sorted(unknown))}")
-    results = [overrides.apply(result, given.overrides[result.name], [lab.name for lab in labs])
+    results = [overrides.apply(result, given.overrides[result.name], labs)
                if result.name in given.overrides else result for result in results]
     return sorted(results, key=lambda result: result.name)
 

@@ -191,7 +191,7 @@ class Page:
         decided = [f"{points} points in {name}" for name, points in given.points.items()]
         if given.late_days:
             decided.append(f"{_count(given.late_days, 'day')} late")
-        return [tag("p", f"By hand: {', '.join(decided)}. {given.reason}", class_="by-hand")]
+        return [tag("p", f"By hand: {', '.join(decided)}. Reason: {given.reason}", class_="by-hand")]
 
     def _list(self, title: str, text: str, results: list[Result]) -> Element | None:
         if not results:
@@ -243,7 +243,7 @@ class Page:
                      for lab in self.labs))
         rows = [tag("tr", tag("th", self._link(result.name), scope="row", data_key=result.name),
                     self._total(result),
-                    *(self._score(result.lab(lab.name)) for lab in self.labs))
+                    *(self._score(result, lab.name) for lab in self.labs))
                 for result in self.results]
         return tag("section", tag("h2", "Points"), tag(
             "div", tag("table", tag("thead", head), tag("tbody", *rows), class_="class"),
@@ -257,12 +257,14 @@ class Page:
                    tag("small", f"{_count(late, 'day')} late", class_="by-hand") if late else None,
                    data_key=result.counted)
 
-    def _score(self, lab: LabResult | None) -> Element:
+    def _score(self, result: Result, name: str) -> Element:
+        lab = result.lab(name)
+        if result.override and name in result.override.points:
+            points = result.override.points[name]
+            return tag("td", str(points), tag("small", f"by hand, judged {self._judged(lab) if lab else '—'}"),
+                       class_="score by-hand", data_key=points)
         if lab is None:
             return tag("td", "—", class_="dim", data_key=-1)
-        if lab.by_hand is not None:
-            return tag("td", str(lab.by_hand), tag("small", f"by hand, {self._judged(lab)}"),
-                       class_="score by-hand", data_key=lab.by_hand)
         return tag("td", self._judged(lab), tag("small", lab.worst), class_=f"score {lab.worst}",
                    data_key=-1 if lab.infra else lab.points)
 
@@ -275,12 +277,12 @@ class Page:
         if not self.pairs:
             return None
         rows = [tag("tr", tag("td", f"{pair.percent} %", class_="number"),
-                    *(tag("td", self._link(name) if name in self.anchors else name, class_="wraps")
-                      for name in (pair.first, pair.second)),
+                    tag("td", *(tag("div", self._link(name) if name in self.anchors else name)
+                                for name in (pair.first, pair.second)), class_="wraps"),
                     tag("td", pair.file.removeprefix("labs/") or "all files"), tag("td", pair.by))
                 for pair in self.pairs[:MAX_PAIRS]]
         more = len(self.pairs) - len(rows)
-        head = tag("tr", *(tag("th", text, scope="col") for text in ("Alike", "", "", "File", "Found by")))
+        head = tag("tr", *(tag("th", text, scope="col") for text in ("Alike", "Submissions", "File", "Found by")))
         return tag("section", tag("h2", f"Files that are alike: {_count(len(self.pairs), 'pair')}"), tag(
             "p", "A pair is a reason to read both files, and not yet a finding."),
             tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll", tabindex=0),

@@ -71,9 +71,17 @@ def test_points_and_late_days_by_hand_count_and_are_shown_as_such(report, rows, 
     assert table["ada"]["by hand because"] == "the test was wrong: <b>see</b> the forum"
     assert table["ada"]["02-lab verdicts"] == "1 WRONG", "the override changes nothing of what was judged"
     html = page(tmp_path)
-    assert "By hand: 18 points in 02-lab. the test was wrong: &lt;b&gt;see&lt;/b&gt; the forum" in html
-    assert "By hand: 2 days late. announced" in html and "by hand, 10" in html and "by hand, —" in html
+    assert "By hand: 18 points in 02-lab. Reason: the test was wrong: &lt;b&gt;see&lt;/b&gt; the forum" in html
+    assert "By hand: 2 days late. Reason: announced" in html and "by hand, judged 10" in html
+    assert "by hand, judged —" in html
     assert "<dd>17.7</dd>" in html, "the mean is of the points that count"
+
+
+def test_what_could_not_be_graded_at_all_may_get_points_by_hand(report, rows, tmp_path):
+    report({"ada": FULL, "zoe": result(error="no room")}, "[zoe]\npoints = 15\nreason = 'r'")
+    zoe = by_name(rows())["zoe"]
+    assert (zoe["points"], zoe["max"], zoe["02-lab"], zoe["judged"], zoe["infra"]) == ("15", "20", "15", "", "yes")
+    assert "<dd>17.5</dd>" in page(tmp_path) and re.search(r"<dt>with full points</dt><dd>1</dd>", page(tmp_path))
 
 
 def test_without_an_override_there_is_no_column_for_it(report, rows):
