@@ -77,7 +77,11 @@ def _summary(results: list[Result]) -> str:
 def _run(options: argparse.Namespace, grader: Sequence[str], limit: float) -> int:
     """Does what the command line asks for. Raises Refused, LabError or NoSuchLab."""
     candidates, others = find(options.submissions, options.out, options.attempts)
-    labs, beside = select(options.lab), report.beside(options)
+    labs = select(options.lab)
+    try:
+        beside = report.beside(options)
+    except LabError as error:           # said now, and not after an hour of grading
+        raise Refused(str(error)) from None
     console = Console(highlight=False, markup=False)
     for other in others:
         print(f"grade.py class: not graded, as it is nobody's: {shown(str(other))}",

@@ -227,6 +227,7 @@ def test_composed_and_decomposed_letters_make_one_student(tmp_path):
         (tmp_path / "in" / name).mkdir(parents=True) if name[-1] != "p" else (tmp_path / "in" / name).touch()
     with pytest.raises(intake.Refused, match="two submissions are called José"):
         intake.find([tmp_path / "in"], tmp_path / "out")
+    assert [one.name for one in intake.find([tmp_path / "in"], tmp_path / "out", intake.NEWEST)[0]] == ["José"]
 
 
 def test_a_directory_with_labs_in_it_is_one_submission(tmp_path):
@@ -299,6 +300,19 @@ def test_one_that_hangs_holds_up_one_place_only(fake, hand_in, tmp_path):
     assert starts(fake).count("a-hangs") == 1       # and it still has its place
     class_.terminate()
     class_.communicate()
+
+
+def test_a_class_heeds_what_was_decided_by_hand(fake, hand_in, tmp_path, capsys):
+    hand_in("ada", "wrong")
+    (tmp_path / "out").mkdir()
+    overrides, roster = tmp_path / "out/overrides.toml", tmp_path / "students.csv"
+    roster.write_text("login,name\nada,A\nwrong,W\nkonrad,K\n")
+    overrides.write_text("[wrong]\npoints = 3\n")
+    assert run(fake, "--lab", "2") == 2 and "reason is missing" in capsys.readouterr().err and starts(fake) == []
+    overrides.write_text("[wrong]\npoints = 3\nreason = 'r'\n")
+    assert run(fake, "--lab", "2", "--roster", str(roster)) == 0
+    rows = csv.DictReader((tmp_path / "out/grades.csv").open(newline=""))
+    assert {row["name"]: row["points"] for row in rows} == {"ada": "5", "konrad": "", "wrong": "3"}
 
 
 # ---- resuming

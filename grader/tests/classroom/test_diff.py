@@ -1,8 +1,12 @@
 """What a student wrote, against what was handed out."""
+import os
+import signal
+import subprocess
+import sys
 import zipfile
 
 import pytest
-from conftest import ROOT
+from conftest import GRADER, ROOT
 
 from classroom import diff
 from course.workspace import without_solutions
@@ -44,6 +48,16 @@ def test_what_is_missing_unchanged_or_taken_under_another_name_is_said(shown):
     status, lines, errors = shown({"lab1/Frame (2).c": without_solutions(FRAME)}, "1", "4")
     assert status == 0 and lines == [f"=== {FRAME}: as it was handed out", "=== labs/04-static-log/log.c: missing"]
     assert errors == f"taken: lab1/Frame (2).c as {FRAME}\n"
+
+
+def test_a_reader_may_have_seen_enough():
+    """As with head, or less and q."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, GRADER / "grade.py", "diff", ROOT, "1"], stdout=write, stderr=subprocess.PIPE,
+                          text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
 
 
 @pytest.mark.parametrize("words, message", [
