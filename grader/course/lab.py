@@ -6,7 +6,10 @@ names the place. The classes below describe the format: the keys are called as t
 """
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
+import operator
 import re
 import tomllib
 from dataclasses import dataclass
@@ -25,6 +28,9 @@ EXPECTATIONS = ("monitor", "deadlock", "hang", "panic", "fault", "stack_overflow
 EARLIER = ("reference", "own")
 
 FULL_POINTS = 100
+
+SEALED_BOOT = "boot"        # in the place of a test's name, for what is sealed of a boot
+SEAL_BYTES = 256            # what is sealed is filled up to a multiple of it: its length tells nothing
 
 
 class NoSuchLab(Exception):
@@ -62,7 +68,7 @@ class Boot:
     cmdline: str = ""
     variant: str | None = None              # labs/NN/variants/NAME.patch
     input: tuple[str, ...] = ()             # lines typed at the monitor's prompt
-    predict: str = ""                       # the key in answers.toml that must be filled in first
+    predict: tuple[str, ...] = ()           # the keys in answers.toml that must be filled in first
     sound: tuple[str, ...] = ()             # heaps on which the student's own tests must pass
 
     @property
@@ -109,7 +115,7 @@ class Lab:
     @property
     def keys(self) -> list[str]:
         """What answers.toml may say."""
-        predictions = dict.fromkeys(boot.predict for boot in self.boots if boot.predict)
+        predictions = dict.fromkeys(key for boot in self.boots for key in boot.predict)
         return [*predictions, *(question.key for question in self.questions)]
 
     @property
@@ -129,8 +135,32 @@ class Lab:
             *boot.sound, *(heap.name for test in boot.tests for heap in test.heaps)))]
 
 
+def _mask(name: str, data: bytes) -> bytes:
+    """Mixes a digest of a test's name into these bytes, or takes it out again."""
+    return bytes(map(operator.xor, data, hashlib.shake_256(name.encode()).digest(len(data))))
+
+
+def seal(name: str, demands: str) -> str:
+    """
+    The lines of a test that say how its boot ends, so that nobody reads them by chance who is to
+    predict it. No secret: the grader of the same tree opens it.
+    """
+    data = demands.encode()
+    return base64.b64encode(_mask(name, data + b" " * (-len(data) % SEAL_BYTES))).decode()
+
+
+def _open_seal(name: str, table: Table) -> None:
+    """Puts what is sealed into the test's table. Raises LabError."""
+    try:
+        data = base64.b64decode(table.take("sealed", str, ""), validate=True)
+        table.values |= tomllib.loads(_mask(name, data).decode())
+    except ValueError:
+        raise table.error(f"{name}: its seal is broken") from None
+
+
 def _read_test(table: Table, boot_id: str | None) -> Test:
     name = table.take("name", str)
+    _open_seal(name, table)
     expect = table.take("expect", str, None)
     heaps = tuple(Heap(*heap.partition(": ")[::2]) for heap in table.strings("heaps"))
     test = Test(
@@ -164,6 +194,7 @@ def _read_test(table: Table, boot_id: str | None) -> Test:
 
 
 def _read_boot(table: Table, path: Path) -> Boot:
+    _open_seal(SEALED_BOOT, table)
     boot_id = table.take("id", str, None)
     tests = tuple(_read_test(test, boot_id) for test in table.tables("test"))
     boot = Boot(
@@ -173,7 +204,7 @@ def _read_boot(table: Table, path: Path) -> Boot:
         cmdline=table.take("cmdline", str, ""),
         variant=table.take("variant", str, None),
         input=table.strings("input"),
-        predict=table.take("predict", str, ""),
+        predict=table.strings("predict"),
         sound=table.strings("sound"),
     )
     table.done()

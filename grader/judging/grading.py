@@ -135,8 +135,7 @@ class Grader:
 
     def _not_begun(self, lab: Lab, given: answers.Answers | None) -> str:
         """Why there is nothing of a lab to grade, or ""."""
-        missing = [source for source in lab.sources if not source.endswith("_test.c")
-                   and not (self.builder.tree.root / source).exists()]
+        missing = self._missing(lab)
         if missing and not (given and given.any):
             return f"there is no {', '.join(missing)}"
         if given and not given.any and all(
@@ -144,6 +143,11 @@ class Grader:
                 for source in lab.sources if source not in missing):
             return f"no question is answered in labs/{lab.name}/{lab.answers}"
         return ""
+
+    def _missing(self, lab: Lab) -> list[str]:
+        """The sources of a lab in whose place the base kernel's would be graded."""
+        return [source for source in lab.sources if not source.endswith("_test.c")
+                and not (self.builder.tree.root / source).exists()]
 
     def _judge_answer(self, question: Question, given: answers.Answers, measured: Measured) -> Finding:
         """The verdict on what a student says, or why there is nothing to compare it to."""
@@ -165,10 +169,13 @@ class Grader:
         """
         tests = [test for test in boot.tests if task.has(test)] or list(boot.tests)
         wanted = task.wanted_facts(boot)
-        predicted = given.values.get(boot.predict) if given and boot.predict else None
-        hidden = boot.predict and not answers.is_answered(predicted) and Finding(
-            Verdict.NOT_IMPLEMENTED, given.trouble or given.broken.get(boot.predict)
-            or f"predict how it ends first: {boot.predict} in {task.lab.answers}")
+        predicted = {key: given.values.get(key) if given else None for key in boot.predict}
+        missing = next((key for key, said in predicted.items() if not answers.is_answered(said)), None)
+        hidden = missing and Finding(
+            Verdict.NOT_IMPLEMENTED, given.trouble or given.broken.get(missing)
+            or f"predict how it ends first: {missing} in {task.lab.answers}")
+        if not boot.predict and (sources := self._missing(task.lab)):
+            hidden = Finding(Verdict.NOT_IMPLEMENTED, f"there is no {', '.join(sources)}")
         if hidden and not wanted:
             return self._told(task, [Score(test, hidden) for test in tests]), {}, []
         measured: dict[str, Measured] = {}
@@ -197,8 +204,8 @@ class Grader:
         if hidden:
             return self._told(task, [Score(test, hidden) for test in tests]), measured, []
         scores = self._told(task, self._with_recordings(task.lab, scores, records))
-        ends = [f"{boot.predict} = {predicted!r}: it ended in {ENDS[boot.expect]}"
-                for score in scores[:1] if predicted and score.finding.verdict is Verdict.PASS
+        ends = [f"{key} = {said!r}: it ended in {ENDS[boot.expect]}" for key, said in predicted.items()
+                if len(predicted) == 1 and scores[0].finding.verdict is Verdict.PASS
                 and not given.are_reference]
         return scores, measured, ends
 

@@ -87,6 +87,17 @@ def test_no_page_has_lab_3s_lock_and_calls_together(texts):
             assert sum(word in here for word in chain) < 4, f"{name}:{index + 1}"
 
 
+def test_no_page_tells_the_design_of_a_solution(texts):
+    """No name that only a solution defines, nor what of the log's memory is used for what."""
+    given = "\n".join(text for name, text in texts.items() if name.endswith((".c", ".h", ".S")))
+    pages = {name: text for name, text in texts.items() if name.endswith((".md", ".svg", ".toml", ".patch"))}
+    for body in (body for source in SOURCES for body in MARKED.findall((ROOT / source).read_text())):
+        names = re.findall(r"^(?:static|struct|#define) [^;\n=(]*?(\w{6,})(?=[\[(;, =]|$)", body, re.M)
+        for own in (own for own in names if not re.search(rf"\b{own}\b", given)):
+            assert not [name for name, text in pages.items() if re.search(rf"\b{own}\b", text)], own
+    assert not [name for name, text in pages.items() if "LOG_RING_BYTES" in text]
+
+
 def test_no_mutant_is_in_any_file(texts):
     for patch in mutants.patches():
         what = squeezed(mutants.header(patch)["What"][0])

@@ -5,15 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
 
 import pytest
 from conftest import GRADER, ROOT, grade
 
 from course import lab
+from course.handout import sealed
 from course.student import NAME_FILE, name_in
+from course.workspace import without_solutions
 
 LAB = lab.select(["3"])[0]
 ANSWERS = f"labs/{LAB.name}/answers.toml"
+LOCKUP = f"labs/{LAB.name}/lockup.c"
 PERSONAL = {question.name for question in LAB.questions if question.personal}
 NAMES = ("Ada Lovelace", "Grace Hopper")
 
@@ -39,7 +44,7 @@ def submission(directory, answers, name):
 
 def as_toml(answers):
     """A file of answers: all predictions are made, as they cost nothing."""
-    predictions = {boot.predict: "?" for boot in LAB.boots if boot.predict}
+    predictions = {key: "?" for boot in LAB.boots for key in boot.predict}
     return "".join(f"{key} = {value!r}\n" for key, value in {**predictions, **answers}.items())
 
 
@@ -126,13 +131,42 @@ def test_nothing_says_how_a_boot_ends_that_was_not_predicted(tmp_path):
     tests = graded(predicted, "Ada", tmp_path)
     for boot in LAB.boots:
         for test in boot.tests:
-            if boot.predict in ("", "predict_muted"):
+            if boot.predict in ((), ("predict_muted",)):
                 continue
             found = tests[test.name]
             assert found["verdict"] == "NOT_IMPLEMENTED" and not found["console"], found
-            assert found["detail"] == f"predict how it ends first: {boot.predict} in answers.toml"
+            assert found["detail"] == f"predict how it ends first: {boot.predict[0]} in answers.toml"
             assert not re.search(r"deadlock|hang|overflow|monitor", found["name"] + found["about"])
     assert tests["variant.muted"]["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["missing", "untouched"])
+def test_a_lockup_c_that_nobody_wrote_earns_nothing(is_there, tmp_path):
+    """The base kernel's stands in for one that is missing, and finds its way out of a loop."""
+    tree = submission(tmp_path / "submission", as_toml({}), "Ada")
+    if is_there:
+        (tree / LOCKUP).write_bytes(without_solutions(LOCKUP))
+    _, labs, output = grade("--tree", str(tree), "3", "--test", "lockup.*", directory=tmp_path)
+    assert {test["points"] for test in labs[0]["tests"]} == {0}, output
+    assert is_there or f"there is no {LOCKUP}" in output
+
+
+def test_no_handed_out_table_says_how_a_predicted_boot_ends(tmp_path):
+    """Nor do words of it, that one sees while looking for something else; the grader reads the same."""
+    table = sealed(without_solutions(f"labs/{LAB.name}/lab.toml").decode())
+    shutil.copytree(LAB.path, tmp_path / LAB.name)
+    (tmp_path / LAB.name / "lab.toml").write_text(table)
+    read = lab.load(tmp_path / LAB.name)
+    for ours, theirs in zip(LAB.boots, read.boots, strict=True):
+        assert replace(ours, tests=()) == replace(theirs, tests=())
+        assert [replace(test, lock=None, frames=()) for test in ours.tests] == list(theirs.tests)
+    seen = tomllib.loads(table)
+    predicted = [boot for boot in seen["boot"] if "predict" in boot]
+    assert len(predicted) == sum(bool(boot.predict) for boot in LAB.boots) == 9
+    for boot in predicted:
+        assert len(boot["predict"]) == 1 or set(boot) == {"predict", "sealed", "test"}
+        assert {key for test in boot["test"] for key in test} == {"name", "points", "about", "sealed"}
+    assert len({len(test["sealed"]) for boot in predicted for test in boot["test"]}) == 1
 
 
 @pytest.mark.parametrize("text", [

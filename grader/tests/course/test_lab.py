@@ -77,6 +77,7 @@ def test_a_good_file(load):
     ('mem = "6G"', 'mem = "6G"\ninput = ["ls"]', "takes no input"),
     ('fact = "elf.entry"', 'fact = "elf.exit"', "no fact 'elf.exit'"),
     ('fact = "elf.entry"', 'fact = "deadlock.lock"', "needs a boot that expects 'deadlock'"),
+    ('points = 40', 'points = 40\nsealed = "QQ=="', "heap.alignment: its seal is broken"),
     ('points = 40', 'points = 40\nheaps = ["broken-1"]', "need sound heaps of its boot"),
     ('mem = "6G"', 'mem = "6G"\nsound = ["sound-1"]', "need tests with heaps"),
     ('file = "answers.toml"', '', "answers: file is missing"),
