@@ -8,12 +8,11 @@ that it can say which package is missing.
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Callable
 
 from judging.trial import Boots
-from machine.host import MachineError
+from machine.host import MachineError, temporary_directory
 from machine.start import prepare
 from machine.tools import (SETUP, TOOLS, Trouble, Worth, check_python, check_sandbox, check_tool,
                            check_uefi)
@@ -33,7 +32,7 @@ def report(check: Callable[[], str]) -> bool:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as private:
+    with temporary_directory() as private:
         boots = Boots(Path(private))
         checks = [*(lambda tool=tool: check_tool(tool) for tool in TOOLS), check_python, check_uefi,
                   check_sandbox, boots.check_build, boots.check_tcg, boots.check_gdb,

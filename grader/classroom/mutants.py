@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from judging import conduct
 from judging.grading import Grader, Task, Watcher
 from judging.result import LabScore
 from judging.verdict import Verdict
-from machine.host import ROOT
+from machine.host import ROOT, temporary_directory
 
 DIRECTORY = ROOT / "grader/mutants"
 NOT_A_MISTAKE = {Verdict.PASS, Verdict.INFRA}
@@ -112,7 +111,7 @@ async def grade(chosen: list[Path], references: list[Lab] = [], jobs: int = os.c
     """
     mutants = [Mutant(patch) for patch in chosen]
     places = asyncio.Semaphore(2 * jobs)        # while one boots, another is built
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as private:
+    with temporary_directory() as private:
         grader = Grader(Builder(Path(private), conduct.inspect), asyncio.Semaphore(jobs), Watcher())
 
         async def one(mutant: Mutant) -> None:

@@ -9,7 +9,6 @@ import fnmatch
 import os
 import signal
 import sys
-import tempfile
 import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from judging.result import LabScore, Score, as_dict
 from judging.submitted import SubmissionGrader
 from judging.verdict import Finding, Verdict
 from machine import host, sandbox
-from machine.host import ROOT, MachineError
+from machine.host import ROOT, MachineError, temporary_directory
 from reports import formats
 from reports.progress import ProgressBars
 from reports.terminal import show
@@ -160,7 +159,7 @@ async def _grade(tasks: list[Task], files: dict[str, bytes] | None, jobs: int, c
     current = asyncio.current_task()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, current.cancel)
     slots = asyncio.Semaphore(jobs)
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory, \
+    with temporary_directory() as directory, \
             ProgressBars(console) as watcher:
         private = Path(directory)
         if files is None:

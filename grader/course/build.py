@@ -48,6 +48,10 @@ _COMPLAINT = re.compile(r"^\S+\.[chsS]:\d+(?::\d+)?: (?:fatal )?[Ee]rror: "
 _BROKEN = re.compile(r"^make: \*\*\* \[.*: (build/(?:obj/\S+\.[os]|stage-\S+/kernel\.elf))\] ", re.M)
 
 
+# The compiler's or make's word on a program that somebody killed; and so no program of the student's.
+_KILLED = re.compile(r"fatal error: Killed signal terminated program|^make: \*\*\* \[.*\] Killed$", re.M)
+
+
 class BuildFailure(Exception):
     """The sources do not compile or link. The message holds the compiler's first errors."""
 
@@ -165,6 +169,8 @@ async def _make(tree: Tree, lock: int, private: Path, *arguments: str) -> list[s
         return lines
     if lack := lack_of_room():          # no compiler's complaint counts then
         raise MachineError(lack)
+    if _KILLED.search(text):            # for want of memory, as our own limits give other signals
+        raise MachineError("the host has killed a compiler: it may lack memory")
     complaints = [line[:MAX_LETTERS] for line in lines if _COMPLAINT.search(line)]
     if complaints:
         raise BuildFailure("\n".join(complaints[:MAX_ERRORS]))

@@ -26,7 +26,7 @@ from course.lab import SEALED_BOOT, Lab, load, seal, select
 from course.student import NAME_FILE, name_of
 from course.table import LabError
 from course.workspace import without_solutions
-from machine.host import ROOT
+from machine.host import ROOT, temporary_directory
 
 NAME = "ouroboros-labs"
 GIVEN, GIVEN_FROM = "given", 3      # HEAP=given in the Makefile, and the first lab that it is for
@@ -126,7 +126,7 @@ def sealed(table: str) -> str:
 
 def add_objects(into: Path, lab: int, heaps: list[str]) -> None:
     """Adds the objects that HEAP names. Raises MachineError if they cannot be made."""
-    with tempfile.TemporaryDirectory(prefix="ouroboros-") as private:
+    with temporary_directory() as private:
         asyncio.run(build.bring_objects(Path(private), into, f"LAB={lab}", f"HEAP={' '.join(heaps)}"))
     for made in (into / build.OBJECTS).glob("*/*.o"):
         made.chmod(0o644)

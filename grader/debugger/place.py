@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Iterator
 
-from machine.host import ROOT, MachineError, temporary_directory
+from machine.host import PREFIX, ROOT, MachineError, temporary_directory
 
 PLACE = "machine"                       # the link
 GDB, CONSOLE, LINES = "gdb", "console", "lines"         # the sockets in the directory
@@ -39,7 +39,7 @@ def private_directory() -> Iterator[Path]:
     A directory of our own in which sockets can lie: its name is short, and has nothing in it that
     GDB or QEMU would take for more than a name.
     """
-    usual = Path(tempfile.gettempdir(), "ouroboros-12345678", CONSOLE)
+    usual = Path(tempfile.gettempdir(), f"{PREFIX}12345678", CONSOLE)
     is_fit = len(os.fsencode(usual)) < ADDRESS_BYTES and re.fullmatch(r"[\w./-]+", str(usual), re.A)
     with temporary_directory(None if is_fit else "/tmp") as name:
         yield Path(name)

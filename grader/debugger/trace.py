@@ -12,7 +12,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,15 @@ LIMIT = 300             # seconds for GDB: many times what it takes
 def watch(recording: Recording) -> dict[str, Any] | None:
     """What happened around heap_rescue: see inside/story.py. None if nobody called it."""
     with replayed(recording, TELLING) as (gdb, variables), \
-            tempfile.NamedTemporaryFile(prefix="ouroboros-") as file:
-        environment = {**os.environ, **variables, "OUROBOROS_STORY": file.name}
+            temporary_directory() as directory:
+        file = Path(directory, "story")
+        environment = {**os.environ, **variables, "OUROBOROS_STORY": str(file)}
         try:
             done = subprocess.run([*gdb, "-batch"], env=environment, stdin=subprocess.DEVNULL,
                                   text=True, capture_output=True, timeout=LIMIT, check=False)
         except subprocess.TimeoutExpired:
             raise MachineError(f"the recording was not replayed within {LIMIT} s") from None
-        told = Path(file.name).read_text()
+        told = file.read_text() if file.exists() else ""
     if not told:
         last = (done.stderr.strip().splitlines() or ["GDB said nothing"])[-1]
         raise MachineError(f"the recording could not be followed: {last}")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -31,7 +32,7 @@ from elftools.elf.sections import Section, StringTableSection, Symbol, SymbolTab
 from course.archive import shown
 from judging import assembly
 from machine import sandbox
-from machine.host import ROOT
+from machine.host import ROOT, MachineError
 from machine.image import section_flags
 from machine.tools import binutil
 
@@ -149,7 +150,7 @@ def _tool(name: str) -> str:
 
 
 def _run(tool: str, *arguments: str) -> list[str]:
-    """A tool's output by lines. Raises _Unreadable, or MachineError if it is not installed."""
+    """A tool's output by lines. Raises _Unreadable, or MachineError if the tool itself does not work."""
     try:
         return subprocess.run(
             [_tool(tool), *arguments], capture_output=True, encoding="utf-8", errors="replace",
@@ -157,8 +158,17 @@ def _run(tool: str, *arguments: str) -> list[str]:
             preexec_fn=sandbox.COMPILE.apply).stdout.splitlines()
     except subprocess.TimeoutExpired:
         raise _Unreadable(f"{tool} cannot read: no end within {TOOL_LIMIT} s") from None
+    except OSError as error:
+        raise MachineError(f"{tool} cannot be started: {error.strerror}") from None
     except subprocess.CalledProcessError as error:
         why = error.stderr.strip() or f"exit status {error.returncode}"
+        if error.returncode == -signal.SIGKILL:         # for want of memory: our limits give other signals
+            raise MachineError(f"the host has killed {tool}: it may lack memory") from None
+        if arguments != ("--version",):
+            try:
+                _run(tool, "--version")                 # is it the object's fault, then?
+            except _Unreadable as broken:
+                raise MachineError(f"{tool} does not work: {broken}") from None
         raise _Unreadable(f"{tool} cannot read: {why}") from None
 
 

@@ -6,8 +6,11 @@ dissect() lets GDB look into the machine (autopsy.py); the classes hold what it 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import secrets
+import signal
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -70,7 +73,7 @@ def _lock(values: dict[str, Any] | None) -> Lock | None:
 
 
 def read(text: str, mark: str) -> Autopsy:
-    """Reads what autopsy.py printed behind its mark. ValueError if it is not there."""
+    """Reads what autopsy.py printed behind its mark. ValueError, KeyError or TypeError if it is not there."""
     for line in text.splitlines():
         if line.startswith(mark):
             break
@@ -105,20 +108,24 @@ async def dissect(machine: Machine, elf: Path, expressions: list[str] = []) -> A
                 LC_ALL="C.UTF-8",       # in C, GDB 16 finds no script whose path is not ASCII
                 AUTOPSY_MARK=mark, AUTOPSY_VALUES=json.dumps(expressions), HOME=str(machine.private)),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT, preexec_fn=sandbox.DEBUG.apply)
+            stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+            preexec_fn=sandbox.DEBUG.apply)
     except OSError as error:
         raise MachineError(f"GDB cannot be started: {error.strerror}") from None
     try:
         async with asyncio.timeout(GDB_LIMIT):
             output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise ValueError(f"GDB ended with status {process.returncode}")
         return read(output.decode(errors="replace"), mark)
     except TimeoutError:
         raise MachineError(f"GDB did not answer within {GDB_LIMIT} s") from None
-    except ValueError as error:
-        raise MachineError(f"{error}: {output.decode(errors='replace').strip()}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise MachineError(f"GDB's result cannot be read: {error}: {output.decode(errors='replace').strip()}") from None
     finally:
         if process.returncode is None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
 

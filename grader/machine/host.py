@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
+import functools
 import os
 import platform
 import shutil
@@ -20,6 +22,7 @@ from typing import Callable, Iterator
 ROOT = Path(__file__).resolve().parents[2]
 
 ROOM_BYTES = 32 << 20       # for temporary files: some boot images, what is compiled, a recording
+PREFIX = "ouroboros."       # of temporary directories that are locked while somebody has them
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)       # signals after which a program of ours cleans up
 
 
@@ -89,11 +92,60 @@ def undisturbed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_directory(place: str | None = None) -> Iterator[str]:
-    """A directory that is removed whenever we are told to end."""
+    """
+    A directory that is removed whenever we are told to end. If we are killed, it stays; the next
+    program of ours that makes one in the same place removes it, with what still runs on its files.
+    """
+    clear_away(place or tempfile.gettempdir())
     with undisturbed():
-        directory = tempfile.TemporaryDirectory(prefix="ouroboros-", dir=place)
+        directory, lock = _new_directory(place)
     try:
-        yield directory.name
+        yield directory
     finally:
         with undisturbed():
-            directory.cleanup()
+            shutil.rmtree(directory, ignore_errors=True)
+            os.close(lock)
+
+
+def _new_directory(place: str | None) -> tuple[str, int]:
+    """A new directory, and a descriptor that keeps it locked for as long as we live."""
+    while True:
+        directory = tempfile.mkdtemp(prefix=PREFIX, dir=place)
+        with contextlib.suppress(FileNotFoundError):    # another took it for one that nobody has
+            lock = os.open(directory, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if os.path.exists(directory):
+                return directory, lock
+            os.close(lock)
+
+
+@functools.cache
+def clear_away(place: str) -> None:
+    """
+    Removes what programs of ours have left in a directory that were killed, once: their temporary
+    directories, which nobody has locked any more, and the processes that have a file in one on their
+    command line. Those end with us, but for a bwrap whose other half was killed before it was told
+    to go on: it waits for ever.
+    """
+    for directory in Path(place).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if directory.is_symlink() or directory.stat().st_uid != os.getuid():
+                continue
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for process in _started_with(os.fsencode(directory)):
+                    os.kill(process, signal.SIGKILL)
+                shutil.rmtree(directory, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _started_with(path: bytes) -> Iterator[int]:
+    """Our user's processes that have that directory, or a file in it, on their command line."""
+    for entry in filter(str.isdecimal, os.listdir("/proc") if os.path.isdir("/proc") else ()):
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{entry}").st_uid == os.getuid():
+                words = Path("/proc", entry, "cmdline").read_bytes().split(b"\0")
+                if any(word == path or word.startswith(path + b"/") for word in words):
+                    yield int(entry)

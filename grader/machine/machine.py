@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import re
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -86,6 +87,9 @@ class Machine:
         self.private = Path(self._directory.__enter__())
         try:
             await self._start()
+        except OSError as error:
+            await self.kill()
+            raise MachineError(f"QEMU cannot be started: {error.strerror or error}") from None
         except BaseException:
             await self.kill()
             raise
@@ -119,12 +123,15 @@ class Machine:
                 start_new_session=True, preexec_fn=self._prepare())
         self._started = asyncio.get_running_loop().time()
         reader, self._qmp = await asyncio.open_unix_connection(sock=qmp)
-        if await reader.readline() != b"ready\n":
+        async with _in_time("start"):
+            first = await reader.readline()
+        if first != b"ready\n":
             raise MachineError(f"QEMU did not start: {self._last_words()}")
         self._qmp.write(b"go\n")
         self._tasks.append(asyncio.create_task(self._read_qmp(reader)))
         await self.qmp("qmp_capabilities")
-        self._input = os.open(f"{pipe}.in", os.O_WRONLY)
+        self._input = os.open(f"{pipe}.in", os.O_WRONLY | os.O_NONBLOCK)   # or it waits for a reader
+        os.set_blocking(self._input, True)
         self._output = os.open(f"{pipe}.out", os.O_RDONLY | os.O_NONBLOCK)
         if sys.platform == "linux":
             fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, CONSOLE_PIPE_BYTES)
@@ -178,7 +185,8 @@ class Machine:
     async def kill(self) -> None:
         """Ends QEMU, whatever state it is in, and gives everything back."""
         if hasattr(self, "_process") and self._process.returncode is None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)    # both halves of a bwrap that begins
             await self._process.wait()
         if self._tasks:         # QEMU ends a little later than its sandbox, and its QMP with it
             await asyncio.wait(self._tasks, timeout=QMP_LIMIT)
@@ -189,10 +197,11 @@ class Machine:
         if hasattr(self, "_log_file"):
             asyncio.get_running_loop().remove_reader(self._log_file)
             os.close(self._log_file)
+        if hasattr(self, "_input"):
+            os.close(self._input)
         if hasattr(self, "_output"):
             asyncio.get_running_loop().remove_reader(self._output)
             os.close(self._output)
-            os.close(self._input)
         self._directory.__exit__(None, None, None)
 
     @property
@@ -225,13 +234,17 @@ class Machine:
     async def _read_qmp(self, reader: asyncio.StreamReader) -> None:
         """Sorts what QMP says into replies and events, until QEMU is gone."""
         with contextlib.suppress(ConnectionError):
-            while line := await reader.readline():
-                message = json.loads(line)
-                if "event" in message:
-                    self._events.append(message)
-                    self._changed.set()
-                elif "QMP" not in message:
-                    self._replies.put_nowait(message)
+            try:
+                while line := await reader.readline():
+                    message = json.loads(line)
+                    if "event" in message:
+                        self._events.append(message)
+                        self._changed.set()
+                    elif "QMP" not in message:
+                        self._replies.put_nowait(message)
+            except (ValueError, TypeError) as error:
+                self._replies.put_nowait({"error": {"desc": f"no reply in JSON: {error}"}})
+                self._process.kill()
         await self._process.wait()
         self._replies.put_nowait(None)
         self._changed.set()
@@ -244,9 +257,12 @@ class Machine:
         if reply is None:
             self._replies.put_nowait(None)
             raise MachineError(f"QEMU is gone: {self._last_words()}")
-        if "error" in reply:
-            raise MachineError(f"{command}: {reply['error']['desc']}")
-        return reply["return"]
+        match reply:
+            case {"return": value}:
+                return value
+            case {"error": {"desc": why}}:
+                raise MachineError(f"{command}: {why}")
+        raise MachineError(f"{command}: QEMU answers {reply}")
 
     async def hmp(self, command: str) -> str:
         """Carries out one command of QEMU's human monitor."""
@@ -257,14 +273,17 @@ class Machine:
         file = self.private / "memory"
         found = bytearray()
         while len(found) < nr_bytes:
-            await self.qmp("pmemsave", val=address + len(found), filename=file.name,
-                           size=min(nr_bytes - len(found), MEMORY_PIECE_BYTES))
-            found += file.read_bytes()
+            size = min(nr_bytes - len(found), MEMORY_PIECE_BYTES)
+            await self.qmp("pmemsave", val=address + len(found), filename=file.name, size=size)
+            piece = file.read_bytes() if file.exists() else b""
+            if len(piece) != size:
+                raise MachineError(f"QEMU wrote {len(piece)} of {size} bytes of its memory")
+            found += piece
         return bytes(found)
 
     async def registers(self) -> dict[str, int]:
         """The CPU's registers by lower-case name, and "halted"."""
-        text = await self.hmp("info registers")
+        text = str(await self.hmp("info registers"))
         found = {name.lower(): int(value, 16)
                  for name, value in re.findall(r"\b([A-Z]+\d*) *=([0-9a-f]{8,16})\b", text)}
         if "rip" not in found and "eip" not in found:
@@ -276,8 +295,11 @@ class Machine:
     async def virtual_seconds(self) -> int:
         """The machine's own clock, which stands still when the machine does."""
         time = await self.qmp("qom-get", path="/machine", property="rtc-time")
-        return int(datetime(time["tm_year"] + 1900, time["tm_mon"] + 1, time["tm_mday"],
-                            time["tm_hour"], time["tm_min"], time["tm_sec"]).timestamp())
+        try:
+            return int(datetime(time["tm_year"] + 1900, time["tm_mon"] + 1, time["tm_mday"],
+                                time["tm_hour"], time["tm_min"], time["tm_sec"]).timestamp())
+        except (KeyError, TypeError, ValueError):
+            raise MachineError(f"QEMU does not show its clock: {time}") from None
 
     async def screen(self) -> list[str]:
         """The lines on the VGA screen, where GRUB says why it could not load a kernel."""

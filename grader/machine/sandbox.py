@@ -41,6 +41,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machine.choices import chosen, words_of
+from machine.host import temporary_directory
 
 PROBE_LIMIT = 20                # seconds for a command that does nothing
 TMP_BYTES = 256 << 20           # of /tmp, which is memory
@@ -141,7 +142,8 @@ def _bwrap_trouble() -> str:
     """Why bubblewrap does not work here; "" if it does."""
     if shutil.which("bwrap") is None:
         return "bwrap is not installed. Try: make setup"
-    why = _why_not(_bwrap(["sh", "-c", "(exit 0)"], (), (), None))
+    with temporary_directory() as directory:        # by which it is found if we are killed now
+        why = _why_not(_bwrap(["sh", "-c", "(exit 0)"], (), (Path(directory),), None))
     return why and "bwrap: " + why.removeprefix("bwrap: ")
 
 

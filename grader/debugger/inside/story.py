@@ -13,7 +13,6 @@ import functools
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -202,20 +201,18 @@ def _calls(file: Path, nr_instructions: int) -> list[Call]:
     return follow([*addresses[:nr_instructions], _register("pc")], _code)
 
 
-def tell(recording: Recording) -> dict[str, Any] | None:
-    """The story; None if the run has no call of heap_rescue."""
+def tell(recording: Recording, log: Path) -> dict[str, Any] | None:
+    """The story, which takes a file for QEMU's `log`; None if the run has no call of heap_rescue."""
     with recording.travelling():
         if not _go_to_the_rescue(recording.end):
             return None
         _go_to_the_beginning()
         above = [frame.name() for frame in kernel.frames()[1:]]
         start = position()
-        with tempfile.TemporaryDirectory(prefix="ouroboros-") as directory:
-            file = Path(directory, "log")
-            with _written_down(file):
-                events, rescued, ending = _watch(recording)
-            nr_instructions = position() - start
-            calls = _calls(file, nr_instructions)
+        with _written_down(log):
+            events, rescued, ending = _watch(recording)
+        nr_instructions = position() - start
+        calls = _calls(log, nr_instructions)
         forward(recording.end)
         return {
             "above": above, "ending": ending, "rescued": rescued,
@@ -231,7 +228,8 @@ def main() -> None:
     gdb.execute("set pagination off")
     recording = Recording(int(os.environ["OUROBOROS_INSTRUCTIONS"]))
     recording.open()
-    Path(os.environ["OUROBOROS_STORY"]).write_text(json.dumps(tell(recording)))
+    told = Path(os.environ["OUROBOROS_STORY"])
+    told.write_text(json.dumps(tell(recording, told.with_name("log"))))
 
 
 if __name__ == "__main__":

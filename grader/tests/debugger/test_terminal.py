@@ -13,6 +13,7 @@ from trees import copied, patch_for
 
 from debugger.run import _how_it_ended
 from machine import qemu
+from machine.host import PREFIX
 
 NO_MACHINE = "is running here. Start one with make run or make debug"
 
@@ -321,7 +322,7 @@ def test_whose_terminal_is_closed_leaves_nothing(guest, tmp_path, what, how):
     os.kill(terminal.pid, how)
     terminal.status()
     until(lambda: not qemus_of(tmp_path))
-    assert not [*tmp_path.glob("ouroboros-*")] and not (tmp_path / "machine").is_symlink()
+    assert not [*tmp_path.glob(f"{PREFIX}*")] and not (tmp_path / "machine").is_symlink()
 
 
 @pytest.mark.parametrize("what, typed", [
@@ -338,7 +339,7 @@ def test_nothing_outlives_the_terminal_of_make(what, typed, tmp_path):
     until(lambda: not qemus_of(tmp_path))
     Terminal.running.discard(terminal.pid)
     os.waitpid(terminal.pid, 0)
-    until(lambda: not [*tmp_path.glob("ouroboros-*")])
+    until(lambda: not [*tmp_path.glob(f"{PREFIX}*")])
 
 
 @pytest.mark.parametrize("second", [signal.SIGHUP, signal.SIGTERM])

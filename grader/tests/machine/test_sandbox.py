@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import GRADER, ROOT
+from kills import kill_many, started_in
 from processes import DEADLINE, until
 
 from machine import sandbox
@@ -412,3 +413,45 @@ def test_what_cannot_be_confined_does_not_run(place):
                            "touch", place / "ran"], text=True, capture_output=True, check=False)
     assert done.returncode == 125 and done.stderr == "Landlock: No such file or directory\n"
     assert not (place / "ran").exists()
+
+
+@needs_bwrap
+def test_both_halves_of_a_bwrap_that_begins_end_at_once(place):
+    """The inner one waits for the outer one's word, and would wait for ever."""
+    for after in range(12):
+        process = subprocess.Popen(sandbox.wrap(["sh", "-c", "read x"], writable=[place]),
+                                   stdin=subprocess.PIPE, start_new_session=True)
+        time.sleep(after / 4000)            # another moment each time: none is too early or too late
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    until(lambda: not started_in(place))
+
+
+def test_what_a_killed_grader_has_left_is_cleared_away(tmp_path):
+    """Its directory, and a process on that directory's files; but nothing that somebody has."""
+    waits = "import sys, time; print(flush=True); time.sleep(1000)"
+    has = "import sys; sys.path.insert(0, sys.argv[1]); from machine.host import temporary_directory\n" \
+          "with temporary_directory(sys.argv[2]) as name: print(name, flush=True); sys.stdin.read()"
+
+    def holder():
+        process = subprocess.Popen([sys.executable, "-c", has, GRADER, tmp_path], text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        return process, process.stdout.readline().strip()
+
+    (killed, left), (living, kept) = holder(), holder()
+    with subprocess.Popen(["bwrap", "-c", waits, "--bind", left, left], executable=sys.executable,
+                          stdout=subprocess.PIPE) as waiting:
+        waiting.stdout.readline()
+        killed.kill()
+        killed.communicate()
+        assert os.path.isdir(left)
+        last, new = holder()
+        assert not os.path.exists(left) and os.path.isdir(kept) and os.path.isdir(new)
+        assert waiting.wait(DEADLINE) == -signal.SIGKILL
+    for process in (living, last):
+        process.communicate("")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_grader_that_is_killed_leaves_nothing():
+    assert kill_many(3) == []
