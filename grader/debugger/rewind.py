@@ -12,10 +12,8 @@ from debugger.attach import STAY_STOPPED, gdb_command, gdb_flags, qemu_running
 from debugger.foreground import call_in_foreground
 from debugger.place import GDB, listen, private_directory
 from machine import recording as recordings
-from machine.abi import Outcome
 from machine.ending import BROKEN, Cause
 from machine.host import ROOT, MachineError
-from machine.image import Image, Memory
 from machine.machine import Machine
 from machine.qemu import base_command, virtual_time
 from machine.recording import Recording
@@ -32,17 +30,7 @@ async def record(empty: Recording, lines: list[str]) -> Recording:
             raise MachineError(f"the machine broke down: {ending.cause.value} {ending.detail}")
         if ending.cause is Cause.NOT_LOADED:
             raise MachineError(f"{ending.cause.value}: {ending.detail}")
-        words = ending.cause.value
-        if ending.cause is Cause.REBOOT:
-            words = await _after_the_tests(machine, empty.elf) or words
-        return empty.complete(await machine.end_recording(), words, machine.console)
-
-
-async def _after_the_tests(machine: Machine, elf: Path) -> str:
-    """Why the kernel ends a machine by itself, if there were tests to run."""
-    outcome = (await Memory.of(machine, Image(elf))).number("ktests_outcome")
-    return {Outcome.PASSED.value: "all tests passed",
-            Outcome.FAILED.value: "some tests failed"}.get(outcome, "")
+        return empty.complete(await machine.end_recording(), ending.cause.value, machine.console)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,8 @@ from debugger.inside.reader import Memory, Note, address_of, evaluate
 NR_SNAPSHOTS = 12               # over the whole recording
 CLOSE = (300_000, 30_000, 3_000)        # instructions before what went wrong, each with a snapshot
 FAILED_CHECK = "ktest_fail"     # kernel/ktest.h: what a check that fails calls
-TESTS_FAILED = "ktests_outcome == KTEST_FAILED"
+FAILED = "KTEST_FAILED"
+AFTER_TESTS = {"KTEST_PASSED": "all tests passed", FAILED: "some tests failed"}
 MAX_TURNS = 1000                # of going back to one call site, for one lock
 
 
@@ -95,6 +96,7 @@ class Recording:
     def __init__(self, nr_instructions: int) -> None:
         self.end = nr_instructions - 1          # behind it QEMU itself would end
         self.opened_at = self.end               # the instruction at which things went wrong
+        self.outcome = ""                       # of the tests, as enum ktest_outcome calls it
         self._travelling = False
 
     @contextlib.contextmanager
@@ -154,6 +156,7 @@ class Recording:
             if step:
                 self.take_snapshots([start + step * turn for turn in range(NR_SNAPSHOTS)])
             forward(self.end)
+            self.outcome = str(gdb.parse_and_eval("ktests_outcome"))
             self._back_to_the_cause()
             self.opened_at = position()
             if self.opened_at < self.end:
@@ -167,7 +170,7 @@ class Recording:
         From the end of the kernel's report, if there is one, to where its subject was; from the end
         of tests to the first check that failed.
         """
-        if gdb.parse_and_eval(TESTS_FAILED):
+        if self.outcome == FAILED:
             self._back_to_the_start()
             with only_breakpoint(address_of(FAILED_CHECK)):
                 forward(self.end)
@@ -293,8 +296,8 @@ def main() -> None:
     except KeyboardInterrupt:
         print("rewind: interrupted on the way. `now` goes to the end of the recording.")
         return
-    print(f"This recording ends with: {os.environ['OUROBOROS_ENDING']}. You are at instruction "
-          f"{position():,}, {_place()}.")
+    ending = AFTER_TESTS.get(recording.outcome, os.environ["OUROBOROS_ENDING"])
+    print(f"This recording ends with: {ending}. You are at instruction {position():,}, {_place()}.")
     print("Back: reverse-step, reverse-next, reverse-finish, reverse-continue, taken LOCK. "
           "Forward again: now.")
     _show()
