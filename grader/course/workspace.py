@@ -2,15 +2,17 @@
 """A tree made for one submission: ours without solutions, with the student's files in it.
 
 What we have built already comes along, with its dates, so that make compiles only what the
-student wrote. Nothing that holds a solution does: no source or object of a file that a
-student edits, no reference answers, no kernel, and neither the grader nor its mutants.
+student wrote. Nothing that holds a solution does: no source of a file that a student edits, no
+reference answers, no kernel, and neither the grader nor its mutants. Where our earlier labs stand in
+for the student's, their objects do.
 """
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from course.build import Tree
@@ -35,10 +37,12 @@ def without_solutions(name: str) -> bytes:
     return done.stdout
 
 
-def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> Tree:
+def make(into: Path, students_files: list[str], files: Mapping[str, bytes],
+         compiled: Collection[str] = ()) -> Tree:
     """
     Makes the tree in `into`. `students_files` are the paths of all files that students edit,
-    `files` the contents of those that there are. Our own tree must have been built. Raises
+    `files` the contents of those that there are. Of the sources `compiled` it has our objects, and
+    empty files in place of what these are made of. Our own tree must have been built. Raises
     MachineError where make could not work.
     """
     if re.search(r"\s", str(into)):
@@ -64,4 +68,11 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes]) -> T
         table.write_bytes(without_solutions(str(table.relative_to(into))))
     for name, contents in files.items():
         (into / name).write_bytes(contents)
+    for name in compiled:
+        made = f"build/obj/{name}"
+        shutil.copy2(ROOT / f"{made}.o", into / f"{made}.o")
+        made_at = (ROOT / f"{made}.o").stat().st_mtime_ns
+        for emptied in (name, f"{made}.s", f"{made}.s.d"):     # no younger than the object: make leaves it
+            (into / emptied).write_bytes(b"")
+            os.utime(into / emptied, ns=(made_at, made_at))
     return Tree(into, foreign=True)

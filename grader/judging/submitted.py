@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from course import workspace
@@ -53,10 +53,10 @@ class SubmissionGrader:
         self.slots = slots
         self.watcher = watcher
 
-    def _grader(self, name: str, files: Mapping[str, bytes], recordings: Path | None = None
-                ) -> Grader:
-        """A grader for a tree with these files of a student's."""
-        tree = workspace.make(self.private / name, students_files(), files)
+    def _grader(self, name: str, files: Mapping[str, bytes], compiled: Collection[str] = (),
+                recordings: Path | None = None) -> Grader:
+        """A grader for a tree with these files of a student's, and objects of ours."""
+        tree = workspace.make(self.private / name, students_files(), files, compiled)
         (self.private / f"{name}.built").mkdir()
         return Grader(Builder(self.private / f"{name}.built", conduct.inspect, tree), self.slots,
                       self.watcher, recordings)
@@ -67,7 +67,7 @@ class SubmissionGrader:
             workspace.make(self.keep, students_files(), self.files)
             shutil.copytree(ROOT / "grader", self.keep / "grader",
                             ignore=shutil.ignore_patterns("mutants", "tests", "__pycache__"))
-        graded = await self._grader("own", self.files, self.recordings).grade(tasks)
+        graded = await self._grader("own", self.files, recordings=self.recordings).grade(tasks)
         async with asyncio.TaskGroup() as group:
             for score in graded:
                 if score.begun and score.failures and _differs(self.files, score.lab) \
@@ -78,12 +78,12 @@ class SubmissionGrader:
     async def _grade_again(self, own: LabScore) -> None:
         """Adds to each failure what becomes of it on our earlier labs."""
         lab = own.lab
-        earlier = {source: (ROOT / source).read_bytes()
-                   for source in students_sources(lab.number - 1)}
+        earlier = students_sources(lab.number - 1)
         failed = [score.test for score in own.failures if not _is_unanswered(score)]
         if not failed:
             return
-        grader = self._grader(f"reference-{lab.number}", {**self.files, **earlier})
+        own_files = {path: text for path, text in self.files.items() if path not in earlier}
+        grader = self._grader(f"reference-{lab.number}", own_files, earlier)
         again, = await grader.grade([Task(lab, failed, None)])
         better = {score.test.name: score for score in again.scores}
         for index, score in enumerate(own.scores):

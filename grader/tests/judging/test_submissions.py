@@ -1,4 +1,5 @@
 """Submissions graded as an instructor does it: grade.py --tree, with what students send in."""
+import asyncio
 import json
 import os
 import re
@@ -13,7 +14,11 @@ import pytest
 from conftest import ROOT, grade
 from trees import LABS, Student, copied
 
+from course import workspace
 from course.lab import students_files
+from judging.grading import Task, Watcher
+from judging.submitted import SubmissionGrader
+from machine import sandbox
 
 FRAME, HEAP, LOG = (f"labs/{name}" for name in
                     ("01-frames/frame.c", "02-heap/heap.c", "04-static-log/log.c"))
@@ -220,6 +225,44 @@ def test_a_sandbox_of_either_kind_grades_alike(surroundings, submission, tmp_pat
     tree = submission(**{file: Student.solution(file) for file in files})
     status, result, output = grade_tree(tree, "0", "3", *surroundings, directory=tmp_path)
     assert status == 0, output
+
+
+def test_our_earlier_labs_stand_in_as_objects(tmp_path):
+    """No tree that a submission is built in has a source of ours of a file that students edit."""
+    async def graded():
+        test, = (test for test in lab.tests if test.name == "log.a_record_has_number_time_level_and_text")
+        grader = SubmissionGrader({LOG: (ROOT / LOG).read_bytes()}, tmp_path, asyncio.Semaphore(1), Watcher())
+        return await grader.grade([Task(lab, [test], None)])
+
+    lab, = (each for each in LABS if each.number == 4)
+    score, = asyncio.run(graded())
+    assert [each.finding.verdict for each in score.scores] == ["PASS"], score.scores
+    tree = tmp_path / "reference-4"
+    assert not [name for name in students_files() if name.endswith(".c") and name != LOG
+                and (tree / name).exists() and (tree / name).read_bytes()]
+    for text in [line for name in (FRAME, HEAP) for line in source(name).splitlines()
+                 if re.fullmatch(r"\t.{50,};", line)]:
+        found = subprocess.run(["grep", "-rlF", "--include=*.[chs]", "--", text, tree, tmp_path / "own"],
+                               text=True, capture_output=True, check=False).stdout
+        assert not found, text
+
+
+@pytest.mark.parametrize("name", [HEAP, "labs/03-deadlock/reference/answers.toml"])
+def test_no_solution_can_be_read_where_a_submission_is_built(name, surroundings, tmp_path, monkeypatch):
+    """What make could read there, if somebody had it do so. Without a sandbox the file is out of reach for the
+    compiler alone: test_no_solution_is_in_sight."""
+    if "none" in surroundings:
+        pytest.skip("nothing keeps make from reading without a sandbox")
+    for cached in (sandbox._bwrap_trouble, sandbox._landlock_trouble):
+        cached.cache_clear()
+    tree = workspace.make(tmp_path / "tree", students_files(), {})
+    (tmp_path / "tree/Makefile").write_text(f"all:\n\tcat Makefile; cat {ROOT / name}\n")
+    (tmp_path / "private").mkdir()
+    done = subprocess.run(tree.make(tmp_path / "private", "all"), cwd=tree.root, text=True,
+                          env=tree.environment(tmp_path / "private"), capture_output=True, check=False)
+    for cached in (sandbox._bwrap_trouble, sandbox._landlock_trouble):
+        cached.cache_clear()
+    assert done.returncode != 0 and done.stdout == (tmp_path / "tree/Makefile").read_text(), done
 
 
 def test_an_answer_between_marks_is_not_in_the_tree(submission, tmp_path):

@@ -150,7 +150,7 @@ UPWARDS = "course may not import judging"
     ("debugger/inside/heap.py", "from debugger import run", "debugger.inside may not import debugger"),
     ("machine/qemu.py", "from machine import machine", "a circle: "),
     ("machine/qemu.py", "from . import machine", "a circle: "),
-    ("machine/host.py", "def late():\n    import machine.sandbox\n", None),
+    ("machine/prompt.py", "def late():\n    import machine.sandbox\n", None),
     ("judging/judge.py", "import grade", "judging.judge imports grade, a command"),
     ("fuzz/running.py", "from course import build", "fuzz may not import course"),
     ("bench/page.py", "from classroom import one", "bench may not import classroom"),
