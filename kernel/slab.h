@@ -18,6 +18,11 @@
  * What is known of a slot lies in the table, never in the slot: whoever writes to
  * an object that was freed spoils its junk or its next owner's data, not the slab.
  *
+ * kmalloc() and kfree() believe a slab's header: one comparison of its class, where a slab enters
+ * its list, costs 0.5 instructions an operation in trace a of the benchmark, and 1.5 in trace b,
+ * which three bounds do not have. slab_delete() does look at the links and the length, as it is
+ * seldom called. Any other field that is damaged, heap_check() alone names for certain.
+ *
  * Lab 2 gives this to the students complete. A heap of another design has no use for it.
  *
  * Locks: the caller holds heap_lock. Allocates: nothing. Callable from: the heap.
