@@ -42,11 +42,6 @@ struct directory initramfs;
 /* The one failure that is not the archive's; told from the others by its address. */
 static const char heap_exhausted[] = "the heap is exhausted";
 
-static const char *read_entry(const struct reader *reader, size_t offset, struct cpio_entry *entry)
-{
-	return cpio_read_entry(reader->bytes, reader->nr_bytes, offset, entry);
-}
-
 static struct dentry dentry_of(const struct cpio_entry *entry)
 {
 	const uint32_t *fields = entry->fields;
@@ -91,7 +86,8 @@ static bool find_links(struct reader *reader, size_t offset)
 	char buffer[LINK_KEY_BYTES];
 	struct cpio_entry entry;
 
-	while (read_entry(reader, offset, &entry) == NULL && !entry.is_trailer) {
+	while (cpio_read_entry(reader->bytes, reader->nr_bytes, offset, &entry) == NULL &&
+	       !entry.is_trailer) {
 		watchdog_pet();
 		if (is_link(&entry) && entry.data) {
 			const char *key = link_key(&entry, buffer);
@@ -140,7 +136,7 @@ static const char *read_archive(struct reader *reader, struct cpio_error *error)
 	reader->knows_links = false;
 	for (;;) {
 		watchdog_pet();
-		reason = read_entry(reader, error->offset_bytes, &entry);
+		reason = cpio_read_entry(reader->bytes, reader->nr_bytes, error->offset_bytes, &entry);
 		if (reason)
 			return reason;
 		if (!entry.is_trailer && !add_entry(reader, error->offset_bytes, &entry))

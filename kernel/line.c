@@ -55,11 +55,6 @@ void line_begin(struct line *line)
 	line->escape = LINE_TEXT;
 }
 
-static void show(struct sink *echo, const char *text, size_t nr_bytes)
-{
-	echo->write(echo, text, nr_bytes);
-}
-
 /* Takes back the last character: in UTF-8 the bytes behind its first are 10xxxxxx. */
 static void take_back(struct line *line, struct sink *echo)
 {
@@ -69,7 +64,7 @@ static void take_back(struct line *line, struct sink *echo)
 		is_first = (line->text[--line->nr_bytes] & 0xc0) != 0x80;
 	if (line->nr_bytes == 0)
 		line->is_cut = false;
-	show(echo, "\b \b", 3);
+	echo->write(echo, "\b \b", 3);
 }
 
 static void add(struct line *line, char byte, struct sink *echo)
@@ -79,7 +74,7 @@ static void add(struct line *line, char byte, struct sink *echo)
 		return;
 	}
 	line->text[line->nr_bytes++] = byte;
-	show(echo, &byte, 1);
+	echo->write(echo, &byte, 1);
 }
 
 static enum line_end end(struct line *line, enum line_end how)
@@ -97,10 +92,10 @@ enum line_end line_edit(struct line *line, char byte, struct sink *echo)
 	switch (byte) {
 	case '\r':
 	case '\n':
-		show(echo, "\n", 1);
+		echo->write(echo, "\n", 1);
 		return end(line, line->is_cut ? LINE_CUT : LINE_COMPLETE);
 	case CTRL('C'):
-		show(echo, "^C\n", 3);
+		echo->write(echo, "^C\n", 3);
 		return end(line, LINE_DROPPED);
 	case '\b':
 	case DELETE:

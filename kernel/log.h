@@ -16,8 +16,7 @@
  * line, or the terminal: it is written as "\x0a" is (see vformat_line() in format.h). So the
  * newline at a record's end is its only one.
  *
- * Locks, Allocates, Callable from: what log_record() does and allows; see the file that
- * implements it. panic(), faults and the lockup report do not come through here.
+ * panic(), faults and the lockup report do not come through here.
  *
  * Locks: takes heap_lock, frame_lock and log_lock (or less: the file that implements it
  * says what). Allocates: the heap (or nothing). Callable from: anywhere but an NMI

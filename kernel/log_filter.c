@@ -69,75 +69,60 @@ void log_format(struct sink *sink, enum log_level level, const char *message, va
 	sink->write(sink, "\n", 1);
 }
 
-static bool is_wanted(enum log_level level)
-{
-	return level <= log_level;
-}
-
 /*
- * Takes the next number for a record. Return: the number before. It belongs to the record that
- * this one comes in the middle of, if there is one: it is put back when this one is done.
+ * Gives a record that passes the filter the next number. The number before belongs to the record
+ * that this one comes in the middle of, if there is one: it is put back when this one is done.
  */
-static uint64_t take_number(void)
+static inline __attribute__((always_inline))
+void write_numbered(enum log_level level, const char *message, va_list arguments)
 {
 	uint64_t before = number;
 
 	number = __atomic_add_fetch(&nr_records, 1, __ATOMIC_RELAXED);
-	return before;
+	log_record(level, message, arguments);
+	number = before;
 }
 
 void log_error(const char *message, ...)
 {
-	uint64_t before;
 	va_list arguments;
 
-	if (!is_wanted(LOG_ERROR))
+	if (log_level < LOG_ERROR)
 		return;
-	before = take_number();
 	va_start(arguments, message);
-	log_record(LOG_ERROR, message, arguments);
+	write_numbered(LOG_ERROR, message, arguments);
 	va_end(arguments);
-	number = before;
 }
 
 void log_warn(const char *message, ...)
 {
-	uint64_t before;
 	va_list arguments;
 
-	if (!is_wanted(LOG_WARN))
+	if (log_level < LOG_WARN)
 		return;
-	before = take_number();
 	va_start(arguments, message);
-	log_record(LOG_WARN, message, arguments);
+	write_numbered(LOG_WARN, message, arguments);
 	va_end(arguments);
-	number = before;
 }
 
 void log_info(const char *message, ...)
 {
-	uint64_t before;
 	va_list arguments;
 
-	if (!is_wanted(LOG_INFO))
+	if (log_level < LOG_INFO)
 		return;
-	before = take_number();
 	va_start(arguments, message);
-	log_record(LOG_INFO, message, arguments);
+	write_numbered(LOG_INFO, message, arguments);
 	va_end(arguments);
-	number = before;
 }
 
 void log_debug(const char *message, ...)
 {
-	uint64_t before;
 	va_list arguments;
 
-	if (!is_wanted(LOG_DEBUG))
+	if (log_level < LOG_DEBUG)
 		return;
-	before = take_number();
 	va_start(arguments, message);
-	log_record(LOG_DEBUG, message, arguments);
+	write_numbered(LOG_DEBUG, message, arguments);
 	va_end(arguments);
-	number = before;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "string.h"
+#include "words.h"
 
 #define FIRST_PRINTABLE  0xa0   /* of the characters that have two bytes */
 
@@ -58,13 +59,13 @@ void name_show(struct sink *sink, const char *name, size_t nr_bytes)
 /* The byte that the text stands for if it begins with \x and two digits; else 0. */
 static char read_escape(const char *text)
 {
-	int high, low;
+	unsigned high, low;
 
 	if (!starts_with(text, "\\x"))
 		return 0;
-	high = digit_value(text[2], 16);
-	low = high < 0 ? -1 : digit_value(text[3], 16);
-	return low < 0 ? 0 : (char)(high << 4 | low);
+	high = hex_digit(text[2]);
+	low = high < 16 ? hex_digit(text[3]) : 16;
+	return low < 16 ? (char)(high << 4 | low) : 0;
 }
 
 bool name_read(const char *text, char *name, size_t capacity_bytes)

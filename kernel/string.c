@@ -220,17 +220,6 @@ bool glob_matches(const char *pattern, const char *text)
 	return *pattern == '\0';
 }
 
-int digit_value(char digit, unsigned base)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (base == 16 && digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	if (base == 16 && digit >= 'A' && digit <= 'F')
-		return digit - 'A' + 10;
-	return -1;
-}
-
 /* How far a size's suffix shifts: K, M and G count 2^10, 2^20 and 2^30; 0 for any other byte. */
 static unsigned suffix_shift(char suffix)
 {
@@ -250,11 +239,11 @@ bool parse_number(const char *text, unsigned long *value, const char **end)
 	unsigned long number = 0;
 	unsigned shift;
 
-	if (digit_value(*next, base) < 0)
+	if (hex_digit(*next) >= base)
 		return false;
-	for (; digit_value(*next, base) >= 0; next++) {
+	for (; hex_digit(*next) < base; next++) {
 		if (__builtin_mul_overflow(number, base, &number) ||
-		    __builtin_add_overflow(number, digit_value(*next, base), &number))
+		    __builtin_add_overflow(number, hex_digit(*next), &number))
 			return false;
 	}
 

@@ -31,9 +31,6 @@ bool starts_with(const char *text, const char *prefix);
 /* Does `text` match a pattern in which * stands for any text and ? for any byte? */
 bool glob_matches(const char *pattern, const char *text);
 
-/* The value of a digit in `base` (10 or 16), or -1 for any other byte. */
-int digit_value(char digit, unsigned base);
-
 /*
  * Reads an unsigned number, decimal or 0x…, at the start of `text`; with a
  * suffix K, M or G it counts KiB, MiB or GiB. *end receives what follows.

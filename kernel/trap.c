@@ -6,8 +6,7 @@
  * when the stack they interrupt is the problem. A stack that runs into its guard
  * page cannot hold the page fault's frame, which makes a double fault.
  *
- * Locks: none. Allocates: nothing. Callable from: boot; trap_dispatch() and trap_name()
- * from anywhere.
+ * Locks: none. Allocates: nothing. Callable from: boot; trap_dispatch() from anywhere.
  */
 #include "trap.h"
 
@@ -86,13 +85,6 @@ static const char *const names[NR_EXCEPTIONS] = {
 	[28] = "hypervisor injection exception", [29] = "VMM communication exception",
 	[30] = "security exception",
 };
-
-const char *trap_name(uint64_t vector)
-{
-	if (vector < NR_EXCEPTIONS && names[vector] != NULL)
-		return names[vector];
-	return "unknown";
-}
 
 static void set_gate(unsigned vector, uint8_t ist)
 {
@@ -175,6 +167,7 @@ static _Noreturn void report_fault(const struct trap_frame *frame)
 	uint64_t address = read_cr2(), offset = 0;
 	const char *function = symbol_find(frame->rip, &offset);
 	const char *stack = stack_guard_name(address);
+	const char *name = names[frame->vector] != NULL ? names[frame->vector] : "unknown";
 	const char *action = frame->error & 16 ? "executing" : frame->error & 2 ? "writing" : "reading";
 
 	ubsan_report(frame);
@@ -188,7 +181,7 @@ static _Noreturn void report_fault(const struct trap_frame *frame)
 		panic_stop(PANIC_FAULT, frame, "page fault %s %#lx (%s) in %s+%#lx", action, address,
 			   frame->error & 1 ? "not permitted" : "not mapped", function, offset);
 	panic_stop(PANIC_FAULT, frame, "%s (vector %lu, error %#lx) in %s+%#lx",
-		   trap_name(frame->vector), frame->vector, frame->error, function, offset);
+		   name, frame->vector, frame->error, function, offset);
 }
 
 void trap_dispatch(struct trap_frame *frame)

@@ -4,8 +4,7 @@
  *
  * Source: Intel SDM volume 3A, chapter 6 "Interrupt and exception handling".
  *
- * Locks: none. Allocates: nothing. Callable from: boot; trap_dispatch() and trap_name()
- * from anywhere.
+ * Locks: none. Allocates: nothing. Callable from: boot; trap_dispatch() from anywhere.
  */
 #ifndef TRAP_H
 #define TRAP_H
@@ -31,9 +30,6 @@ void trap_init(void);
 
 /* Unmasks a legacy IRQ and calls `handler` for it, with interrupts off. */
 void irq_install(unsigned irq, void (*handler)(void));
-
-/* "page fault", "NMI", …; "unknown" for a vector that has no name. */
-const char *trap_name(uint64_t vector);
 
 /* Called by entry.S with what it has saved, which lies on the stack right above the call. */
 void trap_dispatch(struct trap_frame *frame);

@@ -23,8 +23,7 @@ static volatile bool is_counting;
 static volatile unsigned counted_seconds;       /* how far it counts this time */
 static volatile uint64_t petted_at_ms;
 
-/* Starts the count again, if it runs. */
-static void count(unsigned seconds)
+void watchdog_allow(unsigned seconds)
 {
 	if (!is_counting)
 		return;
@@ -54,12 +53,7 @@ void watchdog_pet(void)
 
 void watchdog_progress(void)
 {
-	count(WATCHDOG_SECONDS);
-}
-
-void watchdog_allow(unsigned seconds)
-{
-	count(seconds);
+	watchdog_allow(WATCHDOG_SECONDS);
 }
 
 void watchdog_stop(void)

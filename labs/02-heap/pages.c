@@ -225,16 +225,10 @@ size_t pages_nr_total(void)
 	return nr_total;
 }
 
-/* May a free run start there? Looks at nothing but the tags. */
-static bool is_free_page(const void *page)
-{
-	return (uintptr_t)page % PAGE_BYTES == 0 && page_tag(page) == PAGE_FREE;
-}
-
 /* Checks one free run that was found in bin `bin` behind `previous`, before following its links. */
 static void run_check(struct free_run *run, struct free_run *previous, unsigned bin)
 {
-	if (!is_free_page(run))
+	if ((uintptr_t)run % PAGE_BYTES != 0 || !is_free(run))
 		panic("pages_check: bin %u leads to %p, which is no free page", bin, run);
 	if (run->nr_pages == 0 || bin_of(run->nr_pages) != bin || run->prev != previous)
 		panic("pages_check: the free run at %p is in the wrong bin", run);

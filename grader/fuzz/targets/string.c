@@ -17,6 +17,7 @@
 
 #include "fuzz.h"
 #include "memory.h"
+#include "words.h"
 
 extern __typeof__(memcpy) kernel_memcpy;
 extern __typeof__(memmove) kernel_memmove;
@@ -30,7 +31,6 @@ extern __typeof__(strncmp) kernel_strncmp;
 extern char *kernel_strchr(const char *text, int byte);
 extern char *kernel_strstr(const char *text, const char *part);
 extern bool starts_with(const char *text, const char *prefix);
-extern int digit_value(char digit, unsigned base);
 extern int __popcountdi2(unsigned long word);
 extern bool glob_matches(const char *pattern, const char *text);
 extern bool parse_number(const char *text, unsigned long *value, const char **end);
@@ -219,8 +219,8 @@ static void try_number(struct texts *texts)
 	unsigned long word = texts->limit * 0x0101010101010101ul ^ texts->from << 20 ^ byte;
 	int nr_bits = 0;
 
-	MUST((digit_value((char)byte, 16) >= 0) == !!isxdigit(byte), "digit %#x", byte);
-	MUST((digit_value((char)byte, 10) >= 0) == !!isdigit(byte), "digit %#x", byte);
+	MUST((hex_digit((char)byte) < 16) == !!isxdigit(byte), "digit %#x", byte);
+	MUST((hex_digit((char)byte) < 10) == !!isdigit(byte), "digit %#x", byte);
 	for (unsigned bit = 0; bit < 64; bit++)
 		nr_bits += (word >> bit) & 1;
 	MUST(__popcountdi2(word) == nr_bits, "%#lx has %d bits", word, nr_bits);

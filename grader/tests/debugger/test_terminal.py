@@ -44,6 +44,23 @@ def test_run_on_a_terminal_and_quit(guest, tmp_path):
     assert not qemus_of(tmp_path) and not (tmp_path / "machine").is_symlink()
 
 
+def test_the_screen_of_a_run_can_be_seen(guest, tmp_path):
+    words = re.search(r"type (Ctrl-A c), .*\n`(screendump) FILE`", (ROOT / "docs/boot.md").read_text())
+    picture = tmp_path / "screen.ppm"
+    terminal = Terminal(*command("run", *guest(0)))
+    terminal.expect("ouroboros> ")
+    assert words[1] == "Ctrl-A c"
+    terminal.type("\x01c")
+    terminal.expect(r"\(qemu\) ")
+    terminal.type(f"{words[2]} {picture}\r")
+    until(lambda: picture.exists() and picture.read_bytes().startswith(b"P6\n720 400\n"))
+    terminal.expect(r"\(qemu\) ")
+    terminal.type("\x01c\r")
+    terminal.expect("ouroboros> ")
+    terminal.type("\x01x")
+    assert terminal.status() == 0
+
+
 def test_run_ends_with_the_guest(guest):
     terminal = Terminal(*command("run", *guest(0)))
     terminal.expect("ouroboros> ")

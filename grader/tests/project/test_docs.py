@@ -28,6 +28,7 @@ FOREIGN = {
               "bust_spinlocks", "fs_reclaim", "kswapd", "memalloc_nofs_save", "memblock", "nbcon",
               "oops_in_progress", "printk", "printk_context", "qspinlock"},
     "Zephyr": {"CONFIG_SPIN_VALIDATE", "printk_panic"},
+    "QEMU's monitor": {"screendump"},
     "the lab that adding-a-lab.md adds": {"LAB=5"},
     "a class's report": {"report/results", "report/logs", "results/NAME.json", "logs/NAME.txt", "overrides.toml",
                          "report/overrides.toml", "report/attempts/"},
