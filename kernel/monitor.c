@@ -119,16 +119,11 @@ static const struct file_type *type_of(const struct dentry *entry)
 	return type->is != NULL ? type : &unknown;
 }
 
-static void show_name(const char *name, size_t nr_bytes)
-{
-	name_show(&console_sink, name, nr_bytes);
-}
-
 /* Says `before`, the name in quotes, and `after`. */
 static void complain(const char *before, const char *name, const char *after)
 {
 	console_printf("%s \"", before);
-	show_name(name, strlen(name));
+	name_show(&console_sink, name, strlen(name));
 	console_printf("\"%s\n", after);
 }
 
@@ -162,10 +157,10 @@ static void show_entry(const struct dentry *entry, const char *name)
 			       entry->dev_minor);
 	else
 		console_printf("%c%9lu  ", type_of(entry)->letter, entry->nr_bytes);
-	show_name(name, strlen(name));
+	name_show(&console_sink, name, strlen(name));
 	if (type == DENTRY_SYMLINK) {
 		console_printf(" -> ");
-		show_name((const char *)entry->data, entry->nr_bytes);
+		name_show(&console_sink, (const char *)entry->data, entry->nr_bytes);
 	}
 	console_printf("\n");
 }

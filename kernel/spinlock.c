@@ -34,16 +34,11 @@
 
 struct cpu this_cpu;
 
-static bool try_acquire(struct spinlock *lock)
-{
-	return __atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) == 0;
-}
-
 void (spin_lock)(struct spinlock *lock, const struct place *place)
 {
 	uint64_t flags = irq_save();
 
-	while (!try_acquire(lock)) {
+	while (__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) != 0) {
 		this_cpu.waits_at = place;
 		this_cpu.waits_for = lock;
 		for (unsigned reads = 1; lock->locked; reads++)
