@@ -12,6 +12,7 @@
  * No test may need another one, and each gives back what it takes. kernel/ktest.h has CHECK,
  * EXPECT_PANIC and ktest_random. A heap that is caught may be damaged: do not walk on.
  */
+#include "cpu.h"
 #include "format.h"
 #include "heap.h"
 #include "ktest.h"
@@ -24,7 +25,7 @@
 
 static const size_t sizes[] = { 0, 1, 8, 15, 16, 17, 31, 40, 64, 70, 80, 90, 100, 150, 170, 200, 300, 450, 600,
 				900, 1000, 1500, 1700, 2500, 3000, 3600, 4096, 5000, 6000, 8100, 8192,
-				12000, 20000, 60000 };
+				12000, 20000, 30000, 60001 };
 static uint8_t *objects[MANY];
 
 /* So many objects of a size need more than one slab, and no more than the first reserve. */
@@ -60,7 +61,7 @@ static void take(size_t nr, size_t bytes)
 	for (size_t i = 0; i < nr; i++) {
 		objects[i] = kmalloc(bytes);
 		CHECK(objects[i], "object %zu of %zu bytes", i, bytes);
-		memset(objects[i], (uint8_t)i, bytes);
+		memset(objects[i], (uint8_t)(i + 1), bytes);
 	}
 }
 
@@ -69,7 +70,7 @@ static void check_and_free(size_t nr, size_t bytes)
 {
 	for (size_t i = 0; i < nr; i++) {
 		CHECK((uintptr_t)objects[i] % HEAP_ALIGN_BYTES == 0, "object %zu at %p", i, objects[i]);
-		CHECK(is_filled(objects[i], bytes, (uint8_t)i), "%zu bytes, object %zu", bytes, i);
+		CHECK(is_filled(objects[i], bytes, (uint8_t)(i + 1)), "%zu bytes, object %zu", bytes, i);
 		for (size_t j = 0; j < i; j++)
 			CHECK(objects[i] != objects[j], "%zu and %zu at %p", i, j, objects[i]);
 	}
@@ -134,10 +135,13 @@ KTEST(catch, objects)
 		for (size_t j = 0; j < nr; j += 2) {
 			objects[j] = kmalloc(sizes[i]);
 			CHECK(objects[j], "object %zu of %zu bytes again", j, sizes[i]);
-			memset(objects[j], (uint8_t)j, sizes[i]);
+			memset(objects[j], (uint8_t)(j + 1), sizes[i]);
 		}
 		check_and_free(nr, sizes[i]);
 	}
+	objects[0] = krealloc(NULL, 0);
+	CHECK(objects[0], "krealloc(NULL, 0)");
+	kfree(objects[0]);
 	heap_check();
 	/* END SOLUTION */
 }
@@ -185,7 +189,7 @@ KTEST(catch, mistakes)
 	kfree(NULL);
 	expect_refusal((uint8_t *)objects, "not from the heap");
 	expect_refusal((uint8_t *)0x4141414141414140, "not from the heap");
-	for (size_t i = 1; i < ARRAY_LENGTH(sizes); i++) {
+	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
 		size_t bytes = sizes[i];
 		uint8_t *object = kmalloc(bytes), *neighbour = kmalloc(bytes);
 
@@ -194,7 +198,7 @@ KTEST(catch, mistakes)
 		for (size_t at = HEAP_ALIGN_BYTES; at < bytes; at += bytes / 3 + HEAP_ALIGN_BYTES)
 			expect_refusal(object + at, "not the start of an object");
 		expect_refusal(object + 1, "not the start of an object");
-		if (bytes % HEAP_ALIGN_BYTES != 0) {
+		if (bytes == 0 || bytes % HEAP_ALIGN_BYTES != 0) {
 			object[bytes] ^= 0xff;
 			expect_refusal(object, "overrun");
 			object[bytes] ^= 0xff;
@@ -220,7 +224,8 @@ KTEST(catch, exhaustion)
 {
 	/* BEGIN SOLUTION 2.6 */
 	uint8_t *object = kmalloc(100);
-	size_t nr_rescues = stats_now().nr_rescues;
+	size_t nr_rescues = stats_now().nr_rescues, live_bytes;
+	uint64_t interrupts = read_rflags() & RFLAGS_IF;
 	void **chain, *more;
 
 	CHECK(object, "100 bytes");
@@ -235,9 +240,12 @@ KTEST(catch, exhaustion)
 		CHECK(!more && stats_now().nr_rescues == nr_rescues + 1, "%zu bytes: %zu rescues", bytes,
 		      stats_now().nr_rescues - nr_rescues);
 	}
+	CHECK((read_rflags() & RFLAGS_IF) == interrupts, "interrupts are not as they were");
+	live_bytes = stats_now().live_bytes;
 	CHECK(!krealloc(object, 20000) && !kzalloc(2, 10000), "there was more");
 	CHECK(!spinlock_next_held(NULL), "a lock is held");
-	CHECK(is_filled(object, 100, 0x3c), "krealloc failed, and the object has changed");
+	CHECK(is_filled(object, 100, 0x3c) && stats_now().live_bytes == live_bytes,
+	      "krealloc failed, and the object has changed");
 	free_chain(chain);
 	kfree(object);
 	heap_check();
@@ -268,9 +276,20 @@ KTEST(catch, pages)
 		CHECK(pages_in_use() <= before + 2 * SPARE, "%zu bytes: %zu pages in use before, %zu after",
 		      bytes, before, pages_in_use());
 	}
-	run = kmalloc(20 * PAGE_BYTES);
-	CHECK(run, "all was given back, and there are no 20 pages");
-	kfree(run);
+	for (unsigned i = 0; i < 2 * SPARE; i++) {
+		size_t before = pages_in_use(), during;
+
+		run = kmalloc(20 * PAGE_BYTES);
+		CHECK(run, "all was given back, and there are no 20 pages");
+		during = pages_in_use();
+		run = krealloc(run, 10 * PAGE_BYTES);
+		CHECK(run && pages_in_use() + 9 <= during, "%zu pages, then %zu", during, pages_in_use());
+		kfree(run);
+		run = kmalloc(20 * PAGE_BYTES);
+		kfree(run);
+		CHECK(run && pages_in_use() <= before, "20 pages: %zu pages in use before, %zu after", before,
+		      pages_in_use());
+	}
 	heap_check();
 	/* END SOLUTION */
 }
@@ -298,6 +317,13 @@ KTEST(catch, counts)
 	      "%zu objects, %zu bytes", after.nr_live - before.nr_live, after.live_bytes - before.live_bytes);
 	CHECK(after.nr_calls >= during.nr_calls + 10 && after.nr_pages == before.nr_pages, "%zu calls, %zu pages",
 	      after.nr_calls - during.nr_calls, after.nr_pages);
+	kfree(NULL);
+	CHECK(stats_now().nr_calls == after.nr_calls + 1, "kfree(NULL) is a call");
+	objects[0] = kmalloc(50000);
+	CHECK(objects[0] && stats_now().live_bytes == after.live_bytes + 50000, "%zu bytes of 50000",
+	      stats_now().live_bytes - after.live_bytes);
+	kfree(objects[0]);
+	after = stats_now();
 	CHECK(!kmalloc(SIZE_MAX) && stats_now().nr_calls == after.nr_calls + 1, "%zu calls",
 	      stats_now().nr_calls - after.nr_calls);
 	/* END SOLUTION */

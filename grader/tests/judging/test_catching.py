@@ -54,10 +54,19 @@ def test_a_test_that_never_fails_catches_nothing(tmp_path):
         assert row["detail"].startswith(f"0 of {len(ROWS[name].heaps)} heaps caught. Not caught: broken-")
 
 
+def test_the_given_tests_under_other_names_earn_little(tmp_path):
+    """Most heaps break a sentence in a corner where they do not look."""
+    given = (ROOT / "labs/02-heap/heap_test.c").read_text().replace("KTEST(heap, ", "KTEST(catch, ")
+    rows = graded(given, tmp_path, "catch.*")
+    caught = [re.match(r"(\d+) of (\d+) heaps caught", row["detail"]) for row in rows.values()]
+    assert all(caught) and sum(int(found[1]) for found in caught) <= len(ROWS) + 5, rows
+    assert sum(row["points"] for row in rows.values()) <= 3, rows
+
+
 def test_a_heap_is_worth_its_part_of_the_points(tmp_path):
     row = graded(HONEST, tmp_path)["catch.counts"]
     assert (row["verdict"], row["points"], row["max"]) == ("WRONG", 1, 2), row
-    assert row["detail"] == "2 of 4 heaps caught. Not caught: nr_calls; nr_live"
+    assert row["detail"] == "2 of 4 heaps caught. Not caught: nr_calls (2 times)"
     assert row["run"].startswith("make run LAB=2 TEST='catch.*' HEAP=broken-6 OPTIONS='initramfs=off seed=")
 
 
