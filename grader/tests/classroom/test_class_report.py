@@ -225,3 +225,15 @@ def test_400_submissions_make_a_page_of_moderate_size(report):
         lab(number, *(test(f"test.{name}", "DEADLOCK", "the same", console=console)
                       for name in range(20))) for number in range(5))) for index in range(400)})
     assert len(rows) == 400 and len(page) < 1_000_000
+
+
+def test_equal_names_in_a_class_are_reported(tmp_path, capsys):
+    """Equal names make equal machines: the answers of one are right for the other. No name is no name."""
+    (tmp_path / "results").mkdir()
+    for file, student in (("ada", "ada l"), ("bob", "bob"), ("eve", "ada l"), ("one", ""), ("two", "")):
+        value = result(lab(1, test("a")))
+        value["submission"]["student"] = student
+        (tmp_path / "results" / f"{file}.json").write_text(json.dumps(value))
+    class_report.main([str(tmp_path / "results"), "--out", str(tmp_path / "out")])
+    said = [line for line in capsys.readouterr().out.splitlines() if "same" in line]
+    assert said == ["The same student's name, and so the same machine: 'ada l' in ada, eve"]

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import pytest
 from conftest import GRADER, ROOT, grade
+from processes import Terminal
+from trees import unpacked
 
 from course import lab
 from course.handout import sealed
-from course.student import NAME_FILE, name_in
+from course.student import NAME_FILE, name_in, name_of
 from course.workspace import without_solutions
 
 LAB = lab.select(["3"])[0]
@@ -187,3 +189,22 @@ def test_an_archive_is_the_same_whenever_it_is_made(tmp_path):
         place.mkdir()
     assert archive_of("Ada", first).read_bytes() == archive_of("Ada", second).read_bytes()
     assert archive_of("Ada", first).read_bytes() != archive_of("Bob", second).read_bytes()
+
+
+def test_make_asks_for_the_name_once(tmp_path):
+    """Whoever is at a terminal is asked, and then never again; where nobody is, make goes on without."""
+    tree = unpacked(tmp_path)
+    make = ["make", "-s", "build/initramfs.cpio"]
+    nobody = subprocess.run(make, cwd=tree, text=True, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert nobody.stderr == f"make: there is no name in {NAME_FILE}. Write yours there, or labs 0 and 3 " \
+        "cannot be graded\n"
+    (tree / "build/initramfs.cpio").unlink()
+    terminal = Terminal(*make, directory=tree)
+    terminal.expect("Your name, for the files of your machine: ")
+    terminal.type("Ada\n")
+    assert terminal.status() == 0
+    assert name_of(tree) == "ada"
+    assert (tree / "build/initramfs.cpio").read_bytes() == archive_of("Ada", tmp_path).read_bytes()
+    (tree / "build/initramfs.cpio").unlink()
+    terminal = Terminal(*make, directory=tree)
+    assert (terminal.status(), "name" in terminal.text) == (0, False), terminal.text
