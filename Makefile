@@ -298,7 +298,7 @@ all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/
 elf: $(if $(LAB),for_editors $(ELF))
 	$(need_lab)
 
-iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(ELF)) $(initramfs)
+iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(if $(filter file,$(origin ELF)),$(ELF))) $(initramfs)
 	$(need_lab)
 	@GRUB_MKRESCUE=$(call quoted,$(GRUB_MKRESCUE)) STRIP=$(call quoted,$(STRIP)) sh boot/mkiso \
 		$(foreach word,ISO ELF INITRAMFS FIRMWARE CMDLINE,$(call quoted,$($(word))))

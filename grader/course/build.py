@@ -23,10 +23,11 @@ from typing import AsyncIterator, Callable
 
 from course.lab import students_sources
 from course.student import REFERENCE, name_of
-from machine import sandbox
+from machine import direct, sandbox
 from machine.choices import chosen, environment_for_make, for_make
 from machine.host import ROOT, MachineError, lack_of_room
 from machine.image import Image
+from machine.qemu import Config, memory_bytes
 
 LOCK_RETRY = 0.02           # seconds
 MAKE_LIMIT = 120            # seconds of the host's time
@@ -87,10 +88,10 @@ class Tree:
     foreign: bool = False       # holds what somebody else wrote: make runs in the sandbox
 
     @property
-    def initramfs(self) -> list[str]:
-        """Words for make: a tree with reference answers is graded on the reference's machine."""
+    def initramfs(self) -> str:
+        """Where make puts it: a tree with reference answers is graded on the reference's machine."""
         is_reference = (self.root / REFERENCE).is_file() and not name_of(self.root)
-        return ["INITRAMFS=build/reference.cpio"] if is_reference else []
+        return f"build/{'reference' if is_reference else 'initramfs'}.cpio"
 
     def make(self, private: Path, *arguments: str) -> list[str]:
         """The command that runs make here, with `private` for what it needs meanwhile."""
@@ -211,17 +212,20 @@ async def bring_objects(private: Path, into: Path, *words: str) -> None:
 
 @dataclass(frozen=True)
 class Built:
-    """A stage as it was when first asked for: its sources may change while we grade."""
-    image: Image                # the kernel
-    _iso: Path                  # of that kernel, with BLANK_LINE for its command line
+    """A stage's kernel as it was when first asked for: its sources may change while we grade."""
+    stage: Stage
+    image: Image
 
-    def boot_image(self, path: Path, command_line: str) -> Path:
-        """Writes a boot image with that command line. Making one anew takes half as long as a boot."""
-        line = command_line.encode().ljust(len(BLANK_LINE))
-        if len(line) > len(BLANK_LINE) or re.search(rb"['\"\\\\${};]", line):
-            raise MachineError(f"not a command line for GRUB: {command_line}")
-        path.write_bytes(self._iso.read_bytes().replace(BLANK_LINE, line))
-        return path
+
+def with_command_line(iso: bytes, command_line: str) -> bytes:
+    """
+    A boot image with that command line in place of BLANK_LINE. Making one anew takes half as long as
+    a boot.
+    """
+    line = command_line.encode().ljust(len(BLANK_LINE))
+    if len(line) > len(BLANK_LINE) or re.search(rb"['\"\\\\${};]", line):
+        raise MachineError(f"not a command line for GRUB: {command_line}")
+    return iso.replace(BLANK_LINE, line)
 
 
 class Builder:
@@ -235,6 +239,7 @@ class Builder:
         self._inspect = inspect
         self.tree = tree
         self._built: dict[Stage, Built | BuildFailure | Misconduct] = {}
+        self._isos: dict[Stage, Path] = {}      # with BLANK_LINE for their command line
         self._seeds: dict[Stage, int] = {}
         self._nr_files = 0
 
@@ -258,18 +263,41 @@ class Builder:
     async def _build(self, lock: int, stage: Stage) -> Built:
         if stage.heap:
             await self._bring_objects(stage.arguments)
-        iso = self.new_file(".iso")
         # Asked apart from building: what a compiler prints can be the student's words.
         elf, *sources = await _make(self.tree, lock, self.private, "print-ELF", "files",
                                     *stage.arguments)
         names = {Path(file).name for file in students_sources(stage.lab)}
         theirs = [source for source in sources if Path(source).name in names]
         await self._compile(lock, stage, theirs)
-        goals = ("iso", for_make("ISO", iso), f"CMDLINE={BLANK_LINE.decode()}", *stage.arguments,
-                 *self.tree.initramfs)
-        await self._make(lock, *goals)
+        await self._make(lock, "elf", self.tree.initramfs, *stage.arguments)
         await asyncio.to_thread(self._inspect_all, "o", theirs)
-        return Built(Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))), iso)
+        return Built(stage, Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))))
+
+    async def config(self, built: Built, command_line: str, mem: str, by_grub: bool) -> Config:
+        """
+        A machine to boot a stage, from a file that nobody else uses: from a boot image, or, where
+        GRUB may be left out and the kernel fits, without it. Raises MachineError.
+        """
+        if not by_grub and direct.fits(built.image.path, memory_bytes(mem)):
+            file = self.new_file(".direct")
+            module = b"" if "initramfs=off" in command_line.split() else \
+                (self.tree.root / self.tree.initramfs).read_bytes()
+            file.write_bytes(direct.make(built.image.path, command_line, memory_bytes(mem), module))
+        else:
+            file = self.new_file(".iso")
+            file.write_bytes(with_command_line((await self._iso(built)).read_bytes(), command_line))
+        return Config(file, mem=mem, is_direct=file.suffix == ".direct")
+
+    async def _iso(self, built: Built) -> Path:
+        """The boot image of a stage, made when it is first asked for."""
+        async with self.tree.alone() as lock:
+            if built.stage not in self._isos:
+                iso = self.new_file(".iso")
+                await self._make(lock, "iso", for_make("ISO", iso), for_make("ELF", built.image.path),
+                                 f"CMDLINE={BLANK_LINE.decode()}", f"INITRAMFS={self.tree.initramfs}",
+                                 *built.stage.arguments)
+                self._isos[built.stage] = iso
+        return self._isos[built.stage]
 
     async def _make(self, lock: int, *arguments: str) -> None:
         """Runs make; once more after what is the host's fault, as it may do better."""

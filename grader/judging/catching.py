@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from course.build import Builder, Stage
+from course.build import Builder, Built, Stage
 from course.lab import Boot, Heap, Test
 from judging import ktap
 from judging.commands import STUDENTS_TESTS
@@ -25,12 +25,10 @@ from judging.ktests import judge_ktests
 from judging.observe import observe
 from judging.record import Record
 from judging.verdict import PASSED, Finding, Verdict
-from machine import direct
 from machine.abi import Outcome
 from machine.ending import BROKEN
 from machine.host import MachineError
 from machine.image import Image
-from machine.qemu import Config, memory_bytes
 
 T = TypeVar("T")
 
@@ -73,15 +71,15 @@ class Trial:
 
     async def _boot(self, heap: str, names: list[str], line: str, wanted: list[str] | None) -> Record:
         """One boot that runs these tests; once more if the host was to blame that it failed."""
-        kernel, file = self.kernels[heap], self.builder.new_file(".direct")
-        file.write_bytes(direct.make(kernel.path, line, memory_bytes(self.boot.mem)))
-        config = Config(file, mem=self.boot.mem, is_direct=True)
+        kernel = self.kernels[heap]
+        built = Built(replace(self.stage, heap=heap), kernel)
+        config = await self.builder.config(built, line, self.boot.mem, by_grub=False)
         boot = replace(self.boot, tests=tuple(Test(name, 0, "", ktest=name) for name in names))
         async with self.slots:
             record = await observe(config, kernel, boot, wanted)
             if record.ending.cause in BROKEN:
                 record = await observe(config, kernel, boot, wanted)
-        file.unlink()
+        config.iso.unlink()
         if record.ending.cause in BROKEN:
             raise MachineError(f"{record.ending.cause.value}: {record.ending.detail}")
         return record

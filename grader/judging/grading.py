@@ -20,7 +20,6 @@ from judging.tapes import Tapes
 from judging.verdict import Finding, Verdict
 from machine.ending import BROKEN
 from machine.host import MachineError, lack_of_room
-from machine.qemu import Config
 
 
 @dataclass(frozen=True)
@@ -287,9 +286,9 @@ class Grader:
         """One boot; once more if the host was to blame that it failed."""
         built = await self.builder.build(stage)
         async with self.slots:
-            iso = built.boot_image(self.builder.new_file(".iso"), line)
-            config = Config(iso, mem=boot.mem)
-
+            # A test in the kernel needs no boot loader, and a replay a drive.
+            config = await self.builder.config(built, line, boot.mem,
+                                               by_grub=boot.expect is not None or self.tapes is not None)
             try:
                 tape = self.tapes.new(config, built.image.path) if self.tapes else None
                 record = await observe(config, built.image, boot, wanted, tape)
@@ -297,7 +296,7 @@ class Grader:
                 record = None
             if record is None or record.ending.cause in BROKEN:
                 record = await observe(config, built.image, boot, wanted)   # the tape may be to blame
-            iso.unlink()
+            config.iso.unlink()
         return record
 
     async def _measure_elf(self, task: Task) -> dict[str, Measured]:

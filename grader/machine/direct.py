@@ -2,8 +2,8 @@
 """A kernel that QEMU itself starts, without GRUB: a boot takes a quarter of the time.
 
 QEMU loads a 32-bit ELF file with a Multiboot 1 header. This makes one of the kernel's segments and
-one more behind them: a few instructions and what GRUB would tell the kernel. There is no module,
-so it is for boots with initramfs=off. The kernel finds itself as GRUB leaves it.
+one more behind them: a few instructions, what GRUB would tell the kernel, and the boot module. The
+kernel finds itself as GRUB leaves it.
 
 Sources: Multiboot Specification 0.6.96, section 3.1.1 (header); Multiboot2 Specification 2.0,
 sections 3.3 (state at entry) and 3.6 (information); QEMU, hw/i386/multiboot.c.
@@ -15,13 +15,11 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-from machine.host import MachineError
-
 MULTIBOOT, MULTIBOOT2_SAYS = 0x1badb002, 0x36d76289
-COMMAND_LINE, MEMORY_MAP, END = 1, 6, 0             # tags
+COMMAND_LINE, MODULE, MEMORY_MAP, END = 1, 3, 6, 0          # tags
 AVAILABLE, RESERVED = 1, 2
 MIB, ROM, ACPI = 1 << 20, 0x9f000, 0x20000          # where SeaBIOS keeps something of its own
-SPLIT = 3 << 30                                     # RAM from there on lies behind 4 GiB
+LOW, SPLIT, HIGH = 3 << 30, 0xe0000000, 4 << 30     # with SPLIT bytes or more, RAM above LOW lies at HIGH
 MOV_EAX, MOV_EBX, JMP = b"\xb8", b"\xbb", b"\xe9"
 CODE_BYTES = 16                                     # of the three, padded
 EM_386, ET_EXEC, PT_LOAD, RWX = 3, 2, 1, 7
@@ -37,20 +35,31 @@ def _tag(kind: int, body: bytes) -> bytes:
     return _padded(struct.pack("<II", kind, 8 + len(body)) + body, 8)
 
 
-def _information(command_line: str, mem_bytes: int) -> bytes:
-    """What GRUB would say: the command line, and which memory there is."""
-    ranges = ((0, ROM, AVAILABLE), (ROM, MIB, RESERVED), (MIB, mem_bytes - ACPI, AVAILABLE),
-              (mem_bytes - ACPI, mem_bytes, RESERVED))
+def _information(command_line: str, mem_bytes: int, module: range) -> bytes:
+    """What GRUB would say: the command line, the boot module, and which memory there is."""
+    low = LOW if mem_bytes >= SPLIT else mem_bytes
+    ranges = [(0, ROM, AVAILABLE), (ROM, MIB, RESERVED), (MIB, low - ACPI, AVAILABLE),
+              (low - ACPI, low, RESERVED)]
+    if mem_bytes > low:
+        ranges.append((HIGH, HIGH + mem_bytes - low, AVAILABLE))
     memory_map = struct.pack("<II", 24, 0) + b"".join(
         struct.pack("<QQII", start, end - start, kind, 0) for start, end, kind in ranges)
-    tags = _tag(COMMAND_LINE, command_line.encode() + b"\0") + _tag(MEMORY_MAP, memory_map) + _tag(END, b"")
+    tags = _tag(COMMAND_LINE, command_line.encode() + b"\0")
+    if module:
+        tags += _tag(MODULE, struct.pack("<II", module.start, module.stop) + b"initramfs\0")
+    tags += _tag(MEMORY_MAP, memory_map) + _tag(END, b"")
     return struct.pack("<II", 8 + len(tags), 0) + tags
 
 
-def make(kernel: Path, command_line: str, mem_bytes: int) -> bytes:
-    """The file for QEMU's -kernel. Raises MachineError for more memory than it can describe."""
-    if mem_bytes > SPLIT:
-        raise MachineError(f"QEMU would put some of {mem_bytes >> 20} MiB behind 4 GiB")
+def fits(kernel: Path, mem_bytes: int) -> bool:
+    """Is there room for a kernel, and for as much again? If not, GRUB can say what the matter is."""
+    with kernel.open("rb") as file:
+        end = max(part["p_paddr"] + part["p_memsz"] for part in ELFFile(file).iter_segments("PT_LOAD"))
+    return end <= min(mem_bytes, LOW) // 2
+
+
+def make(kernel: Path, command_line: str, mem_bytes: int, module: bytes = b"") -> bytes:
+    """The file for QEMU's -kernel, for a kernel that fits."""
     with kernel.open("rb") as file:
         elf = ELFFile(file)
         segments = [(part["p_paddr"], part["p_memsz"], part.data())
@@ -59,8 +68,9 @@ def make(kernel: Path, command_line: str, mem_bytes: int) -> bytes:
     start = -(-max(address + size for address, size, _ in segments) // PAGE_BYTES) * PAGE_BYTES
     code = (MOV_EAX + struct.pack("<I", MULTIBOOT2_SAYS) + MOV_EBX + struct.pack("<I", start + CODE_BYTES)
             + JMP + struct.pack("<i", entry - (start + CODE_BYTES - 1)))
-    more = _padded(code, CODE_BYTES) + _information(command_line, mem_bytes)
-    segments.append((start, len(more), more))
+    brought = range(start + PAGE_BYTES, start + PAGE_BYTES + len(module))
+    more = (_padded(code, CODE_BYTES) + _information(command_line, mem_bytes, brought)).ljust(PAGE_BYTES, b"\0")
+    segments.append((start, len(more) + len(module), more + module))
 
     offset = HEADER_BYTES + len(segments) * SEGMENT_BYTES
     header = b"\x7fELF\1\1\1".ljust(16, b"\0") + struct.pack(

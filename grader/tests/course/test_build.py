@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from trees import copied
 
-from course.build import BLANK_LINE, Builder, BuildFailure, Built, Stage, Tree
+from course.build import BLANK_LINE, Builder, BuildFailure, Stage, Tree, with_command_line
 from judging import conduct
 from machine.host import MachineError
 
@@ -45,11 +45,10 @@ def test_any_other_complaint_is_ours(fake_make, complaint):
         asyncio.run(fake_make(complaint).build(Stage(2)))
 
 
-def test_nothing_but_the_command_line_is_filled_in(tmp_path):
+def test_nothing_but_the_command_line_is_filled_in():
     """Whatever a student's kernel has in it."""
     kernel = b"".join(bytes([letter]) * 600 for letter in range(256))
-    (tmp_path / "blank").write_bytes(kernel + BLANK_LINE + kernel)
-    made = Built(None, tmp_path / "blank").boot_image(tmp_path / "made", "log=info").read_bytes()
+    made = with_command_line(kernel + BLANK_LINE + kernel, "log=info")
     assert made == kernel + b"log=info".ljust(len(BLANK_LINE)) + kernel
 
 
