@@ -7,6 +7,8 @@
     grade.py class SUBMISSIONS…         a class (class --help)
     grade.py report RESULTS…            a class's report from results (report --help)
     grade.py compare OLD NEW            whose points changed, and by which test
+    grade.py list DIR --out REPORT      the class's submissions, a line each: NAME TAB PATH
+    grade.py is-graded RESULT           exit status 0 if there is a result to keep
     grade.py diff SUBMISSION            what a student wrote, against the handout
     grade.py similar DIR                whose files are alike
 
@@ -43,6 +45,10 @@ def main(words: list[str]) -> int:
             from classroom import report as command
         case ["compare"]:
             from classroom import compare as command
+        case ["list"]:
+            from classroom import listing as command
+        case ["is-graded"]:
+            from classroom import is_graded as command
         case ["diff"]:
             from classroom import diff as command
         case ["similar"]:

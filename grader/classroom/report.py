@@ -8,7 +8,7 @@ it: REPORT/overrides.toml (overrides.py), REPORT/similar.json (similar.py), and 
 canvas.csv or moodle.csv of a list that is in such a form. Points of a submission that could not be
 judged are left empty, everywhere: they are not 0.
 
-Exit status: 0, 2 usage, 3 some files are damaged; the report is made of the others.
+Exit status: 0, 2 usage, 3 somebody is to be graded again, or some files are damaged, which the report leaves out.
 """
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def _for_platform(results: list[Result], given: Beside, out: Path) -> list[Path]
 
 def make(files: list[Path], out: Path, given: Beside) -> bool:
     """
-    Writes the report; names the damaged files. Return: was there none? Raises LabError for what
-    does not fit the results.
+    Writes the report; names the damaged files. Return: was there none, and is nobody to be graded
+    again? Raises LabError for what does not fit the results.
     """
     results, whole = [], True
     for file in files:
@@ -112,6 +112,7 @@ def make(files: list[Path], out: Path, given: Beside) -> bool:
             whole = False
             print(f"grade.py report: {shown(str(file))} is damaged: {shown(str(error))}",
                   file=sys.stderr)
+    whole = whole and not any(result.again for result in results)
     if results:
         results = _complete(results, given)
         out.mkdir(parents=True, exist_ok=True)
@@ -134,6 +135,8 @@ def main(arguments: list[str]) -> int:
                                      epilog=__doc__.splitlines()[-1])
     parser.add_argument("results", nargs="+", type=Path, metavar="FILE_OR_DIR",
                         help="results' JSON files, or directories of them")
+    parser.add_argument("--list", type=Path, metavar="FILE",
+                        help="what grade.py list printed: whoever has no result is to be graded again")
     add_options(parser)
     options = parser.parse_args(arguments)
     try:
@@ -142,7 +145,11 @@ def main(arguments: list[str]) -> int:
         parser.error(str(error))
     if not files:
         parser.error("there is no .json file")
+    listed = options.list.read_text().splitlines() if options.list else []
+    missing = {line.partition("\t")[0] for line in listed} - {file.stem for file in files}
+    if missing:
+        print("to be graded again, as there is no result: " + ", ".join(map(shown, sorted(missing))))
     try:
-        return 0 if make(files, options.out, beside(options)) else 3
+        return 0 if make(files, options.out, beside(options)) and not missing else 3
     except LabError as error:
         parser.error(str(error))

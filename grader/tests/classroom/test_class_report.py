@@ -149,7 +149,7 @@ def test_nothing_that_a_student_wrote_becomes_part_of_the_page(report):
     again = result(error=HOSTILE)
     status, page, rows, _ = report({name: hostile, "bob": hostile, "eve": again})
     elements = Elements(page)
-    assert status == 0
+    assert status == 3                  # for eve
     assert [tag for tag, _ in elements.tags].count("script") == 1
     assert not {"img", "iframe", "object", "link"} & {tag for tag, _ in elements.tags}
     assert not any(key.startswith("on") for _, attributes in elements.tags for key in attributes)

@@ -9,10 +9,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import slurm
 from conftest import GRADER, ROOT
+from processes import until
 
 from course.lab import students_files
 from reports.results import read
+
+SOME = "heap.contents,heap.double_free"         # of lab 2, to see that a recipe works
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +73,73 @@ def test_a_class_end_to_end(real_class):
     assert "report/index.html" in first.stdout
 
 
+def recipe(name):
+    """A block of the page by its name, as it stands there."""
+    text = (ROOT / "docs/instructor/class.md").read_text().partition(f"```sh {name}\n")[2].partition("```")[0]
+    assert text
+    return text
+
+
+def follow(name, place, environment=os.environ):
+    """Types a block of the page at a shell."""
+    return subprocess.Popen(["bash", "-e", "-c", recipe(name)], cwd=place, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            env={**environment, "OUROBOROS": str(ROOT), "LABS": f"2 --test {SOME}"})
+
+
+def check_some(report):
+    """The same as check() for the tests that a recipe has run."""
+    found = verdicts(report)
+    assert found["full"] == found["packed"] == {"PASS"} and found["build"] == {"BUILD_FAIL"}
+    assert found["nothing"] == found["broken"] == {"NOT_IMPLEMENTED"} and found["mutant"] == {"PASS", "WRONG"}
+
+
+@pytest.fixture
+def again(real_class):
+    """The class without results, and with a file that is nobody's."""
+    shutil.rmtree(real_class / "report", ignore_errors=True)
+    (real_class / "in/NOTES.txt").write_text("ask bob\n")
+    return real_class
+
+
 @pytest.mark.skipif(not shutil.which("parallel"), reason="GNU parallel is not installed")
-def test_the_recipe_for_gnu_parallel(real_class):
-    recipe = (ROOT / "docs/instructor/class.md").read_text().partition("```sh parallel\n")[2].partition("```")[0]
-    assert "parallel" in recipe
-    done = subprocess.run(["bash", "-e", "-c", recipe], cwd=real_class, text=True,
-                          capture_output=True, env={**os.environ, "OUROBOROS": str(ROOT), "LABS": "2"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    check(real_class / "report")
-    assert Path(real_class / "report/index.html").exists()
+def test_the_recipe_for_gnu_parallel(again):
+    """Given again, it grades whoever has no result that can be kept, and nobody else."""
+    done = follow("parallel", again)
+    output = done.communicate()[0]
+    assert done.returncode == 0, output
+    check_some(again / "report")
+    assert Path(again / "report/index.html").exists() and not (again / "report/results/NOTES.json").exists()
+    results = {file.stem: file for file in again.glob("report/results/*.json")}
+    kept = results["full"].stat().st_mtime_ns
+    results["build"].unlink()
+    results["nothing"].write_text(results["nothing"].read_text().replace('"infra": false', '"infra": true'))
+    done = follow("parallel", again)
+    assert done.communicate() and done.returncode == 0
+    check_some(again / "report")
+    assert results["full"].stat().st_mtime_ns == kept
+
+
+@pytest.mark.skipif(not slurm.is_here(), reason="Slurm is not installed, or this is not root")
+def test_the_recipe_for_slurm(again, tmp_path):
+    """One task is cancelled, a node fails; the recipe says so, and given again, it makes the rest good."""
+    (again / "grade.sbatch").write_text(recipe("grade.sbatch"))
+    with slurm.Cluster(tmp_path) as cluster:
+        def working():
+            return [line.split() for line in cluster.run(
+                "squeue", "-h", "-r", "-t", "running", "-o", "%F_%K %K").splitlines()]
+
+        first = follow("slurm", again, cluster.environment)
+        until(lambda: [*again.glob("report/logs/*")])
+        (task, number), *_ = until(working)
+        cluster.run("scancel", task)
+        until(lambda: [each for each in working() if each[1] != number])
+        cluster.kill_node()
+        cluster.start_node()
+        output = first.communicate()[0]
+        assert first.returncode == 3 and "to be graded again" in output, output
+        second = follow("slurm", again, cluster.environment)
+        output = second.communicate()[0]
+        assert second.returncode == 0, output
+    check_some(again / "report")
+    assert {file.stem for file in again.glob("report/logs/*")} == set(verdicts(again / "report"))
