@@ -106,7 +106,7 @@ def test_an_empty_submission_gets_no_points_and_is_told_why(autograder):
     ("grader/find-python", "#!/bin/sh\necho /no/such/python\n", "ended with status 127"),
     ("grader/grade.py", "raise SystemExit(7)\n", "ended with status 7"),
     ("grader/grade.py", "syntax error\n", "ended with status 1"),
-    ("grader/grade.py", "import time; time.sleep(1000)\n", "more than 1 seconds"),
+    ("grader/grade.py", "import time; time.sleep(1000)\n", "more than 1 seconds. Raise the time-out of the assignment, and make the package again with as many MINUTES="),
     ("gradescope.conf", "labs='1 99'\nseconds=300\n", "ended with status 2"),
     ("gradescope.conf", "(", "stopped before it could finish"),
 ])
