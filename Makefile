@@ -274,12 +274,18 @@ ISO       = build/stage-$(firstword $(stages))/$(shell echo $(call quoted,$(FIRM
 INITRAMFS = build/initramfs.cpio
 initramfs = $(subst $(empty) ,\ ,$(INITRAMFS))
 
+# What there is only where the solutions are: not in a handout.
+instructor = $(wildcard grader/instructor.mk)
+
 # Made from the student's name. Where there is none, they are asked for it, but not an instructor,
 # whose tree has the reference's.
 name_file = labs/00-boot/name.txt
 build/reference.cpio: name_file = labs/00-boot/reference/name.txt
 
-build/initramfs.cpio build/reference.cpio: boot/mkinitramfs $(wildcard labs/00-boot/name.txt labs/00-boot/reference/name.txt)
+# As long as there is none, each make asks, or says so: also after one whose words nobody has seen.
+unnamed = $(if $(instructor),,$(shell sh boot/ask-name $(name_file) --look || echo FORCE))
+
+build/initramfs.cpio build/reference.cpio: boot/mkinitramfs $(wildcard labs/00-boot/name.txt labs/00-boot/reference/name.txt) $(unnamed)
 	$(room)
 	$(if $(instructor),,@sh boot/ask-name $(name_file))
 	$(call say,CPIO,$@) python3 boot/mkinitramfs $(name_file) $@
@@ -361,8 +367,6 @@ clean: ## remove everything that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1	/p' Makefile $(instructor) | expand -t 20
 
-# What there is only where the solutions are: not in a handout.
-instructor = $(wildcard grader/instructor.mk)
 include $(instructor)
 
 # ---- stages with objects in place of sources

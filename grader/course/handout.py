@@ -2,9 +2,8 @@
 """What students get: the tree without solutions, as a directory and as a .tar.gz.
 
 An allow-list says what is in it, so that what nobody thought of is not; nor is what git does
-not know. The solutions in C files, and the lines of a lab.toml that give an answer away, are
-taken out by labs/skeleton; how a boot ends that students predict is sealed; a file that an instructor has tried a lab in is refused. There is no
-git history. The same tree makes the same archive, byte for byte, with the same compiler: the
+not know. What gives a solution away is taken out (course.workspace.without_solutions()); a file that
+an instructor has tried a lab in is refused. There is no git history. The same tree makes the same archive, byte for byte, with the same compiler: the
 heaps that lab 2's tests must catch, and the reference's frames and heap if they are to be in it,
 are objects in labs/objects/.
 """
@@ -22,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from course import answers, build, manifest
-from course.lab import SEALED_BOOT, Lab, load, seal, select
+from course.lab import Lab, load, select
 from course.student import NAME_FILE, name_of
 from course.table import LabError
 from course.workspace import without_solutions
@@ -54,10 +53,6 @@ TELL_ANSWERS = {"docs/case-study.md": 3, "docs/case-study.zh.md": 3, "docs/real-
 PAGES = ("README.md", "README.zh.md")
 
 
-# Of a lab.toml: the lines of a test that say how its boot ends. What is booted tells as much where
-# a boot waits for several predictions.
-DEMANDS = re.compile(r"(?m)^( *)(expect = .*\n(?: *(?:console|console_never|lock|frames) = .*\n)*)")
-SEVERAL = re.compile(r"(?m)^(predict = .*,.*\n)((?:\w+ = .*\n)+)")
 
 
 def tracked() -> set[str]:
@@ -111,19 +106,6 @@ def page(file: Path, tree: Path) -> str:
                    if all((tree / name).exists() for name in named.findall(line)))
 
 
-def sealed(table: str) -> str:
-    """A lab.toml in which no test says how a boot ends that is to be predicted: course.lab.seal()."""
-    def sealed_part(part: str) -> str:
-        name = re.search(r'(?m)^ +name = "(.*)"$', part)
-        pattern, name = (DEMANDS, name[1]) if name else (SEVERAL, SEALED_BOOT)
-        return pattern.sub(lambda lines: f'{lines[1]}sealed = "{seal(name, lines[2])}"\n', part)
-
-    return "".join(
-        "".join(map(sealed_part, re.split(r"(?m)^(?= +\[)", boot)))
-        if re.search(r"(?m)^predict = ", boot) else boot
-        for boot in re.split(r"(?m)^(?=\[)", table))
-
-
 def add_objects(into: Path, lab: int, heaps: list[str]) -> None:
     """Adds the objects that HEAP names. Raises MachineError if they cannot be made."""
     with temporary_directory() as private:
@@ -140,8 +122,7 @@ def make_tree(into: Path, labs: list[Lab], given: bool = False) -> None:
     for name in files(labs):
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        contents = without_solutions(name)
-        target.write_bytes(sealed(contents.decode()).encode() if target.name == "lab.toml" else contents)
+        target.write_bytes(without_solutions(name))
         target.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
     for name in PAGES:
         (into / name).write_text(page(ROOT / "labs/handout" / name, into), encoding="utf-8")
