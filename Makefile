@@ -45,6 +45,7 @@ TEST      =
 OPTIONS   =
 VARIANT   =
 HEAP      =
+WITHOUT   =
 BREAK     =
 STOPPED   =
 RECORDING =
@@ -144,7 +145,7 @@ numbers   := $(foreach lab,$(labs),$(call number_of,$(lab)))
 dir_of     = $(strip $(foreach lab,$(labs),$(if $(filter $1,$(call number_of,$(lab))),$(lab))))
 up_to      = $(strip $(if $2,$(firstword $2) $(if $(filter $1,$(firstword $2)),,$(call up_to,$1,$(wordlist 2,99,$2)))))
 layers_of  = kernel $(call up_to,$(call dir_of,$1),$(labs))
-last_wins  = $(foreach name,$(sort $(notdir $(wildcard $(1:=/*.c)))),$(lastword $(wildcard $(1:=/$(name)))))
+last_wins  = $(foreach name,$(filter-out $(WITHOUT),$(sort $(notdir $(wildcard $(1:=/*.c))))),$(lastword $(wildcard $(1:=/$(name)))))
 
 is_lab     = $(and $(filter 1,$(words $1)),$(filter $(numbers),$1))
 files_of   = $(if $(call is_lab,$1),$(call last_wins,$(call layers_of,$1) $2),$(error which lab? "$1" is none of: $(numbers)))

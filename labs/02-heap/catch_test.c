@@ -9,8 +9,12 @@
  * heaps of both kinds, so test sentences, for all sizes and for all the ways to come there.
  *
  * The names below are not more than a beginning: any KTEST(catch, …) in this file counts.
- * No test may need another one, and each gives back what it takes. kernel/ktest.h has CHECK,
- * EXPECT_PANIC and ktest_random. A heap that is caught may be damaged: do not walk on.
+ * No test may need another one, and each gives back what it takes. A heap that is caught may be
+ * damaged: do not walk on.
+ *
+ * kernel/ktest.h has CHECK, EXPECT_PANIC, ktest_random and ktest_rescue, with which a test plays
+ * the rescue; kernel/ktest_heap.h gives the heap more pages. docs/verdicts.md lists what else a
+ * file may use. Anything more costs the points of catch.*, and no others.
  */
 #include "cpu.h"
 #include "format.h"

@@ -143,6 +143,34 @@ def test_without_a_test_there_is_nothing_to_judge(tmp_path):
         assert (rows["catch.counts"]["verdict"], rows["catch.counts"]["points"]) == ("NOT_IMPLEMENTED", 0), name
 
 
+# Plays the rescue, as lab 2's own tests do: so it knows the heap that never asks it.
+PLAYED = """static unsigned nr_asked;
+static bool play(size_t bytes) { nr_asked++; return false; }
+KTEST(catch, rescue)
+{
+	ktest_rescue = play;
+	CHECK(!kmalloc(HEAP_MAX_BYTES) && nr_asked == 1, "asked %u times", nr_asked);
+	ktest_rescue = NULL;
+}
+"""
+
+
+def test_a_test_may_play_the_rescue(tmp_path):
+    row = graded(PLAYED, tmp_path, "catch.exhaustion")["catch.exhaustion"]
+    assert row["points"] > 0 and re.match(r"[1-9] of \d heaps caught", row["detail"]), row
+
+
+@pytest.mark.parametrize("tests, verdict, detail", [
+    ("extern const char text_start[]; KTEST(catch, x) { kfree((void *)text_start); }", "WRONG",
+     "catch_test.c uses text_start in ktest_catch_x (catch_test.c:6), which "),
+    ("KTEST(catch, x) { nonsense }", "BUILD_FAIL", "catch_test.c:6"),
+])
+def test_a_fault_in_the_tests_costs_their_points_alone(tests, verdict, detail, tmp_path):
+    rows = graded(tests, tmp_path, "heap.alignment,catch.counts")
+    assert rows["heap.alignment"]["verdict"] == "PASS", rows
+    assert rows["catch.counts"]["verdict"] == verdict and detail in rows["catch.counts"]["detail"], rows
+
+
 def test_a_missing_file_costs_nothing_else(tmp_path):
     rows = graded(None, tmp_path, "heap.alignment,catch.counts")
     assert [row["verdict"] for row in rows.values()] == ["PASS", "NOT_IMPLEMENTED"]

@@ -236,6 +236,15 @@ def test_a_definition_of_somebody_elses_name_is_named(definition, sentence, buil
     assert conduct.offences(build(definition), "heap.c") == [f"heap.c defines {sentence}"]
 
 
+def test_the_page_on_verdicts_lists_what_is_offered():
+    page = (ROOT / "docs/verdicts.md").read_text().partition("## What is graded of a tree")[2]
+    for header, names in conduct._OFFERED.items():
+        assert f"`{header}`" in page or all(f"`{name}`" in page for name in names.split()), header
+    of_macros = re.compile(r"ktest_(fail|skip|catch_\w+)|__cyg_\w+")
+    for name in conduct._OFFERED_TO_TESTS:
+        assert of_macros.fullmatch(name) or f"`{name}`" in page, name
+
+
 # ---- sections
 
 
