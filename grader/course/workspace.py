@@ -25,14 +25,6 @@ BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/
 
 # Our files, sources and built. What an editor, a compiler or patch has left behind is not.
 _OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|S\.o\.d|c\.s|c\.s\.d)")
-from course.table import LabError
-from machine.host import ROOT, MachineError
-
-SOURCES = ("Makefile", "boot", "kernel", "labs")
-BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/labs")
-
-# Our files, sources and built. What an editor, a compiler or patch has left behind is not.
-_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|S\.o\.d|c\.s|c\.s\.d)")
 
 # Of a lab.toml: the lines of a test that say how its boot ends. What is booted tells as much where
 # a boot waits for several predictions.
