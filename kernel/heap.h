@@ -96,7 +96,8 @@ void *krealloc(void *object, size_t bytes);
  * "krealloc: "), names the pointer, and says one of: "already free", "not the
  * start of an object", "not from the heap", "overrun" (the byte behind the object
  * was written to; a heap need not notice that if the object's size is a multiple
- * of HEAP_ALIGN_BYTES but not 0, as the byte may be another object's).
+ * of HEAP_ALIGN_BYTES but not 0, as the byte may be another object's). A call that is refused
+ * changes nothing: no object, and no number of heap_stats() but nr_calls.
  */
 void kfree(void *object);
 
@@ -105,10 +106,14 @@ struct heap_stats {
 	size_t nr_live;         /* objects allocated and not freed */
 	size_t live_bytes;      /* bytes their callers asked for */
 	size_t nr_pages;        /* owned */
-	size_t nr_free_pages;   /* of these, in no slab and no object */
+	size_t nr_free_pages;   /* of these, those in no slab and no object; see below */
 	size_t nr_rescues;      /* calls of heap_rescue */
 };
 
+/*
+ * A page in which the heap has words of its own, and no object and no slab, counts as free or not,
+ * always the same way. Of the pages that heap_add_locked() brings, at most two do not count as free.
+ */
 void heap_stats(struct heap_stats *stats);
 
 /*

@@ -15,6 +15,7 @@
  *     starts with "kfree: "            all of these
  *     (or "krealloc: ")                krealloc_refuses
  *     names the pointer                all of these
+ *     a refused call changes nothing   all of these
  *     kfree(NULL) does nothing         free_null
  */
 #include "format.h"
@@ -226,8 +227,8 @@ static void check_not_resized(void *object, const char *reason)
 	EXPECT_PANIC(reason, krealloc(object, 50));
 	check_message("krealloc: ", object);
 	heap_stats(&after);
-	CHECK(after.nr_live == before.nr_live && after.live_bytes == before.live_bytes,
-	      "%s, and the heap has changed", reason);
+	CHECK(after.nr_live == before.nr_live && after.live_bytes == before.live_bytes &&
+	      after.nr_free_pages == before.nr_free_pages, "%s, and the heap has changed", reason);
 }
 
 KTEST(heap, krealloc_refuses)

@@ -23,6 +23,7 @@
  *     may keep one empty slab                 slabs_return, runs_return
  *     nr_calls, nr_live, live_bytes           counts, krealloc_counts
  *     nr_pages, nr_free_pages                 grows, slabs_return
+ *     at most two do not count as free        grows
  *     finds nothing where nothing is wrong    heap_check() in most of them
  */
 #include "cpu.h"

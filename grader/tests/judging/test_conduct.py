@@ -17,7 +17,7 @@ from machine.host import MachineError
 THEIR_FILES = [path / file for path in lab.available().values()
                for file in lab.load(path).files if file.endswith(".c")]
 
-HONEST = [*THEIR_FILES, *sorted(GRADER.glob("tests/designs/*.c"))]
+HONEST = [*THEIR_FILES, *sorted(GRADER.glob("tests/designs/**/*.c"))]
 MUTANTS = sorted(GRADER.glob("mutants/[0-9][0-9]/*.patch"))
 
 # Mutants whose only verdict is the one on an offence. Of all others test_mutants.py sees it.

@@ -40,6 +40,15 @@ def test_another_design_gets_full_points(number, file, tmp_path):
     assert status == 0 and labs[0]["points"] == 100, output
 
 
+def test_what_the_rescue_brings_may_lie_behind_the_reserve(tmp_path):
+    """So it does where frames are handed out from the lowest on: the runs merge."""
+    patch = tmp_path / "lowest-first.patch"
+    patch.write_text(patch_for("labs/01-frames/frame.c",
+                               (GRADER / "tests/designs/lowest-first/frame.c").read_text()))
+    status, labs, output = grade("2", "--patch", str(patch), "--test", "heap*,boot.*", directory=tmp_path)
+    assert status == 0 and {test["verdict"] for test in labs[0]["tests"]} == {"PASS"}, output
+
+
 @pytest.mark.parametrize("number", [3, 4])
 def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_path):
     heap = "labs/02-heap/heap.c"

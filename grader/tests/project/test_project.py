@@ -5,6 +5,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 from processes import DEADLINE
+from trees import patch_for
 
 
 def make(*words):
@@ -64,6 +65,16 @@ def test_all_tests_pass_in_every_stage_that_has_them(stage, tests, tmp_path):
     assert done.returncode == 0 and "all tests passed" in done.stderr, done.stdout
     assert len(re.findall(r"^ok ", done.stdout, re.M)) > 30
     assert "does not count instructions" not in done.stdout
+
+
+def test_the_tests_of_the_stock_are_skipped_where_the_heap_has_none_in_it(tmp_path):
+    patch = tmp_path / "own.patch"
+    patch.write_text(patch_for("labs/02-heap/heap.c", (ROOT / "grader/tests/designs/heap.c").read_text()))
+    done = run(tmp_path, "LAB=2", f"PATCH={patch}", "TEST=pages.*", "OPTIONS=initramfs=off")
+    assert done.returncode == 0, done.stdout
+    results = re.findall(r"^(?:not )?ok .*", done.stdout, re.M)
+    skipped = [line for line in results if line.endswith("# SKIP this heap does not keep its pages in the stock of pages.h")]
+    assert results and skipped == results, done.stdout
 
 
 def test_an_unknown_option_is_reported(tmp_path):
