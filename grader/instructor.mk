@@ -69,7 +69,8 @@ build/objects/%/heap.c.o: build/objects/%/heap.c build/flags
 
 build/objects/given/%.c.o: $(patsubst %,build/obj/%.o,$(filter %/frame.c %/heap.c,$(call files_of,2)))
 	$(room)
-	$(call say,STRIP,$@) $(STRIP) --strip-debug --remove-section=.comment -o $@ $(filter %/$*.c.o,$^)
+	$(call say,STRIP,$@) $(STRIP) --strip-debug --keep-section=.debug_frame --remove-section=.comment -o $@ \
+		$(filter %/$*.c.o,$^)
 
 -include $(shell find build/objects -name '*.d' 2>/dev/null)
 

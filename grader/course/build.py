@@ -34,6 +34,7 @@ MAKE_LIMIT = 120            # seconds of the host's time
 MAX_ERRORS = 5              # lines shown of a compiler's output
 MAX_LETTERS = 500           # of each
 MAX_OUTPUT_BYTES = 1 << 20  # looked at, from the beginning and from the end
+GIVEN, GIVEN_FROM = "given", 3      # HEAP=given in the Makefile, and the first lab that it is for
 OBJECTS = "labs/objects"    # in a tree that does not make them itself, as HEAP/FILE.c.o
 PROBE = "build/stage-0/kernel.elf"      # in which nobody has a file of their own
 

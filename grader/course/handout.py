@@ -28,7 +28,6 @@ from course.workspace import without_solutions
 from machine.host import ROOT, temporary_directory
 
 NAME = "ouroboros-labs"
-GIVEN, GIVEN_FROM = "given", 3      # HEAP=given in the Makefile, and the first lab that it is for
 
 # Patterns of paths in the tree, and of paths in a lab's directory.
 FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*.json",
@@ -130,8 +129,8 @@ def make_tree(into: Path, labs: list[Lab], given: bool = False) -> None:
         check_students_files(into, each)
         if heaps := load(into / "labs" / each.name).heaps:
             add_objects(into, each.number, heaps)
-    if given and labs[-1].number >= GIVEN_FROM:
-        add_objects(into, GIVEN_FROM, [GIVEN])
+    if given and labs[-1].number >= build.GIVEN_FROM:
+        add_objects(into, build.GIVEN_FROM, [build.GIVEN])
     manifest.write(into, [path for each in labs for path in each.paths])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from course import answers, fact_names, student
-from course.build import Builder, BuildFailure, Misconduct, Stage
+from course.build import GIVEN, GIVEN_FROM, OBJECTS, Builder, BuildFailure, Misconduct, Stage
 from course.lab import EXPECTATIONS, Boot, Lab, Question, Test
 from judging import catching, commands, facts, judge, ktap, ktests
 from judging.observe import observe
@@ -130,7 +131,19 @@ class Grader:
                     task, question, finding))
                 self.watcher.graded(task.lab, scores[question.name])
         graded.scores = [scores[test.name] for test in task.tests]
+        graded.notes += self._left_out_before(task, graded.scores)
         return graded
+
+    def _left_out_before(self, task: Task, scores: list[Score]) -> list[str]:
+        """What of an earlier lab keeps this one from being judged, and what to do."""
+        found = [re.match(r"TODO (\d+)\.", score.finding.detail) for score in scores]
+        earlier = min((int(match[1]) for match in found if match), default=task.lab.number)
+        if earlier >= task.lab.number:
+            return []
+        note = f"Lab {earlier} is not done yet, and lab {task.lab.number} stands on it."
+        if (self.builder.tree.root / OBJECTS / GIVEN).exists() and task.lab.number >= GIVEN_FROM:
+            note += f" Ours can take its place: make grade LAB={task.lab.number} HEAP={GIVEN}"
+        return [note]
 
     def _not_begun(self, lab: Lab, given: answers.Answers | None) -> str:
         """Why there is nothing of a lab to grade, or ""."""
@@ -286,9 +299,9 @@ class Grader:
         """One boot; once more if the host was to blame that it failed."""
         built = await self.builder.build(stage)
         async with self.slots:
-            # A test in the kernel needs no boot loader, and a replay a drive.
+            # What is asked of the machine is asked of the one that students boot; a tape wants a drive.
             config = await self.builder.config(built, line, boot.mem,
-                                               by_grub=boot.expect is not None or self.tapes is not None)
+                                               by_grub=bool(wanted) or self.tapes is not None)
             try:
                 tape = self.tapes.new(config, built.image.path) if self.tapes else None
                 record = await observe(config, built.image, boot, wanted, tape)

@@ -72,7 +72,9 @@ def _beginning(frames: list[gdb.Frame], number: int) -> Beginning:
     while frames[number].type() == gdb.INLINE_FRAME:
         number += 1
     frame_pointer = int(frames[number].read_register("rbp"))
-    return Beginning(int(frames[number].function().value().address), frame_pointer + 8)
+    function = frames[number].function()        # unknown where there is no debugging information
+    entry = int(function.value().address) if function else address_of(frames[number].name())
+    return Beginning(entry, frame_pointer + 8)
 
 
 def _go_back_to(call: Beginning) -> None:
@@ -97,13 +99,18 @@ def _go_to_the_rescue(end: int) -> bool:
     return _register("pc") == address_of(RESCUE)
 
 
+def _is_heaps(frame: gdb.Frame) -> bool:
+    """Is a call the heap's? Its file is not known where an object without debugging information is."""
+    table = frame.find_sal().symtab
+    return table is None or os.path.basename(table.filename) in (HEAP.file, PAGES.file)
+
+
 def _go_to_the_beginning() -> None:
     """From a rescue to the entry of who called who wanted memory, or as near as makes a picture."""
     rescue = position()
     frames = kernel.frames()
     requester = next(number for number, frame in enumerate(frames[1:], start=1)
-                     if os.path.basename(frame.find_sal().symtab.filename)
-                     not in (HEAP.file, PAGES.file))
+                     if not _is_heaps(frame))
     calls = [_beginning(frames, number) for number in (requester + 1, requester, requester - 1)]
     for call in calls:
         _go_back_to(call)

@@ -6,6 +6,9 @@ import sys
 import pytest
 from conftest import GRADER, ROOT, grade
 from processes import DEADLINE
+from trees import copied
+
+from course.workspace import without_solutions
 
 LAB_0 = "boot.monitor"      # a cheap test of lab 0
 
@@ -128,3 +131,14 @@ def test_what_stands_in_for_the_students_heap_is_named(tmp_path):
     assert any(note.startswith("HEAP=given: ") for note in labs[0]["notes"])
     done = run("2", "--heap", "given")
     assert done.returncode == 2 and "stands in for labs 1 and 2" in done.stderr
+
+
+def test_what_of_an_earlier_lab_is_missing_is_said_with_what_to_do(tmp_path):
+    tree = copied(tmp_path / "tree")
+    (tree / "labs/01-frames/frame.c").write_bytes(without_solutions("labs/01-frames/frame.c"))
+    command = [sys.executable, tree / "grader/grade.py", "4", "--test", "log.interrupts_are_as_they_were"]
+    alone = subprocess.run(command, text=True, capture_output=True, check=False).stdout
+    assert "Lab 1 is not done yet, and lab 4 stands on it." in alone and "HEAP=" not in alone
+    (tree / "labs/objects/given").mkdir(parents=True)
+    beside = subprocess.run(command, text=True, capture_output=True, check=False).stdout
+    assert "make grade LAB=4 HEAP=given" in beside

@@ -228,3 +228,13 @@ def test_any_name_and_any_length_is_drawn():
                     above=["caller"] * 99, command="make trace & " * 40)
     drawn.assert_legible()
     assert picture(story).text == picture(story).text
+
+
+def test_objects_in_the_place_of_the_heap_are_part_of_the_picture(trace, hang):
+    """GDB knows neither their files nor their lines."""
+    status, said, drawn = trace("LAB=3", "HEAP=given")
+    assert status == 0, said
+    assert drawn.bites and drawn.calls == [call for call in hang[1].calls if call in drawn.calls]
+    assert in_order(["directory_add", "kmalloc", "heap_rescue", "log_record", "spin_lock: waits for heap_lock"],
+                    drawn.calls)
+    drawn.assert_legible()

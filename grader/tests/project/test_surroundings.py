@@ -159,7 +159,7 @@ def test_a_submission_is_built_by_the_other_programs_of_the_grader(name, tmp_pat
     program = tmp_path / "mine"
     program.write_text(f"#!/bin/sh\necho this {name} is mine >&2\nexit 1\n")
     program.chmod(0o755)
-    done = run(sys.executable, GRADE, "--tree", str(ROOT), "4", "--test", "boot.debug_boots",
+    done = run(sys.executable, GRADE, "--tree", str(ROOT), "4", "--test", "boot.debug_boots", "--record", str(tmp_path / "tapes"),
                **{name: str(program)})
     assert done.returncode == 3 and f"this {name} is mine" in done.stdout + done.stderr
 
