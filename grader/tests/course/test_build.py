@@ -3,8 +3,6 @@ import asyncio
 import subprocess
 
 import pytest
-from conftest import ROOT
-from elftools.elf.elffile import ELFFile
 from trees import copied
 
 from course.build import BLANK_LINE, Builder, BuildFailure, Stage, Tree, with_command_line
@@ -63,12 +61,3 @@ def test_what_is_compiled_first_changes_nothing_for_the_others(tmp_path):
         subprocess.run(["make", "-s", "-C", tree, first], check=True, stdout=subprocess.DEVNULL)
         remembered.add((tree / "build/flags").read_text())
     assert len(remembered) == 1
-
-
-def test_our_objects_tell_how_to_unwind_and_nothing_else():
-    """Without it GDB shows the arguments of calls further out wrong. More would give them away."""
-    subprocess.run(["make", "-s", "objects", "LAB=3", "HEAP=given"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    for name in ("frame.c.o", "heap.c.o"):
-        with (ROOT / "build/objects/given" / name).open("rb") as file:
-            sections = {section.name for section in ELFFile(file).iter_sections()}
-        assert {section for section in sections if "debug" in section} == {".debug_frame", ".rela.debug_frame"}
