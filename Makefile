@@ -305,10 +305,11 @@ all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/
 elf: $(if $(LAB),for_editors $(ELF))
 	$(need_lab)
 
-iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(if $(filter file,$(origin ELF)),$(ELF))) $(initramfs)
+iso: $(if $(LAB),$(if $(filter file,$(origin ISO)),for_editors) $(if $(KERNEL),,$(ELF))) $(initramfs)
 	$(need_lab)
 	@GRUB_MKRESCUE=$(call quoted,$(GRUB_MKRESCUE)) STRIP=$(call quoted,$(STRIP)) sh boot/mkiso \
-		$(foreach word,ISO ELF INITRAMFS FIRMWARE CMDLINE,$(call quoted,$($(word))))
+		$(call quoted,$(ISO)) $(call quoted,$(or $(KERNEL),$(ELF))) \
+		$(foreach word,INITRAMFS FIRMWARE CMDLINE,$(call quoted,$($(word))))
 
 # ---- what people do with it
 

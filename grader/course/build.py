@@ -313,7 +313,7 @@ class Builder:
         async with self.tree.alone() as lock:
             if built.stage not in self._isos:
                 iso = self.new_file(".iso")
-                await self._make(lock, "iso", for_make("ISO", iso), for_make("ELF", built.image.path),
+                await self._make(lock, "iso", for_make("ISO", iso), for_make("KERNEL", built.image.path),
                                  f"CMDLINE={BLANK_LINE.decode()}", f"INITRAMFS={self.tree.initramfs}",
                                  *built.stage.arguments)
                 self._isos[built.stage] = iso

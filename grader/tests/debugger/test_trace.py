@@ -13,7 +13,7 @@ from debugger.picture import LETTER, Caption, Picture, lay_out, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 CYCLE = ["directory_add", "table_grow", "kzalloc", "kmalloc", "slab_for", "slab_get", "heap_rescue",
-         "log_debug", "log_record", "record_new", "kmalloc", "spin_lock: waits for heap_lock"]
+         "log_debug", "write_numbered", "log_record", "record_new", "kmalloc", "spin_lock: waits for heap_lock"]
 CALL, CALL_REGISTER, CALL_R11 = b"\xe8\0\0", b"\xff\xd0\0", b"\x41\xff\xd3"
 RETURN, PUSH_MEMORY, OTHER = b"\xc3\0\0", b"\xff\x30\0", b"\x90\x90\x90"
 
