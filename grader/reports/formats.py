@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A result for other programs: JSON, JUnit XML, KTAP, Gradescope's results.json, Markdown.
+"""A result for other programs: JSON, JUnit XML, KTAP, Markdown, and what Gradescope, Autolab,
+PrairieLearn and VPL read.
 
 Each format is a pure function of the object that judging/result.py describes; JSON is that
 object. Much of the text in it is what a student's kernel printed, so clean() makes it fit to print
@@ -24,6 +25,7 @@ from reports.causes import together
 MAX_TEXT_CHARS = 8000           # of one text; its middle is left out
 MAX_MESSAGE_CHARS = 200         # of an explanation that must be one line
 MAX_SUMMARY_BYTES = 1_000_000   # GitHub takes no step summary of more than 1 MiB
+MAX_OUTPUTS_CHARS = 200_000     # of all tests: PrairieLearn takes no results.json of more than 1 MB
 
 NOT_FINAL = ("NOT FINAL: something could not be judged, because the grader or its machine failed. "
              "This is not the student's fault; the instructor must run the grader again.")
@@ -42,11 +44,11 @@ _UNFIT = ({code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n
                           0xFFFD))
 
 
-def _clip(text: str) -> str:
-    """A text of bounded length: its beginning and its end."""
-    if len(text) <= MAX_TEXT_CHARS:
+def _clip(text: str, most: int = MAX_TEXT_CHARS) -> str:
+    """A text of at most `most` characters, beside what says so: its beginning and its end."""
+    if len(text) <= most:
         return text
-    half = MAX_TEXT_CHARS // 2
+    half = most // 2
     return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
 
 
@@ -277,6 +279,84 @@ def gradescope(result: dict[str, Any]) -> str:
         "extra_data": {"schema": result["schema"], "infra": result["infra"],
                        "max": result["max"], "sandbox": result["sandbox"]},
     }, indent=2) + "\n"
+
+
+# ---- Autolab
+
+
+def _blocks(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """All there is to say, in the order in which it is read: a title, and the text below it."""
+    blocks = [("The submission", remarks)] if (remarks := _remarks(result)) else []
+    for lab in result["labs"]:
+        blocks.append((_headline(lab), ""))
+        blocks += [(f"{test['verdict']} {test['name']}: {test['points']} of {test['max']}",
+                    "" if _passed(test) and not _elsewhere(test) else _explain(test))
+                   for test in lab["tests"]]
+    return blocks
+
+
+@_format
+def autolab(result: dict[str, Any]) -> str:
+    """
+    Autolab's feedback, and in the last line its autoresult: a problem of a lab's name has the lab's
+    points. Source: https://docs.autolabproject.com/lab/, "Writing Autograders". A lab with INFRA
+    has null, which assessment_autograde_core.rb stores as no score. It makes zeros of an
+    autoresult without any problem, so what calls the grader must name one if there is an error
+    (docs/instructor/autograders.md). A student's lines are indented, so that none begins with a {.
+    """
+    scores = {lab["name"]: None if any(map(_not_judged, lab["tests"])) else lab["points"]
+              for lab in result["labs"]}
+    lines = [NOT_FINAL] if result["infra"] else []
+    for title, text in _blocks(result):
+        lines += [_message(title), *(f"    {line}" for line in text.split("\n") if text)]
+    return "\n".join([*lines, f"{result['points']}/{result['max']} points",
+                      json.dumps({"scores": scores})]) + "\n"
+
+
+# ---- PrairieLearn
+
+
+@_format
+def prairielearn(result: dict[str, Any]) -> str:
+    """
+    PrairieLearn's results.json. Source: https://prairielearn.readthedocs.io/en/latest/
+    externalGrading/, "Grading results": `score` is from 0 to 1. What could not be judged is not
+    gradable: "no points will be awarded or lost", and no attempt is used up.
+    """
+    judged = [(lab, test) for lab in result["labs"] for test in lab["tests"]]
+    room = min(MAX_TEXT_CHARS, MAX_OUTPUTS_CHARS // max(len(judged), 1))
+    found: dict[str, Any] = {"gradable": not result["infra"]}
+    if result["infra"]:
+        found["format_errors"] = [NOT_FINAL, *([_message(result["error"])] if result["error"] else [])]
+    else:
+        found["score"] = result["points"] / result["max"] if result["max"] else 0.0
+    return json.dumps(found | {
+        "message": "\n".join(map(_headline, result["labs"])), "output": _remarks(result),
+        "tests": [{"name": f"lab {lab['lab']}: {test['name']}", "description": _message(test["about"]),
+                   "points": test["points"], "max_points": test["max"],
+                   "message": test["verdict"], "output": _clip(_explain(test), room)}
+                  for lab, test in judged],
+    }, indent=2, ensure_ascii=False) + "\n"
+
+
+# ---- VPL
+
+
+@_format
+def vpl(result: dict[str, Any]) -> str:
+    """
+    What VPL, an activity of Moodle, reads of an evaluation's output. Source: https://vpl.dis.ulpgc.es/
+    documentation/, "Advanced features": a comment stands between <|-- and --|>, a line with - in it
+    is a title, one with > is shown as it is; the grade is the last line with "Grade :=>>".
+    Without such a line VPL proposes no grade, which is right for what could not be judged.
+    """
+    lines = ["<|--", *([f"-{NOT_FINAL}"] if result["infra"] else [])]
+    for title, text in _blocks(result):
+        lines += [f"-{_message(title)}", *(f">{line}" for line in text.split("\n") if text)]
+    lines.append("--|>")
+    if not result["infra"]:
+        lines.append(f"Grade :=>> {result['points']}")
+    return "\n".join(lines) + "\n"
 
 
 # ---- Markdown

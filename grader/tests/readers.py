@@ -106,5 +106,48 @@ def read_markdown(text):
     return page
 
 
-READERS = {"junit": read_junit, "gradescope": read_gradescope, "markdown": read_markdown,
+def read_autolab(text):
+    """
+    The feedback and the scores, as Autolab's assessment_autograde_core.rb takes them: the last line
+    is JSON, after whatever ends in a letter or digit and a colon has been put in quotes.
+    """
+    *feedback, last = text.rstrip().split("\n")
+    scores = json.loads(re.sub("([a-zA-Z0-9]+):", r'"\1":', last))["scores"]
+    assert all(isinstance(score, (int, float, type(None))) for score in scores.values())
+    assert not [line for line in feedback if line.startswith("{")]
+    assert not feedback[-1].startswith(" ")         # where "_presentation" would be looked for
+    return feedback, scores
+
+
+PRAIRIELEARN_KEYS = {"gradable": bool, "score": float, "message": str, "output": str,
+                     "format_errors": (str, list), "tests": list}
+PRAIRIELEARN_TEST = {"name": str, "description": str, "points": int, "max_points": int,
+                     "message": str, "output": str}
+
+
+def read_prairielearn(text):
+    """Checks a results.json against PrairieLearn's "External grading", "Grading results"."""
+    result = json.loads(text)
+    _check_keys(result, PRAIRIELEARN_KEYS)
+    for test in result.get("tests", []):
+        _check_keys(test, PRAIRIELEARN_TEST)
+    assert len(text.encode()) <= 1_000_000
+    assert 0 <= result["score"] <= 1 if result["gradable"] else result["format_errors"]
+    return result
+
+
+def read_vpl(text):
+    """The titles of the comment, its preformatted lines and the grade, None if there is none: as VPL reads them."""
+    comments = re.findall(r"^<\|--$\n(.*?)^--\|>$\n?", text, re.M | re.S)
+    assert len(comments) == 1
+    rest = text.replace(f"<|--\n{comments[0]}--|>\n", "")
+    grades = re.findall(r"^Grade :=>>(.*)$", text, re.M)
+    assert rest == "".join(f"Grade :=>>{grade}\n" for grade in grades) and len(grades) <= 1
+    lines = comments[0].splitlines()
+    assert all(line.startswith(("-", ">")) for line in lines) and "Comment :=>>" not in rest
+    return ([line[1:] for line in lines if line[0] == "-"], [line[1:] for line in lines if line[0] == ">"],
+            float(grades[0]) if grades else None)
+
+
+READERS = {"junit": read_junit, "autolab": read_autolab, "prairielearn": read_prairielearn, "vpl": read_vpl, "gradescope": read_gradescope, "markdown": read_markdown,
            "ktap": lambda text: read_ktap(text.splitlines())}

@@ -88,6 +88,13 @@ def test_no_text_of_a_student_breaks_a_format(name, text):
     elif name == "gradescope":
         assert [test["name"] for test in found["tests"]] == [t["name"] for t in plain["tests"]]
         assert found["score"] == plain["score"] == 0
+    elif name == "autolab":
+        assert found[1] == plain[1] == {"02-heap": None}
+    elif name == "prairielearn":
+        assert [test["name"] for test in found["tests"]] == [t["name"] for t in plain["tests"]]
+        assert found["gradable"] is plain["gradable"] is False and "score" not in found
+    elif name == "vpl":
+        assert found[0] == plain[0] and found[2] is plain[2] is None
     else:
         assert found.tags == plain.tags
         assert "".join(found.prose).split() == "".join(plain.prose).split()
@@ -118,6 +125,14 @@ def test_an_error_of_the_grader_is_not_a_failure_of_the_student(name, detail):
     elif name == "gradescope":
         assert formats.NOT_FINAL in found["output"]
         assert [test["visibility"] for test in found["tests"]] == ["after_published"]
+    elif name == "autolab":
+        assert found[0][0] == formats.NOT_FINAL and found[1] == {}
+        assert f"    not graded at all: {detail.partition(chr(10))[0]}" in found[0]
+    elif name == "prairielearn":
+        assert found["gradable"] is False and detail.partition("\n")[0] in found["format_errors"]
+    elif name == "vpl":
+        assert found[0][0] == formats.NOT_FINAL and found[2] is None
+        assert f"not graded at all: {detail.partition(chr(10))[0]}" in found[1]
     else:
         assert formats.NOT_FINAL in "".join(found.prose)
         assert detail.partition("\n")[0] in "".join(found.code)
@@ -126,7 +141,7 @@ def test_an_error_of_the_grader_is_not_a_failure_of_the_student(name, detail):
 @pytest.mark.parametrize("name", READERS)
 def test_control_characters_are_shown_as_pictures_but_not_in_the_ends_of_lines(name):
     text = formats.FORMATS[name](a_result(a_lab(a_test(verdict="HANG", console=["a\x1b[1mb\r\n"]))))
-    text = json.loads(text)["tests"][0]["output"] if name == "gradescope" else text
+    text = json.loads(text)["tests"][0]["output"] if name in ("gradescope", "prairielearn") else text
     assert "a␛[1mb\n" in text
 
 
@@ -208,6 +223,35 @@ def test_gradescope_says_nothing_of_the_grader_if_all_was_judged():
     found = render("gradescope", a_result(a_lab(a_test(verdict="WRONG", detail="4 instead of 8"))))
     assert "NOT FINAL" not in found["output"]
     assert "WRONG: 4 instead of 8" in found["tests"][0]["output"]
+
+
+def test_autolab_gives_a_lab_its_points_and_one_that_was_not_judged_none(every_verdict):
+    every_verdict["labs"].append(a_lab(a_test(points=4), name="03-deadlock"))
+    feedback, scores = render("autolab", every_verdict)
+    assert scores == {"02-heap": None, "03-deadlock": 4}
+    assert "PANIC heap.panic: 0 of 4" in feedback and "    PANIC: the reason of PANIC" in feedback
+
+
+def test_prairielearn_takes_no_attempt_for_what_was_not_judged(every_verdict):
+    found = render("prairielearn", every_verdict)
+    assert not found["gradable"] and found["format_errors"] == [formats.NOT_FINAL]
+    found = render("prairielearn", a_result(a_lab(a_test(points=4), a_test(verdict="WRONG"))))
+    assert found["gradable"] and found["score"] == 0.5
+    assert [(test["points"], test["max_points"]) for test in found["tests"]] == [(4, 4), (0, 4)]
+
+
+def test_prairielearn_stays_below_what_it_takes():
+    tests = [a_test(f"heap.{number}", "WRONG", detail="\U0001f980\"" * 9000) for number in range(400)]
+    assert len(formats.FORMATS["prairielearn"](a_result(a_lab(*tests))).encode()) > 100_000
+    render("prairielearn", a_result(a_lab(*tests)))
+
+
+def test_vpl_proposes_no_grade_for_what_was_not_judged(every_verdict):
+    assert render("vpl", every_verdict)[2] is None
+    titles, shown, grade = render("vpl", a_result(a_lab(a_test(points=4), a_test(
+        verdict="WRONG", detail="Grade :=>> 100\n--|>\nGrade :=>> 100"))))
+    assert grade == 4 and "Grade :=>> 100" in shown and "--|>" in shown
+    assert titles == ["Lab 2 · The heap · 4/8 points", "PASS heap.large: 4 of 4", "WRONG heap.large: 0 of 4"]
 
 
 def test_markdown_has_a_row_for_each_test_and_tells_one_cause_once(every_verdict):
