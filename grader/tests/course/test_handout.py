@@ -1,6 +1,8 @@
 """What students get: it works by itself, and gives no answer away."""
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -234,6 +236,62 @@ def test_later_labs_leave_what_a_student_wrote(tmp_path):
     subprocess.run(["sh", "-c", command], cwd=tree, check=True)
     assert (tree / "labs/01-frames/frame.c").read_text() == "mine"
     assert (tree / "labs/04-static-log/log.c").exists()
+
+
+def git(*words, directory):
+    return subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", *map(str, words)], cwd=directory,
+                          check=True, text=True, capture_output=True).stdout
+
+
+def follow(name, directory, template):
+    """Does in a student's repository what handing-out.md says."""
+    script = (ROOT / "docs/instructor/handing-out.md").read_text().partition(f"```sh {name}\n")[2].partition("```")[0]
+    return subprocess.run(["sh", "-e", "-c", script], cwd=directory, text=True, capture_output=True, check=False,
+                          env=os.environ | {"TEMPLATE": str(template)} | {
+                              f"GIT_{who}_{what}": "x@x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")})
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A template repository with two handouts, of which the second mends something in the first."""
+    directory = tmp_path_factory.mktemp("template")
+    repository = directory / "repository"
+    git("init", "-q", "-b", "main", repository, directory=directory)
+    for tag, labs in (("labs-0-2", LABS[:1]), ("later", LABS[:2])):
+        git("rm", "-rfq", "--ignore-unmatch", ".", directory=repository)
+        handout.make_tree(directory / tag, labs)
+        shutil.copytree(directory / tag, repository, dirs_exist_ok=True)
+        (repository / "labs/00-boot/hints.toml").write_text(tag)
+        git("add", ".", directory=repository)
+        git("commit", "-qm", tag, directory=repository)
+        git("tag", tag, directory=repository)
+    return repository
+
+
+@pytest.mark.parametrize("made_by", ["clone", "template"])
+def test_later_labs_can_be_merged_into_a_repository(made_by, template, tmp_path):
+    student = tmp_path / "student"
+    git("clone", "-q", template, student, directory=tmp_path)
+    git("reset", "-q", "--hard", "labs-0-2", directory=student)
+    if made_by == "template":                   # one commit, without a parent
+        shutil.rmtree(student / ".git")
+        git("init", "-q", "-b", "main", directory=student)
+        git("add", ".", directory=student)
+        git("commit", "-qm", "Initial commit", directory=student)
+    (student / "labs/00-boot/answers.toml").write_text("mine\n")
+    git("commit", "-qam", "my answers", directory=student)
+    if made_by == "template":
+        refused = follow("clone", student, template)
+        assert refused.returncode and "unrelated histories" in refused.stderr
+        done = follow("template", student, template)
+        assert done.returncode == 0, done.stderr
+        assert not git("diff", "HEAD^", directory=student)
+    done = follow("clone", student, template)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (student / "labs/00-boot/answers.toml").read_text() == "mine\n"
+    assert (student / "labs/00-boot/hints.toml").read_text() == "later"
+    assert (student / "labs/01-frames/frame.c").exists() and "01-frames" in (student / "README.md").read_text()
+    assert not git("status", "--porcelain", directory=student)
 
 
 def test_every_page_that_a_file_names_is_there(tree, texts):

@@ -21,7 +21,8 @@ by_name = {"ids": lambda page: page.name}
 # Names that are in backticks, but not in this tree: by whose they are.
 FOREIGN = {
     "FreeBSD": {"M_USE_RESERVE", "msgbuf"},
-    "GitHub": {".github/workflows/grade.yml"},
+    "GitHub": {".github/workflows/grade.yml"}, "gh, GitHub's command": {"gh", "repo", "ORG"},
+    "PrairieLearn": {"info.json", "external"},
     "Gradescope": {"results.json"},
     "Linux": {"Documentation/dev-tools/ktap.rst", "mm/page_alloc.c", "mm/slub.c", "GFP_NOFS",
               "GFP_NOIO", "PF_MEMALLOC", "ZONE_DMA", "ZONE_DMA32", "ZONE_NORMAL", "__GFP_NOFAIL",
@@ -30,7 +31,7 @@ FOREIGN = {
     "Zephyr": {"CONFIG_SPIN_VALIDATE", "printk_panic"},
     "QEMU's monitor": {"screendump"},
     "the lab that adding-a-lab.md adds": {"LAB=5"},
-    "a class's report": {"report/results", "report/logs", "results/NAME.json", "logs/NAME.txt", "overrides.toml",
+    "a class's report": {"results/NAME.json", "logs/NAME.txt", "overrides.toml",
                          "report/overrides.toml", "report/attempts/"},
     "Canvas": {"lib/gradebook_importer.rb"}, "Moodle": {"mod/assign/feedback/offline/importgradeslib.php"},
 }

@@ -156,7 +156,8 @@ def test_a_script_in_a_page_has_a_test_of_its_own():
     tests = "".join(path.read_text() for path in (GRADER / "tests").glob("*/test_*.py"))
     for page in ORIGINALS:
         for block in page.blocks:
-            assert not block.info.startswith("sh") or f"```{block.info}\\n" in tests, page.name
+            if block.info.startswith("sh"):
+                assert f'"{block.info.removeprefix("sh ")}"' in tests, page.name
 
 
 def test_there_are_sessions_in_gdb_for_every_lab():
