@@ -6,7 +6,7 @@ A submission is a directory or an archive (archive.py). Its files may lie as in 
 directories, or flat (frame.c) where a file's name alone says which it is. What is still missing
 may lie anywhere under a name that a browser, an editor or a learning platform has changed
 (lab1/Frame (2).c, answers.toml.txt): it is taken if no other file could be meant, and named as
-such. Of all other files no more is read than is needed to see that they differ.
+such. Of several versions of a file in one download the number in the name says which is the newest. Of all other files no more is read than is needed to see that they differ.
 """
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None,
             return replace(read(inside, wanted, pristine, besides), name=stem(path))
         found = [member for member in members(path, wanted) if not is_silent(member.name)]
         taken, in_project = _locate([member.name for member in found], wanted)
+        taken = {name: path for name, path in taken.items() if not _is_outdated(name, found)}
         files, others = {}, {}
         for member in found:
             if member.name in taken:
@@ -62,7 +63,7 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None,
                     others[in_project(member.name)] = _take(member)
         rest = [member for member in found
                 if member.name not in taken and in_project(member.name) not in others]
-        meant, doubtful = _guess([member for member in rest
+        meant, doubtful, versions = _guess([member for member in rest
                                   if not _has(pristine, in_project(member.name))],
                                  set(wanted) - set(files))
         for name, member in meant.items():
@@ -73,7 +74,8 @@ def read(path: Path, wanted: Collection[str], pristine: Path | None = None,
     except SubmissionError as error:
         raise SubmissionError(f"{shown(path.name)}: {error}") from None
     return Submission(stem(path), _digest(files), files,
-                      tuple(f"{shown(member.name)} as {path}" for path, member in sorted(meant.items())),
+                      tuple(f"{shown(member.name)} as {path}{versions.get(path, '')}"
+                            for path, member in sorted(meant.items())),
                       tuple(sorted(ignored)), tuple(sorted(set(wanted) - set(files))), others)
 
 
@@ -168,18 +170,47 @@ def _usual(name: str) -> str:
     return name
 
 
+def _number(name: str) -> int | None:
+    """
+    Which version of a file it is, by the number that a browser or Canvas gives to another file of the same
+    name in one directory: heap.c is 0, "heap (2).c" is 2, heap-1.c is 1. None if the name says something else.
+    """
+    own, dot, suffix = by_platform(name)[1].rpartition(".")
+    match = re.fullmatch(r"(.*?)(?: ?\((\d{1,6})\)|-(\d{1,6}))?", own, re.DOTALL)
+    if f"{match[1]}{dot}{suffix}".lower() != _usual(name):
+        return None
+    return int(match[2] or match[3] or 0)
+
+
+def _newest(members: list[Member]) -> Member | None:
+    """The newest of several versions of one file in a flat download; None if their names do not say."""
+    numbers = {_number(member.name): member for member in members if "/" not in member.name}
+    if None in numbers or len(numbers) < len(members):
+        return None
+    return numbers[max(numbers)]
+
+
+def _is_outdated(name: str, members: list[Member]) -> bool:
+    """Is there a newer version of that file, beside it in a flat download?"""
+    versions = [member for member in members if not member.odd and "/" not in member.name
+                and _usual(member.name) == _usual(name)]
+    return name in {member.name for member in versions} \
+        and (newest := _newest(versions)) is not None and newest.name != name
+
+
 def _labs_of(name: str) -> set[int]:
     """The numbers of the labs that the directories of a path name."""
     return {int(match[1]) for part in name.lower().split("/")[:-1] if (match := _OF_LAB.fullmatch(part))}
 
 
 def _guess(members: list[Member], missing: Collection[str]
-           ) -> tuple[dict[str, Member], dict[str, str]]:
+           ) -> tuple[dict[str, Member], dict[str, str], dict[str, str]]:
     """
-    What files are meant to be, whatever they are called, by the wanted path; and what to say of
-    those that could be meant, but are not alone.
+    What files are meant to be, whatever they are called, by the wanted path; what to say of
+    those that could be meant, but are not alone; and what to say of the wanted paths of which there
+    are several versions.
     """
-    meant, doubtful = {}, {}
+    meant, doubtful, versions = {}, {}, {}
     for path in missing:
         namesakes = {other for other in missing if _usual(other) == _usual(path)}
         candidates = [member for member in members if not member.odd
@@ -187,10 +218,13 @@ def _guess(members: list[Member], missing: Collection[str]
                       and (len(namesakes) == 1 or _labs_of(member.name) == _labs_of(path))]
         if len({_take(member) for member in candidates}) == 1:
             meant[path] = candidates[0]
+        elif candidates and (newest := _newest(candidates)):
+            meant[path] = newest
+            versions[path] = f" (the newest of {len(candidates)})"
         elif candidates:
             doubtful |= {member.name: f" (one of {len(candidates)}: which is {path}?)"
                          for member in candidates}
-    return meant, doubtful
+    return meant, doubtful, versions
 
 
 def _each_once(names: list[str], taken: dict[str, str]) -> dict[str, str]:
@@ -216,7 +250,7 @@ def _remark(name: str, in_project: Callable[[str], str], wanted: Collection[str]
 
 
 def _take(member: Member) -> bytes:
-    """The contents of a wanted file."""
+    """The contents of a wanted file; in UTF-8 if it is text in UTF-16."""
     if member.odd:
         raise SubmissionError(f"{shown(member.name)} is {member.odd}, not a plain file")
     try:
@@ -225,4 +259,7 @@ def _take(member: Member) -> bytes:
         raise SubmissionError(f"{shown(member.name)} cannot be read: {in_words(error)}") from None
     if len(contents) > MAX_FILE_BYTES:
         raise SubmissionError(f"{shown(member.name)} is larger than {MAX_FILE_BYTES >> 20} MiB")
+    if contents.startswith((b"\xff\xfe", b"\xfe\xff")):         # UTF-16, as some editors of Windows save
+        with suppress(UnicodeDecodeError):
+            return contents.decode("utf-16").encode()
     return contents

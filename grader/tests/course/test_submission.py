@@ -62,7 +62,9 @@ def test_a_file_is_taken_whatever_has_been_made_of_its_name(make, name, path, tm
 
 
 @pytest.mark.parametrize("files, ignored", [
-    (("heap (1).c", "heap (2).c"), f" (one of 2: which is {HEAP}?)"),
+    (("a/heap (1).c", "b/heap (2).c"), f" (one of 2: which is {HEAP}?)"),
+    (("heap - Copy.c", "heap (2).c"), f" (one of 2: which is {HEAP}?)"),
+    (("heap(2).c", "heap-2.c"), f" (one of 2: which is {HEAP}?)"),
     (("answers.toml.txt",), ""),
     (("heap.cc", "myheap.c", "heap.c/x", "heap2b.c"), ""),
     (("kernel/frame.c",), ""),                  # a file of the project itself
@@ -72,6 +74,30 @@ def test_what_could_be_meant_otherwise_is_not_taken(files, ignored, tmp_path, pr
     found = submission.read(directory(tmp_path, {name: name.encode() for name in files}), WANTED, pristine)
     assert (found.files, found.taken) == ({}, ())
     assert found.ignored == tuple(f"{name}{ignored}" for name in sorted(files))
+
+
+@every_container
+@pytest.mark.parametrize("names", [
+    ("heap.c", "heap (2).c"), ("heap (1).c", "heap (2).c"), ("heap.c", "heap-1.c"), ("heap-9.c", "heap-10.c"),
+    ("heap.c", "Heap(1).c"), ("adal_1234_56_heap.c", "adal_1234_78_heap-1.c")], ids=", ".join)
+def test_the_newest_of_several_versions_is_taken_and_named(make, names, tmp_path, pristine):
+    found = submission.read(make(tmp_path, {name: name.encode() for name in names}), WANTED, pristine)
+    assert found.files == {HEAP: names[1].encode()}
+    assert found.taken == (f"{names[1]} as {HEAP} (the newest of 2)",) and found.ignored == (names[0],)
+
+
+def test_a_copy_beside_a_file_of_the_project_is_not_taken(tmp_path):
+    found = submission.read(directory(tmp_path, {HEAP: b"x", "labs/02-heap/heap-1.c": b"y"}), WANTED)
+    assert (found.files, found.taken) == ({HEAP: b"x"}, ())
+
+
+@pytest.mark.parametrize("start, coding", [("\ufeff", "utf-16-le"), ("\ufeff", "utf-16-be")])
+def test_a_file_in_utf_16_is_read(start, coding, tmp_path):
+    text = 'int x; /* “größer” */\r\n'
+    found = submission.read(directory(tmp_path, {HEAP: (start + text).encode(coding)}), WANTED)
+    assert found.files == {HEAP: text.encode()}
+    found = submission.read(directory(tmp_path / "odd", {HEAP: b"\xff\xfe\x00"}), WANTED)
+    assert found.files == {HEAP: b"\xff\xfe\x00"}
 
 
 def test_copies_of_a_file_are_as_good_as_one(tmp_path):
