@@ -6,7 +6,8 @@ A submission is a directory or an archive (archive.py). Its files may lie as in 
 directories, or flat (frame.c) where a file's name alone says which it is. What is still missing
 may lie anywhere under a name that a browser, an editor or a learning platform has changed
 (lab1/Frame (2).c, answers.toml.txt): it is taken if no other file could be meant, and named as
-such. Of several versions of a file in one download the number in the name says which is the newest. Of all other files no more is read than is needed to see that they differ.
+such. Of several versions of a file in one download the number in the name says which is the newest.
+Of all other files no more is read than is needed to see that they differ.
 """
 from __future__ import annotations
 

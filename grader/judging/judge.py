@@ -25,8 +25,12 @@ TODO_IN_REPORT = "; NOT IMPLEMENTED: "
 
 
 def judge_build(message: str) -> Finding:
-    """The verdict on sources that do not build. A patch may have moved the lines of a file."""
-    cause = re.sub(r"^\S*?([^/\s:]+):[\d:]+ ", r"\1: ", message.partition("\n")[0])
+    """
+    The verdict on sources that do not build. The same mistake has the same cause on whatever line and in
+    whatever directory, also where the linker finds it and names itself first, or an address for the line.
+    """
+    cause = re.sub(r"^(?:\S*ld(?:\.\w+)?: )?\S*?([^/\s:]+):(?:[\d:]+|\([^()\s]+\):) ", r"\1: ",
+                   message.partition("\n")[0])
     return Finding(Verdict.BUILD_FAIL, message, cause=cause)
 
 

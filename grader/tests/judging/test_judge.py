@@ -113,3 +113,14 @@ def test_build_failures_are_alike_wherever_a_patch_has_put_the_file():
 def test_an_answer_without_a_fact_is_like_the_boot_that_failed():
     for measured in (Finding(Verdict.PANIC, "x", cause="y"), Finding(Verdict.WRONG, "x")):
         assert alike(judge.judge_answer(QUESTION, "a", measured), measured)
+
+
+@pytest.mark.parametrize("first, second, cause", [
+    ("labs/02-heap/heap.c:12:7: error: expected ';'", "elsewhere/heap.c:140:1: error: expected ';'", "error: expected ';'"),
+    ("/usr/bin/ld: labs/02-heap/heap.c:12: undefined reference to `f'", "/opt/x/heap.c:9: undefined reference to `f'",
+     "undefined reference to `f'"),
+    ("x86_64-elf-ld: a/heap.c:(.text+0x12): undefined reference to `f'",
+     "/usr/bin/ld.bfd: b/heap.c:(.text.kmalloc+0x3f): undefined reference to `f'", "undefined reference to `f'"),
+])
+def test_the_same_mistake_in_two_submissions_has_one_cause(first, second, cause):
+    assert [judge.judge_build(f"{message}\nmore").cause for message in (first, second)] == [f"heap.c: {cause}"] * 2
