@@ -18,12 +18,9 @@ from machine.start import prepare
 
 
 def main(words: list[str]) -> int:
-    if len(words) != 1:
-        print("hint: on which exercise? Say EX=2.1, for example", file=sys.stderr)
-        return 2
     locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     try:
-        hint = hints.take(words[0], "zh" if locale.startswith("zh") else "en", ROOT)
+        hint = hints.take(" ".join(words), "zh" if locale.startswith("zh") else "en", ROOT)
     except LabError as error:
         print(f"hint: {error}", file=sys.stderr)
         return 2

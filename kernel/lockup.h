@@ -24,7 +24,8 @@
  *
  * The stack is damaged where a frame pointer is neither 0, which ends the chain, nor that of a
  * frame further up on a stack, and where a return address lies in no function. The line gives
- * that frame pointer, or the address of the frame that has that return address.
+ * that frame pointer, or the address of the frame that has that return address. If both words of
+ * a frame are wrong, the return address is named. Further up is any higher address, also the next.
  *
  * It believes no pointer. A lock is one of the array's. A lock's name, a place, and a place's
  * words are constants of the image (image.h); what is none prints as "?", and the line of such

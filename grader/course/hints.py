@@ -7,6 +7,7 @@
 
 Which of them a student has read stands in hints-read.txt beside it, a line "4.1 2" for each
 exercise. Students can change that file: it tells an instructor where they were stuck, no more.
+A step of a handout that is no exercise is called "3.step2".
 """
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ LANGUAGES = ("en", "zh")
 FILE = "hints.toml"
 READ = "hints-read.txt"
 
-_LINE = re.compile(r"(\d\.\d{1,2}) ([1-9])")
+HEAD = "# Hints that were read. This is a part of what you hand in: it shows where a page is too hard.\n"
+
+_LINE = re.compile(r"(\d\.(?:step)?\d{1,2}) ([1-9])")
 
 
 def load(lab: Path) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -62,10 +65,11 @@ def take(exercise: str, language: str, root: Path) -> str:
     hints = load(lab) if lab else {}
     if lab is None or exercise not in hints:
         known = ", ".join(name for path in paths.values() for name in load(path))
-        raise LabError(f"there is no hint on exercise {exercise!r}; there are hints on: {known}")
+        wrong = f"there is no hint on {exercise!r}" if exercise else "on which exercise? Say make hint EX=2.1"
+        raise LabError(f"{wrong}; there are hints on: {known}")
     file = lab / READ
     read = parse_read(file.read_bytes()) if file.exists() else {}
     read[exercise] = min(read.get(exercise, 0) + 1, NR_STEPS)
-    file.write_text("".join(f"{name} {nr}\n" for name, nr in sorted(read.items())), encoding="utf-8")
+    file.write_text(HEAD + "".join(f"{name} {nr}\n" for name, nr in sorted(read.items())), encoding="utf-8")
     step = read[exercise]
     return f"{exercise}, {step}/{NR_STEPS}: {hints[exercise][language][step - 1]}"

@@ -281,6 +281,11 @@ KTEST(lockup, stops_where_the_stack_is_damaged)
 		text = explained(&first_test_lock, frames);
 		CHECK(has_line(text, "no cycle: the stack is damaged at %p", (void *)&frames[2 * 4]),
 		      "a return address is %#lx: %s", frames[2 * 4 + 1], text);
+		hold(&first_test_lock, this_cpu.id, (const void *)inside(taker));
+		frames[2 * 4] = wild[i];
+		text = explained(&first_test_lock, frames);
+		CHECK(has_line(text, "no cycle: the stack is damaged at %p", (void *)&frames[2 * 4]),
+		      "both words of a frame are wrong: %s", text);
 	}
 }
 

@@ -58,8 +58,8 @@ class Dmesg(Command):
 
     Usage: dmesg [REGEX]
 
-    With REGEX, only those that it matches somewhere. Knows the loggers that labs 3 and 4 hand
-    out."""
+    With REGEX, only those that it matches somewhere. Knows lab 3's logger and that of lab 4's
+    solution."""
     name = "dmesg"
     has_argument = True
 
@@ -79,4 +79,4 @@ class Dmesg(Command):
         if LOG.has("oldest"):
             return _list(Memory())
         raise Note("this stage's log.c has neither `oldest` nor `ring_head`: "
-                   "known here are the loggers that labs 3 and 4 hand out")
+                   "known here are lab 3's logger and that of lab 4's solution. Type dmesg at the monitor")
