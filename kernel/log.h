@@ -65,7 +65,8 @@ void log_dump(void);
  *    the arguments and however many records came before.
  * log_dump():
  *  - It writes the newest records, LOG_KEPT_RECORDS at least, of any level and length, oldest
- *    first. None is missing between the first and the last.
+ *    first: in the order in which the console got them. Where a handler has logged meanwhile,
+ *    the order of the numbers will do as well. None is missing between the first and the last.
  *  - It writes of each record what the console got. It writes nothing else, so without a
  *    record it writes nothing.
  *  - It changes nothing: a second one writes the same.
@@ -73,7 +74,9 @@ void log_dump(void);
  * Both:
  *  - They use memory of the kernel's image only: no frame, and no heap. Of locks they take only
  *    one of log.c's own. So they work with any other lock held, and whatever became of memory.
- *  - A handler may log wherever they leave interrupts on. All records are whole then.
+ *  - A handler may log wherever they leave interrupts on. All records are whole then, as
+ *    console_write() gets them. On the serial port one may come in the midst of another if
+ *    interrupts are on in console_write(); no test looks at that.
  *  - Interrupts are allowed afterwards if they were before.
  */
 #define LOG_RECORD_BYTES   256
