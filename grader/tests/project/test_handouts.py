@@ -13,6 +13,8 @@ from pages import ORIGINALS, as_pattern
 from processes import Terminal
 from trees import LABS, Student, instructors
 
+from course.student import NAME_FILE
+
 # The guest may write on behind GDB's prompt, which shares its terminal.
 PROMPTS = {"(gdb)": r"(?:^|\n)\(gdb\) ", "ouroboros>": r"(?:^|\n)ouroboros> $"}
 WRONG = re.compile(r"Undefined command|No symbol|No function|not defined|Cannot (?:access|insert)|"
@@ -52,7 +54,10 @@ BLOCKS = sorted(((tree_of(page, block), page, block) for page in ORIGINALS
 
 @pytest.fixture(scope="module")
 def students(tmp_path_factory):
-    return Student(tmp_path_factory.mktemp("student"))
+    """Who has a name: make asks for it in a terminal as long as there is none."""
+    student = Student(tmp_path_factory.mktemp("student"))
+    student.given[NAME_FILE] += b"Ada Lovelace\n"
+    return student
 
 
 @pytest.fixture(scope="module")
