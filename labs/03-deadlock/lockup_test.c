@@ -14,7 +14,9 @@
  *     "if no lock is to blame"                       lockup.says_that_no_lock_is_to_blame
  *     "nobody holds", "cpu1 holds", "has returned"   lockup.says_why_there_is_no_cycle
  *     "the stack is damaged at"                      lockup.stops_where_the_stack_is_damaged
+ *     "reads a frame only where" there can be one    lockup.believes_no_first_frame
  *     "It believes no pointer"                       lockup.believes_no_pointer
+ *     "in this order", "cpu0" is this_cpu.id         lockup.writes_its_lines_in_order
  *     "Locks: none. Allocates: nothing"              lockup.takes_no_lock_and_no_memory
  *     "and what backtrace_print() prints"            lockup.ends_with_the_backtrace
  */
@@ -87,21 +89,30 @@ static void hold(struct spinlock *lock, uint32_t owner, const void *taken_from)
 	lock->taken_from = taken_from;
 }
 
-/* Has it explained that the CPU waits for `lock`. Return: what was printed. All locks are free again. */
-static const char *explained(struct spinlock *lock, const uint64_t *frames)
+/*
+ * Has it explained that the CPU waits for `lock` at `place`, with the frame pointer `rbp`. Return: what
+ * was printed. All locks are free again.
+ */
+static const char *explained_at(struct spinlock *lock, const struct place *place, uint64_t rbp)
 {
 	struct buffer_sink copy;
 
 	buffer_sink_init(&copy, output, sizeof(output) - 1);
 	this_cpu.waits_for = lock;
-	this_cpu.waits_at = &waits;
+	this_cpu.waits_at = place;
 	console_copy_to(&copy);
-	lockup_explain((struct backtrace){ (uint64_t)lockup_explain + CODE_BYTES, (uint64_t)frames, 0 });
+	lockup_explain((struct backtrace){ (uint64_t)lockup_explain + CODE_BYTES, rbp, 0 });
 	console_copy_to(NULL);
 	this_cpu.waits_for = NULL;
 	first_test_lock.locked = second_test_lock.locked = 0;
 	output[copy.nr_bytes] = '\0';
 	return output;
+}
+
+/* The same with a place and a frame pointer that can be believed. */
+static const char *explained(struct spinlock *lock, const uint64_t *frames)
+{
+	return explained_at(lock, &waits, (uint64_t)frames);
 }
 
 /* Is this one of the lines? Formats it first. */
@@ -209,6 +220,13 @@ KTEST(lockup, begins_with_the_innermost_taker)
 	make_frames(frames);
 	text = explained(&first_test_lock, frames);
 	CHECK(has_line(text, "%s", cycle_line(4)), "not \"%s\", but %s", cycle_line(4), text);
+
+	/* The innermost call is the one that waits: it is not further out than itself. */
+	taker = held_by_one_of(MAX_CALLS);
+	calls.functions[0] = taker;
+	make_frames(frames);
+	text = explained(&first_test_lock, frames);
+	CHECK(has_line(text, "no cycle: taker has returned and left first_test_lock locked"), "%s", text);
 }
 
 /* Where a call is the last instruction of a function, it returns to the first of the next one. */
@@ -289,6 +307,30 @@ KTEST(lockup, stops_where_the_stack_is_damaged)
 	}
 }
 
+/* The innermost frame is no better than others. &frames[0] is where it belongs. */
+KTEST(lockup, believes_no_first_frame)
+{
+	uint64_t frames[2 * MAX_CALLS];
+	const uint64_t wild[] = {
+		16, (uint64_t)&frames[0] + 4, (uint64_t)boot_stack_guard, (uint64_t)boot_stack_top - 8,
+		(uint64_t)-8, 0x8000000000000000, (uint64_t)output,
+	};
+
+	for (unsigned i = 0; i < ARRAY_LENGTH(wild); i++) {
+		const char *text;
+
+		held_by_one_of(MAX_CALLS);
+		text = explained_at(&first_test_lock, &waits, wild[i]);
+		CHECK(has_line(text, "no cycle: the stack is damaged at %p", (void *)wild[i]),
+		      "the first frame pointer is %p: %s", (void *)wild[i], text);
+	}
+	held_by_one_of(MAX_CALLS);
+	make_frames(frames);
+	frames[1] = (uint64_t)output;
+	CHECK(has_line(explained(&first_test_lock, frames), "no cycle: the stack is damaged at %p", (void *)frames),
+	      "the first return address is %#lx: %s", frames[1], output);
+}
+
 KTEST(lockup, believes_no_pointer)
 {
 	static struct place writable;   /* of zeros: its words are no constants either */
@@ -312,6 +354,9 @@ KTEST(lockup, believes_no_pointer)
 		CHECK(has_line(text, "cpu%u waits for ? in waiter (waits.c:345)", this_cpu.id), "%s", text);
 		CHECK(has_line(text, "cpu%u holds ? since ? (?:%u)", this_cpu.id, line), "%s", text);
 		CHECK(has_line(text, "no cycle: ? has returned and left ? locked"), "%s", text);
+		held_by_one_of(3);
+		text = explained_at(&first_test_lock, places[i], (uint64_t)frames);
+		CHECK(has_line(text, "cpu%u waits for first_test_lock in ? (?:%u)", this_cpu.id, line), "%s", text);
 	}
 	for (unsigned i = 0; i < ARRAY_LENGTH(locks); i++) {
 		text = explained(locks[i], frames);
@@ -356,4 +401,37 @@ KTEST(lockup, ends_with_the_backtrace)
 	CHECK(backtrace && strstr(text, "cycle: ") < backtrace, "%s", text);
 	for (unsigned i = 0; i < calls.nr_calls; i++)
 		CHECK(strstr(backtrace, calls.names[i]), "no call %u in %s", i, backtrace);
+}
+
+/* Does the text begin with these lines? Moves it behind them. */
+static bool skip(const char **text, const char *lines)
+{
+	if (!starts_with(*text, lines))
+		return false;
+	*text += strlen(lines);
+	return true;
+}
+
+KTEST(lockup, writes_its_lines_in_order)
+{
+	uint64_t frames[2 * MAX_CALLS];
+	uint32_t id = this_cpu.id;
+	const char *text;
+	unsigned taker;
+
+	this_cpu.id = 5;
+	taker = held_by_one_of(MAX_CALLS);
+	calls.functions[3] = taker;
+	make_frames(frames);
+	text = explained(&first_test_lock, frames);
+	this_cpu.id = id;
+	CHECK(skip(&text, "cpu5 waits for first_test_lock in waiter (waits.c:345)\n"
+			  "cpu5 holds first_test_lock since taker (taken.c:12)\n"), "%s", output);
+	CHECK(skip(&text, cycle_line(3)) && skip(&text, "\nbacktrace, innermost first:\n"),
+	      "%s", output);
+
+	held_by_one_of(MAX_CALLS);
+	text = explained(NULL, frames);
+	CHECK(skip(&text, "cpu0 waits for no lock\ncpu0 holds first_test_lock since taker (taken.c:12)\n"
+			  "backtrace, innermost first:\n"), "%s", output);
 }
