@@ -1,8 +1,10 @@
 """Lab 3's machine is the student's own: who has only the console, or another's answers, earns little."""
+import asyncio
 import importlib.machinery
 import importlib.util
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tomllib
@@ -16,6 +18,10 @@ from trees import unpacked
 from course import lab
 from course.student import NAME_FILE, name_in, name_of
 from course.workspace import without_solutions
+from machine import direct
+from machine.image import Image, Memory
+from machine.machine import Machine
+from machine.qemu import Config
 
 LAB = lab.select(["3"])[0]
 ANSWERS = f"labs/{LAB.name}/answers.toml"
@@ -30,6 +36,19 @@ def archive_of(name, directory):
     file.write_text(f"# a remark\n{name}\n")
     subprocess.run([sys.executable, ROOT / "boot/mkinitramfs", file, archive], check=True)
     return archive
+
+
+def entries_of(archive):
+    """Of each entry of an archive, in its order: what is asked about the one that is being unpacked."""
+    data, offset, entries = archive.read_bytes(), 0, []
+    while (name := data[offset + 110:data.index(b"\0", offset + 110)].decode()) != "TRAILER!!!":
+        number = re.search(r"/(\d+)[^/]*$", name)
+        entries.append({"entry": int(number[1]) if number else 0, "offset_bytes": offset,
+                        "request_bytes": len(name) + 1})
+        offset += 110 + len(name) + 1
+        offset += -offset % 4 + int(data[entries[-1]["offset_bytes"] + 54:][:8], 16)
+        offset += -offset % 4
+    return entries
 
 
 def submission(directory, answers, name):
@@ -64,7 +83,7 @@ def said(tmp_path_factory):
     words = [f"INITRAMFS={archive_of(NAMES[0], place)}", f"ISO={place}/x.iso", "LAB=3", "LOG=debug"]
     texts = [subprocess.run(["make", "-s", "run", *words, *more], cwd=ROOT, text=True,
                             stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout
-             for more in ((), ("VARIANT=unlocked",), ("VARIANT=rescuing-flag",))]
+             for more in (("LAB=2",), (), ("VARIANT=unlocked",), ("VARIANT=rescuing-flag",))]
     svg = place / "x.svg"
     texts.append(subprocess.run(["make", "-s", "trace", *words, f"OUT={svg}"], cwd=ROOT, text=True,
                                 capture_output=True, check=True).stdout + svg.read_text())
@@ -78,18 +97,48 @@ def said(tmp_path_factory):
 
 
 def test_the_console_and_single_commands_earn_20_points_at_most(said, tmp_path):
-    """Who knows all names, and guesses each number among those that were printed."""
-    *_, cycle = said
+    """
+    Who knows all names, guesses each number among those that were printed, and looks up in the
+    archive the entry that another's machine hung at, or at which one's own ends in lab 2.
+    """
+    in_lab_2, *_, cycle = said
+    entries = entries_of(archive_of(NAMES[0], tmp_path))
+    own = measured(NAMES[0], tmp_path)
+    assert own in entries
+    guesses = [entries[int(re.search(r"exhausted after (\d+) entries", in_lab_2)[1])],
+               entries[entry_of_the_hang(NAMES[1], tmp_path)]]
     calls = re.findall(r"#\d+ +(\w+) ", cycle)
     names = {"lock": re.search(r"waits for (\w+)", cycle)[1], "taken_in": calls[0],
              "waits_in": calls[-1], "cycle": calls}
     numbers = {int(number) for text in said for number in re.findall(r"(?<!\w)\d+(?!\w)", text)}
-    tests = graded(as_toml({**names, **dict.fromkeys(("entry", "offset_bytes", "request_bytes"), 1)}),
-                   NAMES[0], tmp_path)
+    tests = graded(as_toml({**names, **guesses[0]}), NAMES[0], tmp_path)
     points = sum(test["points"] for test in tests.values())
     assert {tests[f"answers.{key}"]["verdict"] for key in names} == {"PASS"}
     assert 10 < points <= 20
-    assert not numbers & set(measured(NAMES[0], tmp_path).values())
+    assert not numbers & set(own.values())
+    assert own["entry"] not in {guess["entry"] for guess in guesses}
+
+
+def entry_of_the_hang(name, directory):
+    """Which entry of its archive, from 0 on, the machine of that name hangs at."""
+    elf = subprocess.run(["make", "-s", "elf", "print-ELF", "LAB=3"], cwd=ROOT, text=True,
+                         capture_output=True, check=True).stdout.splitlines()[-1]
+    file, image = directory / "direct", Image(ROOT / elf)
+    file.write_bytes(direct.make(ROOT / elf, "log=debug", 64 << 20, archive_of(name, directory).read_bytes()))
+
+    async def boot():
+        async with Machine(Config(file, is_direct=True)) as machine:
+            await machine.wait()
+            assert "directory_add" in machine.console and "table_grow" not in machine.console
+            directory = (await Memory.of(machine, image)).bytes("initramfs")
+            return struct.unpack("<QQQ", directory)[2]          # kernel/directory.h
+    return asyncio.run(boot())
+
+
+def test_each_name_hangs_at_an_entry_of_its_own(tmp_path):
+    """Else who reads the archive finds the entry without the machine."""
+    places = [entry_of_the_hang(name, tmp_path) for name in (*NAMES, *"abcdef")]
+    assert len(set(places)) >= len(places) - 2 and max(places) - min(places) > 60, places
 
 
 def measured(name, directory):
