@@ -6,8 +6,10 @@
 # which may fail. On Debian and Ubuntu it uses apt-get, as root or through sudo. Elsewhere, and
 # without root, it prints the command and leaves the installing to you. It changes nothing when
 # nothing is missing.
+# Usage: setup.sh [grading]   grading: only what grades submissions, for the image of an autograder
 # Exit status: 0 what the labs and the grader need is there, 1 some of it is missing.
 set -eu
+only=${1:-}
 CDPATH='' cd "$(dirname "$0")/.."
 
 has() { command -v "$1" > /dev/null 2>&1; }
@@ -112,6 +114,7 @@ missing_lines() {
 	python=$(sh grader/find-python) || python=/usr/bin/python3
 	# shellcheck disable=SC2034 # by the name in $1
 	packages | while IFS='|' read -r purpose check debian fedora arch brew; do
+		case $only$purpose in "gradingmake "* | "gradinggrading a class "*) continue ;; esac
 		eval "$check" && continue
 		eval "package=\$$1"
 		package=$(echo "$package" | trim)

@@ -7,7 +7,7 @@
 set -eu
 cd "${1:-/autograder}/source"
 
-sh grader/setup.sh || {
+sh grader/setup.sh grading || {
 	sh grader/find-python sys > /dev/null ||
 		echo "setup: the grader needs Python 3.11 or later. Under \"Configure Autograder\" choose the" \
 			"base image Ubuntu 24.04 (22.04 has Python 3.10), and build again." >&2

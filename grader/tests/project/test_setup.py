@@ -33,7 +33,7 @@ def setup(path_without, tmp_path):
     A function that runs setup.sh without some tools. `fails`: packages that apt-get cannot
     install. Return: what became of it, and what apt-get was told to install, a list for each call.
     """
-    def run_it(*missing, fails="", user="0", system=None, **false):
+    def run_it(*missing, fails="", user="0", system=None, words=(), **false):
         log = tmp_path / "apt.log"
         false = {"apt_get": APT, "id": f"echo {user}"} | false
         environment = path_without(*missing, **false) | {"LOG": str(log), "FAILS": fails}
@@ -41,7 +41,7 @@ def setup(path_without, tmp_path):
             if system != "none":
                 (tmp_path / "os-release").write_text(f"ID={system}\n")
             environment["SETUP_OS_RELEASE"] = str(tmp_path / "os-release")
-        done = run("sh", "grader/setup.sh", environment=environment)
+        done = run("sh", "grader/setup.sh", *words, environment=environment)
         told = log.read_text().splitlines() if log.exists() else []
         return done, [line.partition("--no-install-recommends ")[2].split()
                       for line in told if " install " in line]
@@ -63,6 +63,11 @@ def test_what_one_can_do_without_comes_second_and_may_fail(setup):
     assert "setup: apt-get cannot install valgrind\n" in done.stderr
     assert "setup: without valgrind there is no: make bench\n" in done.stderr
     assert done.stdout.endswith("setup: done.\n")
+
+
+def test_for_grading_alone_it_installs_nothing_for_the_docs_and_the_benchmark(setup):
+    done, installed = setup("patch", "bwrap", "valgrind", "parallel", words=["grading"])
+    assert installed[:2] == [["patch"], ["bubblewrap"]] and len(installed) == 2, done.stderr
 
 
 def test_what_is_needed_is_installed_though_the_rest_is_unknown(setup):
