@@ -35,12 +35,13 @@ struct output {
 };
 
 struct spec {
+	bool has_fields;        /* flags, a width or a precision */
 	bool left;              /* '-': pad on the right */
 	bool plus, space;       /* '+', ' ': what a number that is not negative starts with */
 	bool alternate;         /* '#': 0x before hexadecimal, 0 before octal */
 	bool zero;              /* '0': pad numbers with zeros */
 	char conversion;
-	unsigned nr_bits;       /* of the argument that count: 8, 16, 32 or 64 */
+	uint8_t nr_bits;        /* of the argument that count: 8, 16, 32 or 64 */
 	int width;              /* at least so many characters, 0 … FORMAT_MAX_FIELD */
 	int precision;          /* of a number: digits; of a string: at most so many; < 0 = none */
 };
@@ -58,7 +59,7 @@ static void flush(struct output *output)
 	output->nr_bytes = 0;
 }
 
-/* Where the bytes of the next step go. */
+/* Where the bytes of the next step go. By words, up to FORMAT_PIECE_BYTES may be written. */
 static char *room(struct output *output)
 {
 	if (output->nr_bytes > FORMAT_PIECE_BYTES)
@@ -66,9 +67,13 @@ static char *room(struct output *output)
 	return output->piece + output->nr_bytes;
 }
 
-static void put(struct output *output, const char *text, size_t nr_bytes)
+/* Puts what the formatter has built: at most a piece, of which whole words can be read. */
+static inline void put_built(struct output *output, const char *text, size_t nr_bytes)
 {
-	memcpy(room(output), text, nr_bytes);
+	char *to = room(output);
+
+	for (size_t i = 0; i < nr_bytes; i += WORD_BYTES)
+		*(struct word *)(to + i) = *(const struct word *)(text + i);
 	output->nr_bytes += nr_bytes;
 }
 
@@ -77,8 +82,10 @@ static inline void put_fill(struct output *output, char byte, int nr_bytes)
 {
 	for (; nr_bytes > 0 && !output->is_full; nr_bytes -= FORMAT_PIECE_BYTES) {
 		size_t piece_bytes = smaller((size_t)nr_bytes, FORMAT_PIECE_BYTES);
+		char *to = room(output);
 
-		memset(room(output), byte, piece_bytes);
+		for (size_t i = 0; i < piece_bytes; i += WORD_BYTES)
+			((struct word *)(to + i))->value = (uint8_t)byte * ONES;
 		output->nr_bytes += piece_bytes;
 	}
 }
@@ -102,16 +109,15 @@ static void put_byte(struct output *output, char byte)
 }
 
 /*
- * Bit 7 of each byte of a word that cannot simply be copied: of control bytes, NUL among them, and
- * of '%'. No sum carries into the next byte, as bit 7 is left out.
+ * Bit 7 of the lowest byte of a word that cannot simply be copied, which control bytes, NUL among
+ * them, and '%' cannot. Bytes above it may be marked for nothing, as sums carry, and so may 0x7e behind
+ * 0xff: put_byte() looks what a byte is.
  */
 static uint64_t special_bytes(uint64_t word)
 {
-	uint64_t low = word & ~HIGH_BITS;
-	uint64_t not_control = low + ONES * (0x80 - ' '), is_delete = low + ONES;
-	uint64_t not_percent = (low ^ ONES * '%') + ONES * 0x7f;
+	uint64_t control = word - ONES * ' ', delete = word + ONES, percent = (word ^ ONES * '%') - ONES;
 
-	return (~(not_control & not_percent) | is_delete) & ~word & HIGH_BITS;
+	return (control | delete | percent) & ~word & HIGH_BITS;
 }
 
 /*
@@ -124,15 +130,17 @@ static inline __attribute__((no_sanitize("address")))
 size_t put_plain(struct output *output, const char *text, size_t limit_bytes)
 {
 	size_t page_bytes = PAGE_BYTES - (uintptr_t)text % PAGE_BYTES, nr_bytes = 0;
-	uint64_t special = 0;
 	char *to = room(output);
 
-	while (special == 0 && nr_bytes < limit_bytes && nr_bytes + WORD_BYTES <= page_bytes) {
+	for (; nr_bytes < limit_bytes && nr_bytes + WORD_BYTES <= page_bytes; nr_bytes += WORD_BYTES) {
 		struct word word = *(const struct word *)(text + nr_bytes);
+		uint64_t special = special_bytes(word.value);
 
 		*(struct word *)(to + nr_bytes) = word;
-		special = special_bytes(word.value);
-		nr_bytes += special == 0 ? WORD_BYTES : (size_t)__builtin_ctzl(special) / 8;
+		if (special != 0) {
+			nr_bytes += (unsigned)__builtin_ctzl(special) / 8;
+			break;
+		}
 	}
 	nr_bytes = smaller(nr_bytes, limit_bytes);
 	output->nr_bytes += nr_bytes;
@@ -188,8 +196,12 @@ static void put_char(struct output *output, const struct spec *spec, char byte)
 /* Builds the digits of a number before `end`; none for 0. Return: the first. */
 static char *build_digits(char *end, const char *digits, unsigned base, uint64_t value)
 {
-	for (; value != 0; value /= base)
-		*--end = digits[value % base];
+	unsigned nr_bits = base == 8 ? 3 : 4;   /* of a digit, if not decimal */
+
+	if (base == 10)
+		return build_decimal(end, value);
+	for (; value != 0; value >>= nr_bits)
+		*--end = digits[value & (base - 1)];
 	return end;
 }
 
@@ -203,32 +215,46 @@ static int least_digits(const struct spec *spec, int prefix_bytes)
 	return 1;
 }
 
-static inline void put_number(struct output *output, const struct spec *spec, const char *prefix,
-			      unsigned base, uint64_t value)
+/* Puts a number that is not only digits. Not inlined: it would make registers scarce for those that are. */
+static __attribute__((noinline))
+void put_padded(struct output *output, const struct spec *spec, const char *prefix, const char *digits,
+		int nr_digits)
 {
-	const char *digits = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-	char made[MAX_DIGITS], *end = made + sizeof(made), *first = build_digits(end, digits, base, value);
-	int nr_digits = (int)(end - first), prefix_bytes = (int)strlen(prefix);
+	int prefix_bytes = prefix[0] == '\0' ? 0 : prefix[1] == '\0' ? 1 : 2;
 	int nr_zeros = least_digits(spec, prefix_bytes) - nr_digits, nr_blanks;
 
 	if (nr_zeros <= 0)
-		nr_zeros = spec->alternate && base == 8;
+		nr_zeros = spec->alternate && spec->conversion == 'o';
 	nr_blanks = spec->width - prefix_bytes - nr_zeros - nr_digits;
 	if (!spec->left)
 		put_fill(output, ' ', nr_blanks);
 	for (; *prefix != '\0'; prefix++)
 		put_byte(output, *prefix);
 	put_fill(output, '0', nr_zeros);
-	put(output, first, (size_t)nr_digits);
+	put_built(output, digits, (size_t)nr_digits);
 	if (spec->left)
 		put_fill(output, ' ', nr_blanks);
 }
 
+static inline void put_number(struct output *output, const struct spec *spec, const char *prefix,
+			      unsigned base, uint64_t value)
+{
+	const char *digits = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+	char made[MAX_DIGITS + WORD_BYTES], *end = made + MAX_DIGITS;
+	char *first = build_digits(end, digits, base, value);
+
+	if (spec->has_fields || value == 0 || *prefix != '\0')
+		put_padded(output, spec, prefix, first, (int)(end - first));
+	else
+		put_built(output, first, (size_t)(end - first));
+}
+
+/* The ABI passes an argument of any integer type in eight bytes (System V AMD64 ABI, 3.5.7). */
 static uint64_t next_number(const struct spec *spec, bool is_signed, va_list *arguments)
 {
-	long value = spec->nr_bits == 64 ? va_arg(*arguments, long) : va_arg(*arguments, int);
+	uint64_t value = va_arg(*arguments, unsigned long);
 	unsigned nr_spare = 64 - spec->nr_bits;
-	uint64_t high = (uint64_t)value << nr_spare;
+	uint64_t high = value << nr_spare;
 
 	return is_signed ? (uint64_t)((int64_t)high >> nr_spare) : high >> nr_spare;
 }
@@ -281,6 +307,7 @@ static bool convert(struct output *output, struct spec *spec, va_list *arguments
 		value = (uint64_t)va_arg(*arguments, void *);
 		base = 16;
 		prefix = "0x";
+		spec->has_fields = true;
 		spec->precision = 16;
 		break;
 	default:
@@ -307,6 +334,7 @@ static const char *parse_field(const char *at, int *field, va_list *arguments)
 /* Reads flags, width and precision. */
 static const char *parse_fields(const char *at, struct spec *spec, va_list *arguments)
 {
+	spec->has_fields = true;
 	for (;; at++) {
 		if (*at == '-')
 			spec->left = true;
@@ -339,22 +367,12 @@ static const char *parse_spec(const char *at, struct spec *spec, va_list *argume
 	*spec = (struct spec){ .nr_bits = 32, .precision = -1 };
 	if (*at <= '9')
 		at = parse_fields(at, spec, arguments);
-	for (;; at++) {
-		switch (*at) {
-		case 'l':
-		case 'j':
-		case 'z':
-		case 't':
-			spec->nr_bits = 64;
-			break;
-		case 'h':
-			spec->nr_bits = spec->nr_bits == 32 ? 16 : 8;
-			break;
-		default:
-			spec->conversion = *at;
-			return at + 1;
-		}
-	}
+	for (; *at == 'l' || *at == 'z' || *at == 'j' || *at == 't'; at++)
+		spec->nr_bits = 64;
+	for (; *at == 'h'; at++)
+		spec->nr_bits = spec->nr_bits == 32 ? 16 : 8;
+	spec->conversion = *at;
+	return at + 1;
 }
 
 static void format_to(struct sink *sink, bool one_line, const char *template, va_list arguments)

@@ -52,6 +52,19 @@ KTEST(format, unsigned_numbers)
 	CHECK_FORMAT("7", "%zu", (size_t)7);
 }
 
+/* Digits are made in pairs: all pairs, and numbers with an odd and an even number of digits. */
+KTEST(format, every_digit)
+{
+	for (uint64_t number = 1; number < UINT64_MAX / 7; number = number < 1200 ? number + 1 : number * 7 - 1) {
+		char expected[24], *at = expected + sizeof(expected) - 1;
+
+		*at = '\0';
+		for (uint64_t rest = number; rest != 0; rest /= 10)
+			*--at = (char)('0' + rest % 10);
+		CHECK_FORMAT(at, "%lu", number);
+	}
+}
+
 KTEST(format, lengths)
 {
 	CHECK_FORMAT("-1 255 -1 65535", "%hhd %hhu %hd %hu", (signed char)-1, (unsigned char)-1,
@@ -202,6 +215,25 @@ KTEST(format, a_line_has_no_control_bytes)
 	for (int byte = 1; byte < 256; byte++) {
 		format_line("%c", byte);
 		CHECK((strlen(text) == 4) == (byte < 0x20 || byte == 0x7f), "byte %#x: %s", byte, text);
+	}
+}
+
+/* Text is looked at by words: each byte in each place, whatever its neighbours carry over to it. */
+KTEST(format, a_control_byte_is_seen_among_any_others)
+{
+	static const uint8_t bytes[] = { 1, 0x1f, ' ', '$', '%', '&', 0x7e, 0x7f, 0x80, 0xa5, 0xfe, 0xff };
+
+	for (size_t i = 0; i < sizeof(bytes) * sizeof(bytes) * 8; i++) {
+		uint8_t byte = bytes[i / 8 % sizeof(bytes)], other = bytes[i / 8 / sizeof(bytes)];
+		bool is_escaped = byte < ' ' || byte == 0x7f, are_escaped = other < ' ' || other == 0x7f;
+		char sample[17] = "", *at = text;
+
+		memset(sample, other, sizeof(sample) - 1);
+		sample[i % 8] = (char)byte;
+		format_line("%s", sample);
+		CHECK(strlen(text) == 16 + 3u * is_escaped + 45u * are_escaped, "%#x in %#x: %s", byte, other, text);
+		at += are_escaped ? i % 8 * 4 : i % 8;
+		CHECK(is_escaped ? starts_with(at, "\\x") : (uint8_t)*at == byte, "%#x in %#x: %s", byte, other, text);
 	}
 }
 

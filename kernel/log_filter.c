@@ -8,7 +8,7 @@
 #include "log.h"
 
 #include "clock.h"
-#include "string.h"
+#include "words.h"
 
 #define COLUMN_BYTES 8          /* the level and what is around it */
 #define STAMP_BYTES  64         /* with as many digits as 64 bits have */
@@ -25,12 +25,10 @@ static uint64_t number;                 /* of the record that log_record() is at
 /* Builds a number before `end`, with blanks in front if it has fewer digits than `width`. */
 static char *build_number(char *end, uint64_t value, unsigned width)
 {
-	char *at = end;
+	char *at = build_decimal(end, value);
 
-	do {
-		*--at = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
+	if (value == 0)
+		*--at = '0';
 	while (at > end - width)
 		*--at = ' ';
 	return at;
@@ -49,11 +47,10 @@ static char *build_stamp(char *end, enum log_level level)
 	uint64_t ms = clock_ms();
 	char *at = end - COLUMN_BYTES;
 
-	memcpy(at, columns[level], COLUMN_BYTES);
-	for (unsigned i = 0; i < 3; i++, ms /= 10)
-		*--at = (char)('0' + ms % 10);
-	*--at = '.';
-	at = build_number(at, ms, 2);
+	__builtin_memcpy(at, columns[level], COLUMN_BYTES);
+	at = build_decimal(at, 1000 + ms % 1000);
+	*at = '.';                      /* instead of the 1 */
+	at = build_number(at, ms / 1000, 2);
 	*--at = ' ';
 	at = build_number(at, number, 5);
 	*--at = '[';

@@ -112,20 +112,26 @@ static uint64_t zero_bytes(uint64_t word)
 	return (word - ONES) & ~word & HIGH_BITS;
 }
 
+/* The last word may share bytes with the one before: in those the byte was not found. */
 void *memchr(const void *memory, int byte, size_t nr_bytes)
 {
-	const uint8_t *at = memory;
+	const uint8_t *at = memory, *last;
 	uint64_t pattern = (uint8_t)byte * ONES, found;
 
-	for (; nr_bytes >= WORD_BYTES; at += WORD_BYTES, nr_bytes -= WORD_BYTES) {
+	if (nr_bytes < WORD_BYTES) {
+		for (; nr_bytes > 0; at++, nr_bytes--)
+			if (*at == (uint8_t)byte)
+				return (void *)at;
+		return NULL;
+	}
+	last = at + nr_bytes - WORD_BYTES;
+	for (; at < last; at += WORD_BYTES) {
 		found = zero_bytes(word_at(at)->value ^ pattern);
 		if (found != 0)
-			return (void *)(at + __builtin_ctzl(found) / 8);
+			return (void *)(at + (unsigned)__builtin_ctzl(found) / 8);
 	}
-	for (; nr_bytes > 0; at++, nr_bytes--)
-		if (*at == (uint8_t)byte)
-			return (void *)at;
-	return NULL;
+	found = zero_bytes(word_at(last)->value ^ pattern);
+	return found != 0 ? (void *)(last + (unsigned)__builtin_ctzl(found) / 8) : NULL;
 }
 
 size_t strlen(const char *text)
