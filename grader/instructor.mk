@@ -41,9 +41,13 @@ gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; al
 
 # ---- what HEAP= names: our frames and heap, and the heaps with which lab 2 tries its students' tests.
 # None has debugging information. Of the latter no name is left, nor a word on which patch made them.
+# Each of these is compiled in a way of its own, so that its machine code does not tell whether it is sound.
+# A heap has the next word of each list after the heap before it. The lists' lengths have no common
+# divisor: no two of 105 heaps have all three words in common, and those next to each other none.
 
 objects    = build/objects
-heaps      = given sound-1 $(basename $(notdir $(wildcard grader/heaps/*.patch grader/mutants/02/*.patch)))
+heap_names = $(basename $(notdir $(sort $(wildcard grader/heaps/*.patch grader/mutants/02/*.patch))))
+heaps      = given sound-1 $(filter sound-%,$(heap_names)) $(filter-out sound-%,$(heap_names))
 lab_2_heap = $(filter %/heap.c,$(call files_of,2))
 say_file   = printf '\#line 1 "%s"\n' $(lab_2_heap)
 
@@ -63,8 +67,15 @@ build/objects/%/heap.c: grader/heaps/%.patch $(lab_2_heap)
 build/objects/%/heap.c: grader/mutants/02/%.patch $(lab_2_heap)
 	$(patched_heap)
 
+levels    = -O1 -O2 -Os
+registers = -ffixed-rbx -ffixed-r12 -ffixed-r13 -ffixed-r14 -ffixed-r15
+tunings   = $(addprefix -mtune=,generic core2 atom k8 bdver1 znver1 skylake)
+place     = $(words $(call up_to,$*,$(heaps)))
+turn      = $(word $(shell echo $$(($(place) % $(words $1) + 1))),$1)
+own_way   = $(call turn,$(levels)) $(call turn,$(registers)) $(call turn,$(tunings)) -w
+
 build/objects/%/heap.c.o: build/objects/%/heap.c build/flags
-	$(call say,CC,$<) $(CC) $(CFLAGS) -g0 $(dependencies) -c -o $@.$$$$ $< && \
+	$(call say,CC,$<) $(CC) $(CFLAGS) $(own_way) -g0 $(dependencies) -c -o $@.$$$$ $< && \
 		$(STRIP) --strip-unneeded --remove-section=.comment $@.$$$$ && $(appear)
 
 build/objects/given/%.c.o: $(patsubst %,build/obj/%.o,$(filter %/frame.c %/heap.c,$(call files_of,2)))

@@ -3,22 +3,25 @@
 
 Some heaps are sound, and differ in all that heap.h leaves open: code, layout, sizes, speed. A test
 that fails on one of them does not count. What counts runs once more on each broken heap, chosen by
-the same words on the command line, with the same seed, each time in a machine of its own. So
-a test cannot know a broken heap but by what that does: it never saw one before. If a test fails, or
-the kernel does not live through the tests, the heap is caught.
+the same words on the command line, with the same seed, each time in a machine of its own. All
+heaps, the sound ones as well, are compiled in ways of their own (grader/instructor.mk), so
+a test that compares machine code fails on a sound heap, or sees nothing on a broken one. If a test
+fails, or the kernel does not live through the tests, the heap is caught.
 
 Limit: tests whose names together are longer than ktest= may be are not all run.
 """
 from __future__ import annotations
 
 import asyncio
+import tomllib
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from course.build import Builder, Built, Stage
-from course.lab import Boot, Heap, Test
+from course.lab import Boot, Heap, Test, available, load
+from course.workspace import without_solutions
 from judging import ktap
 from judging.commands import STUDENTS_TESTS
 from judging.ktests import judge_ktests
@@ -53,6 +56,12 @@ class Trial:
     line: str                                                   # the command line, but for ktest=
     kernels: dict[str, Image] = field(default_factory=dict)     # by the heap
     refuted: dict[str, Finding] = field(default_factory=dict)   # tests that do not count, and why
+
+    @property
+    def shown(self) -> set[str]:
+        """The sound heaps that students have."""
+        table = tomllib.loads(without_solutions(f"labs/{load(available()[self.stage.lab]).name}/lab.toml").decode())
+        return {heap for boot in table["boot"] for heap in boot.get("sound", [])}
 
     async def findings(self, tests: list[Test]) -> dict[str, Finding]:
         """A verdict for each of these tests of lab.toml. Raises what Builder.build() does."""
@@ -94,7 +103,7 @@ class Trial:
         while names:
             names, line = self._choose(names, first)
             found = await _all(self._try(heap, names, line) for heap in kernels)
-            failed = {name: finding for each in found for name, finding in each.items()
+            failed = {name: finding for each in reversed(found) for name, finding in each.items()
                       if finding.verdict is not Verdict.PASS}
             if not failed:
                 break
@@ -106,7 +115,9 @@ class Trial:
         """What becomes of these tests on a sound heap. Some may have no verdict yet."""
         record = await self._boot(heap, names, line, [])
         found = judge_ktests(names, record, self.builder.seed(self.stage))
-        return {name: replace(finding, detail=f"{name} fails on {heap}, which is right: {finding.detail}")
+        # What a test says on a heap that is not handed out would tell that heap's code to the next one.
+        return {name: replace(finding, detail=f"{name} fails on {heap}, which is right"
+                              + (f": {finding.detail}" if heap in self.shown else ""))
                 for name, finding in found.items()}
 
     def _why_none(self) -> Finding:

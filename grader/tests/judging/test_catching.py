@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 from conftest import ROOT, grade
+from elftools.elf.elffile import ELFFile
 from trees import Student
 
 from course import lab
@@ -112,6 +113,55 @@ def test_a_fingerprint_is_no_test(tmp_path):
     rows = graded(texts[0] + tests, tmp_path / "insist")
     assert rows["catch.counts"]["points"] == 0, rows
     assert "no test counts: catch.finger_" in rows["catch.counts"]["detail"]
+
+
+PIECE = 80          # bytes
+
+
+def pieces_of(heap):
+    """The code of a heap as the grader links it, in pieces: each as an offset from kmalloc, and the bytes that
+    the linker leaves as they are, by their offset."""
+    subprocess.run(["make", "--silent", "objects", "LAB=2", f"HEAP={heap}"], cwd=ROOT, check=True)
+    with (ROOT / f"build/objects/{heap}/heap.c.o").open("rb") as opened:
+        elf = ELFFile(opened)
+        code = elf.get_section_by_name(".text").data()
+        kmalloc, = elf.get_section_by_name(".symtab").get_symbol_by_name("kmalloc")
+        linked = {relocation["r_offset"] + index for relocation
+                  in elf.get_section_by_name(".rela.text").iter_relocations() for index in range(8)}
+    for start in range(0, len(code) - PIECE, PIECE):
+        yield start - kmalloc["st_value"], [(index, code[start + index]) for index in range(PIECE)
+                                            if start + index not in linked]
+
+
+def test_a_test_that_reads_machine_code_catches_nothing(tmp_path):
+    """Neither if it insists on the code of a sound heap, nor if it does so only where most of the rest is the same."""
+    pieces = list(pieces_of("sound-1"))
+    tables = ",".join("{%d,(const short[]){%s,-1}}" % (at, ",".join(f"{index},{byte}" for index, byte in known))
+                      for at, known in pieces)
+    rows = graded(f"""static const struct {{ int at; const short *known; }} pieces[] = {{ {tables} }};
+static bool is_same(unsigned i)
+{{
+	const uint8_t *code = (const uint8_t *)(uintptr_t)kmalloc + pieces[i].at;
+
+	for (const short *known = pieces[i].known; *known >= 0; known += 2)
+		if (code[known[0]] != known[1])
+			return false;
+	return true;
+}}
+static bool is_near(void)
+{{
+	unsigned nr_same = 0;
+
+	for (unsigned i = 0; i < {len(pieces)}; i++)
+		nr_same += is_same(i);
+	return nr_same > {len(pieces)} / 4;
+}}
+""" + "".join(f"""KTEST(catch, s{i}) {{ CHECK(is_same({i}), "other code"); }}
+KTEST(catch, n{i}) {{ CHECK(!is_near() || is_same({i}), "other code"); }}
+""" for i in range(len(pieces))), tmp_path, "catch.*")
+    assert all(" heaps caught" in row["detail"] or " fails on sound-" in row["detail"] for row in rows.values()
+               if row["verdict"] != "PASS"), rows
+    assert sum(row["points"] for row in rows.values()) <= 2, rows
 
 
 def test_a_test_does_not_see_whether_it_is_the_first_time(tmp_path):
