@@ -10,13 +10,14 @@
  * anywhere but an NMI handler (with or without heap_lock held); frame_init() from boot.
  * It must not allocate from the heap and must not log: the heap's rescue calls it.
  *
- * Each function but frame_init() takes a lock, and leaves interrupts as they were.
+ * Each function but frame_init() takes a lock, holds it for as long as it looks at what is
+ * shared, and leaves interrupts as they were.
  *
  * A panic may keep the lock, as the reference's does: the report takes none (panic.h), and
  * nobody else gets to see frames that contradict each other. The heap does the same.
  *
  * Each sentence has a test by name (frame_call_test.c, frame_misuse_test.c, frame_test.c
- * list them). No test can tell whether a lock is held all the time that it is needed.
+ * list them).
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -40,8 +41,11 @@
  */
 #define FRAME_INIT_INSTRUCTIONS  100
 
-/* The most metadata for each frame below memmap_top(). */
+/* The most metadata for each frame below memmap_top(), in early memory. */
 #define FRAME_METADATA_BYTES     64
+
+/* The most that all variables of the kernel may take, those of frame.c and the stacks included. */
+#define FRAME_STATIC_BYTES       MIB(2)
 
 /* Takes over all MEM_FREE memory. Metadata comes from memmap_alloc(). */
 void frame_init(void);

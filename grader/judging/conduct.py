@@ -84,7 +84,7 @@ _RUNTIME = re.compile(r"__ubsan_handle_\w+|__stack_chk_(fail|guard)")
 
 # Headers that exist to test the kernel, to end it, or to tell it what to test; and the names of
 # variables, file-private ones included, that the grader reads.
-_HARNESS = {"ktest.h", "machine.h", "options.h", "trace.h", "watchdog.h"}
+_HARNESS = {"ktest.h", "ktest_step.h", "machine.h", "options.h", "trace.h", "watchdog.h"}
 _HARNESS_NAMES = re.compile(r"ktests?_.*|(frame|heap)_trace|monitor_prompts")
 
 # A section's name, and its flags (W, A, X as readelf prints them). boot/kernel.ld.in places all

@@ -9,8 +9,10 @@
  *     FRAME_CALL_INSTRUCTIONS           cost_with_all_memory_free, cost_whatever_is_in_use,
  *                                       cost_with_memory_in_pieces
  *     FRAME_INIT_INSTRUCTIONS           each test of a boot with 6 GiB: the watchdog
- *     FRAME_METADATA_BYTES              metadata_is_small
+ *     FRAME_METADATA_BYTES,             metadata_is_small
+ *     FRAME_STATIC_BYTES
  *     takes a lock                      alloc_takes_a_lock, free_takes_a_lock
+ *     … which it holds all the time     a_handler_may_allocate_at_any_instruction
  *     leaves interrupts as they were    alloc_leaves_interrupts_alone, free_leaves_…
  *     neither heap nor log, also with   alloc_neither_logs_nor_allocates,
  *     heap_lock held                    exhaustion_neither_logs_nor_allocates
@@ -20,7 +22,9 @@
 #include "cpu.h"
 #include "frame.h"
 #include "heap.h"
+#include "image.h"
 #include "ktest.h"
+#include "ktest_step.h"
 #include "log.h"
 #include "memmap.h"
 #include "string.h"
@@ -40,20 +44,44 @@ static void keep(paddr_t base, unsigned order)
 	}
 }
 
+/* Takes a block that is there. */
+static void take(unsigned order)
+{
+	paddr_t base = frame_alloc(order);
+
+	CHECK(base != PADDR_NONE, "no block of order %u to test with", order);
+	keep(base, order);
+}
+
 /* ---- metadata, locks, interrupts, the log */
+
+/* Page tables are early memory, too (Intel SDM volume 3A, "4-Level Paging"). */
+static size_t count_tables(const uint64_t *table, unsigned level)
+{
+	enum { PRESENT = 1 << 0, LARGE = 1 << 7 };
+	size_t nr_tables = 1;
+
+	for (size_t i = 0; level > 0 && i < PAGE_BYTES / sizeof(*table); i++)
+		if ((table[i] & (PRESENT | LARGE)) == PRESENT)
+			nr_tables += count_tables(phys_to_virt(table[i] & 0x000ffffffffff000), level - 1);
+	return nr_tables;
+}
 
 KTEST(frame, metadata_is_small)
 {
-	const size_t others_bytes = MIB(1);     /* page tables */
 	size_t nr_ranges, early_bytes = 0, nr_frames = memmap_top() / PAGE_BYTES;
+	size_t static_bytes = (size_t)(data_end - data_start);
 	const struct memmap_range *ranges = memmap_ranges(&nr_ranges);
 
+	take(0);
 	for (size_t i = 0; i < nr_ranges; i++)
 		if (ranges[i].owner == MEM_EARLY)
 			early_bytes += ranges[i].end - ranges[i].base;
-	ktest_note("%zu bytes for %zu frames", early_bytes, nr_frames);
-	CHECK(early_bytes <= nr_frames * FRAME_METADATA_BYTES + others_bytes, "%zu bytes for %zu frames",
-	      early_bytes, nr_frames);
+	early_bytes -= PAGE_BYTES * count_tables(phys_to_virt(ROUND_DOWN(read_cr3(), PAGE_BYTES)), 3);
+	ktest_note("%zu bytes for %zu frames, %zu of variables", early_bytes, nr_frames, static_bytes);
+	CHECK(early_bytes <= nr_frames * FRAME_METADATA_BYTES, "%zu bytes for %zu frames", early_bytes,
+	      nr_frames);
+	CHECK(static_bytes <= FRAME_STATIC_BYTES, "%zu bytes of variables", static_bytes);
 }
 
 extern struct spinlock spinlocks_start[], spinlocks_end[];
@@ -84,7 +112,7 @@ KTEST(frame, alloc_takes_a_lock)
 	struct frame_stats stats;
 
 	forget_locks();
-	keep(frame_alloc(0), 0);
+	take(0);
 	check_lock("frame_alloc");
 	frame_stats(&stats);
 	check_lock("frame_stats");
@@ -124,7 +152,7 @@ KTEST(frame, alloc_leaves_interrupts_alone)
 
 	for (int on = 0; on <= 1; on++) {
 		set_interrupts(on);
-		keep(frame_alloc(0), 0);
+		take(0);
 		check_interrupts(on, "frame_alloc");
 		keep(frame_alloc(FRAME_MAX_ORDER + 1), 0);
 		check_interrupts(on, "frame_alloc of a too large order");
@@ -182,11 +210,14 @@ static void check_nothing_heard(void)
 
 KTEST(frame, alloc_neither_logs_nor_allocates)
 {
+	size_t nr_before = nr_held;
+
 	listen();
 	for (unsigned order = FRAME_MAX_ORDER + 2; order-- > 0;)
 		for (unsigned i = 0; i < 3; i++)        /* the last one has to be split off */
 			keep(frame_alloc(order), order);
 	check_nothing_heard();
+	CHECK(nr_held > nr_before, "no block could be taken");
 }
 
 /* Gives all memory to a list through the first words of its frames, and then back. */
@@ -194,6 +225,7 @@ KTEST(frame, exhaustion_neither_logs_nor_allocates)
 {
 	paddr_t last = PADDR_NONE, base;
 	unsigned order = FRAME_MAX_ORDER;
+	size_t nr_blocks = 0;
 
 	listen();
 	for (;;) {
@@ -202,6 +234,7 @@ KTEST(frame, exhaustion_neither_logs_nor_allocates)
 			break;
 		if (base == PADDR_NONE)
 			continue;
+		nr_blocks++;
 		((paddr_t *)phys_to_virt(base))[0] = last;
 		((paddr_t *)phys_to_virt(base))[1] = order;
 		last = base;
@@ -214,6 +247,59 @@ KTEST(frame, exhaustion_neither_logs_nor_allocates)
 		last = previous;
 	}
 	check_nothing_heard();
+	CHECK(nr_blocks > 0, "no block could be taken");
+}
+
+/* A block of the test's, and one of the handler's. */
+static paddr_t interrupted, from_handler;
+
+static void alloc_interrupted(void)
+{
+	interrupted = frame_alloc(0);
+}
+
+static void alloc_from_handler(void)
+{
+	from_handler = frame_alloc(0);
+}
+
+static void free_interrupted(void)
+{
+	frame_free(interrupted, 0);
+}
+
+static void free_from_handler(void)
+{
+	frame_free(from_handler, 0);
+}
+
+/* Both take a frame, and then both give it back; the handler does so behind each instruction. */
+KTEST(frame, a_handler_may_allocate_at_any_instruction)
+{
+	struct frame_stats before, after;
+	unsigned long step = 0;
+	bool in_alloc, in_free;
+
+	frame_free(frame_alloc(0), 0);          /* if that is not written yet, the test ends here */
+	frame_stats(&before);
+	do {
+		step++;
+		in_alloc = ktest_interrupt(step, alloc_interrupted, alloc_from_handler);
+		if (!in_alloc)
+			alloc_from_handler();
+		CHECK(interrupted != PADDR_NONE && from_handler != PADDR_NONE && interrupted != from_handler,
+		      "interrupted by a handler at instruction %lu: frames %#lx and %#lx", step,
+		      interrupted, from_handler);
+		in_free = ktest_interrupt(step, free_interrupted, free_from_handler);
+		if (!in_free)
+			free_from_handler();
+		frame_check();
+		frame_stats(&after);
+		CHECK(memcmp(&before, &after, sizeof(before)) == 0,
+		      "interrupted by a handler at instruction %lu: %zu frames were free, now %zu", step,
+		      before.nr_free, after.nr_free);
+	} while (in_alloc || in_free);
+	ktest_note("%lu instructions with interrupts on", step);
 }
 
 /* ---- cost */

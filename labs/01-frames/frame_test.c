@@ -237,15 +237,6 @@ KTEST(frame, every_free_frame_of_the_map_is_managed)
 	check_now();
 }
 
-KTEST(frame, orders_that_are_too_large_fail)
-{
-	static const unsigned orders[] = { FRAME_MAX_ORDER + 1, FRAME_MAX_ORDER + 2, 31, 32, 63, 64, ~0u };
-
-	for (size_t i = 0; i < ARRAY_LENGTH(orders); i++)
-		CHECK(frame_alloc(orders[i]) == PADDR_NONE, "order %u gave memory", orders[i]);
-	check_now();
-}
-
 /* When nobody has taken a frame yet: are the free blocks the largest that the map has room for? */
 KTEST(frame, the_first_blocks_are_the_largest_that_fit)
 {
@@ -265,6 +256,21 @@ KTEST(frame, the_first_blocks_are_the_largest_that_fit)
 		CHECK(stats.nr_free_blocks[order] == fits.nr_blocks[order],
 		      "%zu free blocks of order %u, there could be %zu",
 		      stats.nr_free_blocks[order], order, fits.nr_blocks[order]);
+	chain_take(0, 1);
+	CHECK(chain.nr_blocks == 1 && nr_free() == stats.nr_free - 1,
+	      "%zu frames were free, and %zu after %zu was taken", stats.nr_free, nr_free(),
+	      chain.nr_blocks);
+}
+
+KTEST(frame, orders_that_are_too_large_fail)
+{
+	static const unsigned orders[] = { FRAME_MAX_ORDER + 1, FRAME_MAX_ORDER + 2, 31, 32, 63, 64, ~0u };
+
+	chain_take(0, 1);
+	CHECK(chain.nr_blocks > 0, "order 0 gave none");
+	for (size_t i = 0; i < ARRAY_LENGTH(orders); i++)
+		CHECK(frame_alloc(orders[i]) == PADDR_NONE, "order %u gave memory", orders[i]);
+	check_now();
 }
 
 KTEST(frame, blocks_are_aligned_to_their_size)
@@ -280,6 +286,7 @@ KTEST(frame, no_frame_is_handed_out_twice)
 {
 	size_t nr_held = chain.nr_blocks, before = nr_free(), wanted = before < 4096 ? before : 4096;
 
+	CHECK(wanted > 0, "no frame is free");
 	chain_take(0, wanted);          /* which knows a frame that it has seen before */
 	CHECK(chain.nr_blocks - nr_held == wanted, "%zu frames instead of %zu",
 	      chain.nr_blocks - nr_held, wanted);
@@ -301,6 +308,7 @@ KTEST(frame, every_free_block_can_be_had)
 		      stats.nr_free_blocks[order], order, chain.nr_blocks - before);
 	}
 	CHECK(nr_free() == 0, "%zu frames are free after all were taken", nr_free());
+	CHECK(chain.nr_blocks > 0, "no block could be taken");
 }
 
 KTEST(frame, all_memory_handed_out_is_free_ram)
@@ -322,6 +330,7 @@ KTEST(frame, blocks_of_all_orders_do_not_overlap)
 			chain_take(order, 1 + random_below(&ktest_random, 3));
 	take_everything();
 	survey = survey_map();
+	CHECK(chain.nr_blocks > 0, "no block could be taken");
 	CHECK(survey.nr_chained == chain.nr_blocks, "%zu blocks, of which %zu lie apart",
 	      chain.nr_blocks, survey.nr_chained);
 }
@@ -329,6 +338,7 @@ KTEST(frame, blocks_of_all_orders_do_not_overlap)
 KTEST(frame, exhaustion_is_a_return_value)
 {
 	take_everything();
+	CHECK(chain.nr_blocks > 0, "there was nothing from the start");
 	for (unsigned order = 0; order <= FRAME_MAX_ORDER; order++) {
 		paddr_t frame = frame_alloc(order);
 
@@ -398,10 +408,13 @@ static void check_free_blocks(void)
 KTEST(frame, buddies_merge_however_they_are_freed)
 {
 	struct frame_stats before, after;
+	size_t wanted;
 
 	give_all_back();
 	before = stats_now();
-	chain_take(0, before.nr_free < 16384 ? before.nr_free : 16384);
+	wanted = before.nr_free < 16384 ? before.nr_free : 16384;
+	chain_take(0, wanted);
+	CHECK(chain.nr_blocks == wanted, "%zu frames of %zu", chain.nr_blocks, wanted);
 	chain_move_odd();
 	give_back(&chain);
 	check_now();
