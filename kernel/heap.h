@@ -9,14 +9,13 @@
  * Locks: takes heap_lock, frame_lock and log_lock (the last two in heap_rescue(), which
  * may log). Allocates: frames. Callable from: anywhere but an NMI handler (without
  * heap_lock); heap_init() from boot; heap_add_locked() from the heap. No function
- * returns with heap_lock held, but those that end in _locked are called with it. Each
- * leaves interrupts as they were.
+ * returns with heap_lock held, but those that end in _locked are called with it. Each holds
+ * it for as long as it looks at what is shared, and leaves interrupts as they were.
  *
  * A panic may keep the lock, as the reference's does: the report takes none (panic.h), and
  * nobody else gets to use a heap that contradicts itself. The frame allocator does the same.
  *
- * Each sentence has a test by name (the heads of lab 2's heap_*_test.c list them). No test can
- * tell whether heap_lock is held all the time that it is needed.
+ * Each sentence has a test by name (the heads of lab 2's heap_*_test.c list them).
  */
 #ifndef HEAP_H
 #define HEAP_H
@@ -71,7 +70,8 @@ void heap_add_locked(void *base, size_t nr_pages);
  * after `false`, and whether it uses an empty slab or a longer slot that it still holds,
  * is its design's choice; no test asks.
  *
- * Return: NULL when that did not help, or `bytes` is more than HEAP_MAX_BYTES.
+ * Return: NULL when that did not help; NULL without a call of heap_rescue() if `bytes` is more
+ * than HEAP_MAX_BYTES.
  */
 void *kmalloc(size_t bytes) __attribute__((noinline));  /* backtraces shall show it */
 
@@ -81,7 +81,7 @@ void *kzalloc(size_t count, size_t bytes);
 /*
  * Changes an object's size; it may move, and keeps its contents, as far as it still has
  * room for them. krealloc(NULL, n) is kmalloc(n). An object that gets smaller keeps less than a
- * page that it needs no more.
+ * page that it needs no more, also if it is large and stays so.
  * Return: NULL when exhausted, and then the old object is as it was. The heap of lab 2's
  * solution is never exhausted for an object that gets smaller; another may be.
  */
@@ -102,7 +102,11 @@ void *krealloc(void *object, size_t bytes);
 void kfree(void *object);
 
 struct heap_stats {
-	size_t nr_calls;        /* of kmalloc, kzalloc, krealloc and kfree, ever; also by one another */
+	/*
+	 * Calls of kmalloc, kzalloc, krealloc and kfree, ever, those that fail included. A call that
+	 * one of them makes of another may count, too; a kzalloc whose product overflows need not.
+	 */
+	size_t nr_calls;
 	size_t nr_live;         /* objects allocated and not freed */
 	size_t live_bytes;      /* bytes their callers asked for */
 	size_t nr_pages;        /* owned */

@@ -8,13 +8,18 @@
  *
  * The sentences that are tested here:
  *
- *     starts with HEAP_RESERVE_PAGES      heap.reserve
+ *     starts with HEAP_RESERVE_PAGES,     heap.reserve
+ *     from frame_alloc(…)
  *     grows only when heap_rescue() gives heap.reserve
  *     calls heap_rescue() once            heap_rescue.is_asked_with_the_lock_held,
  *                                         heap_exhaustion.asks_once
  *     with heap_lock held                 heap_rescue.is_asked_with_the_lock_held,
  *                                         heap_rescue.krealloc_asks_with_the_lock_held
  *     for a run in which it has room      heap_rescue.is_asked_with_…, heap_rescue.what_it_brings_…
+ *     … if it has no room                 heap_rescue.is_not_asked_while_there_is_room
+ *     NULL, and no call, for what is more heap_rescue.is_not_asked_while_there_is_room
+ *     than HEAP_MAX_BYTES
+ *     never gives them back               heap_exhaustion.recovers
  *     tries once more                     heap_rescue.what_it_brings_is_used
  *     whatever that returns: somebody     heap_rescue.a_slot_freed_meanwhile_is_found
  *     may have freed an object
@@ -31,6 +36,7 @@
  */
 #include "clock.h"
 #include "cpu.h"
+#include "format.h"
 #include "frame.h"
 #include "heap.h"
 #include "ktest.h"
@@ -101,11 +107,18 @@ KTEST(heap, reserve)
 {
 	struct heap_stats before = stats_now();
 	size_t nr_frames = nr_free_frames();
+	char allocated[32], *object = kmalloc(10);
+	paddr_t block = ROUND_DOWN(virt_to_phys(object), PAGE_BYTES << HEAP_RESERVE_ORDER);
 
+	CHECK(object, "10 bytes of %zu free pages", before.nr_free_pages);
 	CHECK(before.nr_pages >= HEAP_RESERVE_PAGES, "the heap owns %zu pages", before.nr_pages);
 	begin_play(play);
 	CHECK(before.nr_rescues > 0 || before.nr_pages == HEAP_RESERVE_PAGES,
 	      "the heap owns %zu pages, and nobody has given it any", before.nr_pages);
+	if (before.nr_pages == HEAP_RESERVE_PAGES) {
+		format_string(allocated, sizeof(allocated), "allocated with order %u", HEAP_RESERVE_ORDER);
+		EXPECT_PANIC(allocated, frame_free(block, HEAP_RESERVE_ORDER - 1));
+	}
 	CHECK(!kmalloc(HEAP_MAX_BYTES), "%lu bytes", HEAP_MAX_BYTES);
 	CHECK(played.nr_calls > 0, "heap_rescue was not asked");
 	CHECK(stats_now().nr_pages == before.nr_pages && nr_free_frames() == nr_frames,
@@ -244,12 +257,18 @@ KTEST(heap_exhaustion, recovers)
 {
 	const size_t smallest = sizeof(void *);
 	void **chain = NULL, *more;
+	size_t nr_pages, nr_frames;
 
 	for (size_t bytes = 1ul << 20; bytes >= smallest; bytes /= 2)
 		exhaust(&chain, bytes);
 	heap_check();
 	more = kmalloc(smallest);
+	nr_pages = stats_now().nr_pages;
+	nr_frames = nr_free_frames();
 	free_chain(chain);
+	CHECK(stats_now().nr_pages == nr_pages && nr_free_frames() == nr_frames,
+	      "%zu pages and %zu free frames before all was freed, %zu and %zu after", nr_pages,
+	      nr_frames, stats_now().nr_pages, nr_free_frames());
 	CHECK(!more, "there was more after kmalloc had failed");
 	chain = kmalloc(20000);
 	CHECK(chain, "all was given back, and there is nothing");
@@ -330,6 +349,32 @@ KTEST(heap_rescue, krealloc_asks_with_the_lock_held)
 	CHECK(moved, "NULL, though the rescue brought all that it was asked for");
 	CHECK(moved[0] == 0x5a && moved[9] == 0x5a, "the contents have changed");
 	kfree(moved);
+}
+
+KTEST(heap_rescue, is_not_asked_while_there_is_room)
+{
+	static const size_t sizes[] = { 24, 400, 3000, 20000 };
+	enum { AMPLE_PAGES = 64 };
+	static void *objects[512];
+	size_t nr_objects = 0;
+
+	ktest_feed_heap();
+	begin_play(play);
+	while (nr_objects < ARRAY_LENGTH(objects) && stats_now().nr_free_pages > AMPLE_PAGES) {
+		size_t bytes = sizes[nr_objects % ARRAY_LENGTH(sizes)];
+
+		objects[nr_objects] = kmalloc(bytes);
+		CHECK(objects[nr_objects], "%zu bytes, with %zu free pages", bytes,
+		      stats_now().nr_free_pages);
+		nr_objects++;
+	}
+	objects[0] = krealloc(objects[0], 20000);
+	CHECK(!kmalloc(HEAP_MAX_BYTES + 1) && !kzalloc(2, HEAP_MAX_BYTES) &&
+	      !krealloc(objects[1], HEAP_MAX_BYTES + 1), "more than %lu bytes", HEAP_MAX_BYTES);
+	while (nr_objects > 0)
+		kfree(objects[--nr_objects]);
+	CHECK(played.nr_calls == 0, "heap_rescue was called %u times, the last time for %zu bytes",
+	      played.nr_calls, played.bytes);
 }
 
 /* Somebody else frees an object while the lock is free. */
@@ -426,6 +471,7 @@ KTEST(heap_rescue, what_was_brought_may_be_gone)
 	exhaust(&chain, 100);
 	ktest_rescue = play_bring_and_eat;
 	object = kmalloc(100);
+	CHECK(chain && played.other, "no object of 100 bytes, or none of what was brought");
 	CHECK(!spin_is_held(&heap_lock), "heap_lock is still held");
 	heap_check();
 	kfree(object);

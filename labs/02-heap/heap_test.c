@@ -15,6 +15,7 @@
  *     makes nr_pages pages the heap's         grows
  *     takes heap_lock, does not return with   kmalloc_takes_the_lock, kfree_takes_…,
  *     it, leaves interrupts as they were      krealloc_takes_…
+ *     … holds it all the time                 a_handler_may_allocate_at_any_instruction
  *     kmalloc(count * bytes), zeroed          kzalloc
  *     NULL also if the product overflows      kzalloc
  *     keeps its contents                      krealloc_grows, krealloc_shrinks
@@ -32,6 +33,7 @@
 #include "image.h"
 #include "ktest.h"
 #include "ktest_heap.h"
+#include "ktest_step.h"
 #include "string.h"
 
 #define MANY        100         /* objects that a test has at once */
@@ -310,6 +312,9 @@ KTEST(heap, counts)
 	      before.live_bytes, after.nr_live, after.live_bytes);
 	CHECK(after.nr_calls == during.nr_calls + 1 + MANY, "%zu calls counted of %u",
 	      after.nr_calls - during.nr_calls - 1, MANY);
+	kfree(kzalloc(2, 10));
+	CHECK(stats_now().nr_calls >= after.nr_calls + 2 && stats_now().nr_calls <= after.nr_calls + 3,
+	      "%zu calls counted of kzalloc, kfree, and what they call", stats_now().nr_calls - after.nr_calls);
 }
 
 /* Of what the heap took for objects of one size, a single slab may stay: the largest step. */
@@ -458,6 +463,27 @@ static void check_runs_return_when_shrunk(void)
 	      before, after, NR_LARGE);
 }
 
+/* A large object that gets smaller, and stays large, keeps less than a page that it needs no more. */
+static void check_pages_return_when_shrunk(void)
+{
+	static const size_t sizes[] = { 60000, 40000, 20000, 12000 };
+	uint8_t *object;
+	size_t before;
+
+	ktest_feed_heap();
+	kfree(kmalloc(sizes[0]));               /* whatever the heap keeps from the first one */
+	before = pages_in_use();
+	object = kmalloc(sizes[0]);
+	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+		object = krealloc(object, sizes[i]);
+		CHECK(object, "%zu bytes", sizes[i]);
+		CHECK(pages_in_use() <= before + ROUND_UP(sizes[i], PAGE_BYTES) / PAGE_BYTES + 1,
+		      "an object that has shrunk to %zu bytes keeps %zu pages", sizes[i],
+		      pages_in_use() - before);
+	}
+	kfree(object);
+}
+
 KTEST(heap, krealloc_shrinks)
 {
 	size_t bytes = LARGE_BYTES;
@@ -474,6 +500,7 @@ KTEST(heap, krealloc_shrinks)
 	}
 	kfree(object);
 	check_runs_return_when_shrunk();
+	check_pages_return_when_shrunk();
 }
 
 KTEST(heap, krealloc_takes_the_lock)
@@ -510,4 +537,91 @@ KTEST(heap, krealloc_counts)
 	      "%zu calls counted of 2, and what they call", after.nr_calls - before.nr_calls);
 	kfree(first);
 	kfree(second);
+}
+
+/* An object of the test's, and one of the handler's. */
+static uint8_t *interrupted, *from_handler;
+static size_t wanted_bytes;
+
+static void kmalloc_interrupted(void)
+{
+	interrupted = kmalloc(wanted_bytes);
+}
+
+static void kmalloc_from_handler(void)
+{
+	from_handler = kmalloc(wanted_bytes);
+}
+
+/* A large one is not made larger: it would be copied, instruction by instruction. */
+static void krealloc_interrupted(void)
+{
+	interrupted = krealloc(interrupted, wanted_bytes < PAGE_BYTES ? 2 * wanted_bytes : wanted_bytes);
+}
+
+static void kfree_interrupted(void)
+{
+	kfree(interrupted);
+}
+
+static void kfree_from_handler(void)
+{
+	kfree(from_handler);
+}
+
+static void check_after_handler(unsigned long step, const char *call, size_t nr_live)
+{
+	struct heap_stats stats = stats_now();
+
+	heap_check();
+	CHECK(stats.nr_live == nr_live, "%s, interrupted by a handler at instruction %lu: %zu objects, not %zu",
+	      call, step, stats.nr_live, nr_live);
+}
+
+/* A handler allocates behind the step-th instruction of each call. Return: whether any had as many. */
+static bool interrupt_heap(unsigned long step)
+{
+	size_t nr_live = stats_now().nr_live;
+	bool in_kmalloc, in_krealloc, in_kfree;
+
+	in_kmalloc = ktest_interrupt(step, kmalloc_interrupted, kmalloc_from_handler);
+	if (!in_kmalloc)
+		kmalloc_from_handler();
+	CHECK(interrupted && from_handler, "%zu bytes: %p and %p", wanted_bytes, interrupted, from_handler);
+	memset(interrupted, 1, wanted_bytes);
+	memset(from_handler, 2, wanted_bytes);
+	CHECK(is_filled(interrupted, wanted_bytes, 1),
+	      "kmalloc, interrupted by a handler at instruction %lu: %p and %p overlap", step, interrupted,
+	      from_handler);
+	check_after_handler(step, "kmalloc", nr_live + 2);
+	kfree_from_handler();
+	in_krealloc = ktest_interrupt(step, krealloc_interrupted, kmalloc_from_handler);
+	if (!in_krealloc)
+		kmalloc_from_handler();
+	CHECK(interrupted && from_handler, "%zu bytes: %p and %p", wanted_bytes, interrupted, from_handler);
+	memset(from_handler, 2, wanted_bytes);
+	CHECK(is_filled(interrupted, wanted_bytes, 1),
+	      "krealloc, interrupted by a handler at instruction %lu: %p and %p overlap", step, interrupted,
+	      from_handler);
+	check_after_handler(step, "krealloc", nr_live + 2);
+	in_kfree = ktest_interrupt(step, kfree_interrupted, kfree_from_handler);
+	if (!in_kfree)
+		kfree_from_handler();
+	check_after_handler(step, "kfree", nr_live);
+	return in_kmalloc || in_krealloc || in_kfree;
+}
+
+KTEST(heap, a_handler_may_allocate_at_any_instruction)
+{
+	static const size_t sizes[] = { 24, LARGE_BYTES };
+
+	ktest_feed_heap();
+	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+		unsigned long step = 1;
+
+		wanted_bytes = sizes[i];
+		while (interrupt_heap(step))
+			step++;
+		ktest_note("%zu bytes: %lu instructions with interrupts on", wanted_bytes, step);
+	}
 }

@@ -49,6 +49,17 @@ def test_what_the_rescue_brings_may_lie_behind_the_reserve(tmp_path):
     assert status == 0 and {test["verdict"] for test in labs[0]["tests"]} == {"PASS"}, output
 
 
+@pytest.mark.parametrize("number, file", [(1, "labs/01-frames/frame.c"), (2, "labs/02-heap/heap.c")])
+def test_what_never_allocates_earns_next_to_nothing(number, file, tmp_path):
+    """Each test that needs memory looks first whether it got some."""
+    patch = tmp_path / "stub.patch"
+    patch.write_text(patch_for(file, (GRADER / "tests/stubs" / file.rpartition("/")[2]).read_text()))
+    names = [test.name for test in lab.select([str(number)])[0].tests if not test.name.startswith("catch.")]
+    _, labs, output = grade(str(number), "--patch", str(patch), directory=tmp_path)
+    passed = {test["name"]: test["points"] for test in labs[0]["tests"] if test["name"] in names and test["points"]}
+    assert 0 < sum(passed.values()) <= 5, passed
+
+
 @pytest.mark.parametrize("number", [3, 4])
 def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_path):
     heap = "labs/02-heap/heap.c"
