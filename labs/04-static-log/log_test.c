@@ -468,17 +468,28 @@ KTEST(log, uses_neither_frames_nor_heap)
 
 extern struct spinlock spinlocks_start[], spinlocks_end[];
 
+static bool is_of_log(const struct spinlock *lock)
+{
+	const struct place *place = lock->taken_at;
+
+	return lock != &heap_lock && place != NULL && strcmp(place->file, "log.c") == 0;
+}
+
+static unsigned count_log_locks(void)
+{
+	unsigned nr_locks = 0;
+
+	for (struct spinlock *lock = spinlocks_start; lock < spinlocks_end; lock++)
+		nr_locks += is_of_log(lock);
+	return nr_locks;
+}
+
 /* Takes all locks but those that log.c has taken so far, or releases them; heap_lock in any case. */
 static void with_all_locks(bool take)
 {
-	for (struct spinlock *lock = spinlocks_end; lock-- > spinlocks_start;) {
-		const struct place *place = lock->taken_at;
-
-		if (lock != &heap_lock && place != NULL && strcmp(place->file, "log.c") == 0)
-			continue;
-		if (take)
+	for (struct spinlock *lock = spinlocks_end; take && lock-- > spinlocks_start;)
+		if (!is_of_log(lock))
 			spin_lock(lock);
-	}
 	for (struct spinlock *lock = spinlocks_start; !take && lock < spinlocks_end; lock++)
 		if (spin_is_held(lock))
 			spin_unlock(lock);
@@ -488,6 +499,8 @@ KTEST(log, works_with_all_other_locks_held)
 {
 	listen(LOG_DEBUG);
 	say_something("before");
+	log_dump();
+	CHECK(count_log_locks() <= 1, "log.c has taken %u locks", count_log_locks());
 	with_all_locks(true);
 	say_something("with heap_lock held");
 	heard();
