@@ -160,6 +160,7 @@ static void report_nmi(const struct trap_frame *frame)
 {
 	console_printf("\nNMI: %s; interrupted, innermost first:\n", nmi_cause());
 	backtrace_print((struct backtrace){ frame->rip, frame->rbp, frame->rsp });
+	watchdog_doubt();               /* after the output, which counts as progress */
 }
 
 static _Noreturn void report_fault(const struct trap_frame *frame)

@@ -22,12 +22,14 @@ static bool is_usable;                  /* may its ports be touched? */
 static volatile bool is_counting;
 static volatile unsigned counted_seconds;       /* how far it counts this time */
 static volatile uint64_t petted_at_ms;
+static volatile bool is_in_doubt;       /* nothing has got on since an NMI that came early */
 
 void watchdog_allow(unsigned seconds)
 {
 	if (!is_counting)
 		return;
 	petted_at_ms = clock_ms();
+	is_in_doubt = false;
 	counted_seconds = seconds < WATCHDOG_MAX_SECONDS ? seconds : WATCHDOG_MAX_SECONDS;
 	outb(IB700_ARM, (uint8_t)(15 - counted_seconds / 2));
 }
@@ -67,11 +69,16 @@ bool watchdog_has_bitten(void)
 {
 	if (!is_counting)
 		return false;
-	if (!clock_is_known() || clock_ms() - petted_at_ms >= earliest_ms())
+	if (is_in_doubt || !clock_is_known() || clock_ms() - petted_at_ms >= earliest_ms())
 		return true;
 	/* If our clock is slow, this was the watchdog: it bites once and must be armed again. */
 	outb(IB700_ARM, (uint8_t)(15 - counted_seconds / 2));
 	return false;
+}
+
+void watchdog_doubt(void)
+{
+	is_in_doubt = is_counting;
 }
 
 _Noreturn void lockup_report(const struct trap_frame *frame)

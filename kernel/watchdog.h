@@ -46,9 +46,15 @@ void watchdog_stop(void);
 /*
  * Is an NMI the watchdog's? Not if the count does not run, nor well before its time is over.
  * Such an NMI is somebody else's; the watchdog will bite all the same. Where the time is not
- * known, each NMI during the count is taken for the watchdog's.
+ * known, or in doubt, each NMI during the count is taken for the watchdog's.
  */
 bool watchdog_has_bitten(void);
+
+/*
+ * An NMI that came early has been reported. Until work gets on, the time is in doubt: a clock that was
+ * measured on a busy host may be so slow that the watchdog always seems early.
+ */
+void watchdog_doubt(void);
 
 /* The NMI handler's work: says that the CPU makes no progress, and why (lockup.h). Then stops. */
 _Noreturn void lockup_report(const struct trap_frame *frame);

@@ -218,6 +218,15 @@ def test_an_nmi_while_the_watchdog_is_off_is_no_lockup(iso):
         "  0x" in console and " console_read+0x" in console
 
 
+def test_a_clock_that_is_slow_hides_no_lockup(iso):
+    """As when the host has been busy during all of its measurements."""
+    image, elf = iso(0)
+    cause, console, _ = at_instruction(image, elf, "hang", "hang", "set var ticks_per_ms = 4 * ticks_per_ms",
+                                       "set var petted_at_ms = petted_at_ms / 4")
+    assert cause is Cause.LOCKUP and console.count("NMI: from outside") == 1
+    assert console.index("NMI: from outside") < console.index("LOCKUP: cpu0 makes no progress")
+
+
 def test_an_nmi_before_the_watchdogs_time_is_not_the_watchdogs(iso):
     image, elf = iso(0)
     cause, console, _ = at_instruction(image, elf, "hang", "hang", "monitor nmi")
