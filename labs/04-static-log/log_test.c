@@ -870,7 +870,7 @@ static bool has_only_records(const char *text)
  */
 KTEST(log_hard_times, a_handler_may_log_while_dmesg_is_shown)
 {
-	enum { NR_RECORDS = 400, EACH_OF_THE_FIRST = 100 };
+	enum { NR_RECORDS = 1000, EACH_OF_THE_FIRST = 100 };
 	struct gate before;
 	uint64_t flags;
 	bool goes_well;
