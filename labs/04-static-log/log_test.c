@@ -353,7 +353,7 @@ KTEST(log, an_overlong_record_leaves_the_fences_alone)
 
 KTEST(log, a_record_costs_little_whatever_its_arguments)
 {
-	static char huge[100000];
+	static char huge[50000];
 
 	if (clock_instructions() == 0)
 		SKIP("this machine does not count instructions");
