@@ -301,8 +301,8 @@ def autolab(result: dict[str, Any]) -> str:
     Autolab's feedback, and in the last line its autoresult: a problem of a lab's name has the lab's
     points. Source: https://docs.autolabproject.com/lab/, "Writing Autograders". A lab with INFRA
     has null, which assessment_autograde_core.rb stores as no score. It makes zeros of an
-    autoresult without any problem, so what calls the grader must name one if there is an error
-    (docs/instructor/autograders.md). A student's lines are indented, so that none begins with a {.
+    autoresult without any problem, so what calls the grader must name one if there is an
+    error, as grader/autolab does. A student's lines are indented, so that none begins with a {.
     """
     scores = {lab["name"]: None if any(map(_not_judged, lab["tests"])) else lab["points"]
               for lab in result["labs"]}
