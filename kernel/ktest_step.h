@@ -33,11 +33,16 @@ struct gate {
 static unsigned long nr_steps;          /* instructions since the start, with interrupts on */
 static unsigned long step_of_handler;   /* the one behind which step_handler() runs */
 static void (*step_handler)(void);
+static bool ends_when_masked;           /* no step is taken behind one with interrupts masked */
 
 static __attribute__((interrupt)) void on_step(struct pushed *pushed)
 {
-	if ((pushed->rflags & RFLAGS_IF) && ++nr_steps == step_of_handler)
+	bool is_masked = !(pushed->rflags & RFLAGS_IF);
+
+	if (!is_masked && ++nr_steps == step_of_handler)
 		step_handler();
+	if (nr_steps == step_of_handler || (ends_when_masked && is_masked))
+		pushed->rflags &= ~RFLAGS_TF;
 }
 
 /* The gate of debug exceptions. */

@@ -3,9 +3,9 @@
 
 An allow-list says what is in it, so that what nobody thought of is not; nor is what git does
 not know. What gives a solution away is taken out (course.workspace.without_solutions()); a file that
-an instructor has tried a lab in is refused. There is no git history. The same tree makes the same archive, byte for byte, with the same compiler: the
-heaps that lab 2's tests must catch, and the reference's frames and heap if they are to be in it,
-are objects in labs/objects/.
+an instructor has tried a lab in is refused. There is no git history. The same tree makes the same
+archive, byte for byte, with the same compiler: the heaps that lab 2's tests must catch, and the
+reference's frames and heap if they are to be in it, are objects in labs/objects/.
 """
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 from course.build import Builder, Built, Stage
@@ -57,7 +58,7 @@ class Trial:
     kernels: dict[str, Image] = field(default_factory=dict)     # by the heap
     refuted: dict[str, Finding] = field(default_factory=dict)   # tests that do not count, and why
 
-    @property
+    @cached_property
     def shown(self) -> set[str]:
         """The sound heaps that students have."""
         table = tomllib.loads(without_solutions(f"labs/{load(available()[self.stage.lab]).name}/lab.toml").decode())

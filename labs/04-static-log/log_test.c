@@ -37,6 +37,7 @@
 #include "frame.h"
 #include "heap.h"
 #include "ktest.h"
+#include "ktest_step.h"
 #include "log.h"
 #include "memory.h"
 #include "options.h"
@@ -745,58 +746,17 @@ KTEST(log_hard_times, needs_no_memory_but_the_image)
 	check_dumped();
 }
 
-/*
- * A handler that logs after the n-th instruction with interrupts on. The CPU raises a debug
- * exception behind each instruction while the trap flag is set (Intel SDM volume 3B,
- * "Single-Step Exception Condition").
- */
-#define RFLAGS_TF  (1ull << 8)
-
-struct pushed {
-	uint64_t rip, cs, rflags, rsp, ss;
-};
-
-struct gate {
-	uint16_t offset_low, selector, type, offset_middle;
-	uint32_t offset_high, reserved;
-};
-
-static unsigned long nr_steps, step_to_log_at;
 static unsigned nr_from_handler;
-static bool ends_when_masked;           /* no step is taken behind one with interrupts masked */
 
-static __attribute__((interrupt)) void on_step(struct pushed *pushed)
+static void log_from_handler(void)
 {
-	bool is_masked = !(pushed->rflags & RFLAGS_IF);
-
-	if (!is_masked && ++nr_steps == step_to_log_at) {
-		log_info("test: from the handler");
-		nr_from_handler++;
-	}
-	if (ends_when_masked && (is_masked || nr_steps == step_to_log_at))
-		pushed->rflags &= ~RFLAGS_TF;
+	log_info("test: from the handler");
+	nr_from_handler++;
 }
 
-/* Sends debug exceptions to on_step(). Return: where they went before. */
-static struct gate catch_steps(const struct gate *handler)
+static void log_interrupted(void)
 {
-	enum { TRAP_DEBUG = 1 };
-	struct __attribute__((packed)) { uint16_t limit; struct gate *gates; } idt;
-	uint64_t address = (uint64_t)on_step;
-	struct gate before;
-
-	__asm__ volatile("sidt %0" : "=m"(idt));
-	before = idt.gates[TRAP_DEBUG];
-	idt.gates[TRAP_DEBUG] = handler != NULL ? *handler : (struct gate){
-		.offset_low = (uint16_t)address, .selector = before.selector, .type = before.type,
-		.offset_middle = (uint16_t)(address >> 16), .offset_high = (uint32_t)(address >> 32),
-	};
-	return before;
-}
-
-static inline void set_flags(uint64_t flags)
-{
-	__asm__ volatile("pushq %0; popfq" : : "r"(flags) : "memory", "cc");
+	log_info("test: %s", "interrupted, maybe");
 }
 
 /* Does `text` have each record once, whole, with a number of its own? Their order depends on the design. */
@@ -821,36 +781,23 @@ static bool has_all(const char *text, unsigned nr_interrupted)
 KTEST(log_hard_times, a_handler_may_log_at_any_instruction)
 {
 	enum { NR_PER_LOOK = 16 };
-	struct gate before;
-	uint64_t flags;
+	unsigned long step = 0;
 	bool goes_well;
 
 	log_info("test: not interrupted");
 	dump();
-	before = catch_steps(NULL);
-	irq_unmask();
-	flags = read_rflags();
-	step_to_log_at = 0;
-	ends_when_masked = false;
 	do {
 		nr_from_handler = 0;
 		listen(LOG_INFO);
 		log_info("test: not interrupted");
-		for (unsigned i = 0; i < NR_PER_LOOK; i++) {
-			step_to_log_at++;
-			nr_steps = 0;
-			set_flags(flags | RFLAGS_TF);
-			log_info("test: %s", "interrupted, maybe");
-			set_flags(flags);
-			ktest_progress();
-		}
+		for (unsigned i = 0; i < NR_PER_LOOK; i++)
+			ktest_interrupt(++step, log_interrupted, log_from_handler);
 		heard();
 		dump();
 		goes_well = has_all(console.text, NR_PER_LOOK) && has_all(end_of_dump(), NR_PER_LOOK);
 	} while (goes_well && nr_from_handler == NR_PER_LOOK);
-	catch_steps(&before);
 	CHECK(goes_well, "up to instruction %lu a record is torn, missing, or there twice, in dmesg or on the "
-	      "console", step_to_log_at);
+	      "console", step);
 }
 
 /* Is each line of `text` a record, but for the first, which may be cut? */
@@ -871,31 +818,23 @@ static bool has_only_records(const char *text)
 KTEST(log_hard_times, a_handler_may_log_while_dmesg_is_shown)
 {
 	enum { NR_RECORDS = 1000, EACH_OF_THE_FIRST = 100 };
-	struct gate before;
-	uint64_t flags;
+	unsigned long step = 0;
 	bool goes_well;
 
 	for (unsigned i = 0; i < NR_RECORDS; i++) {
 		log_error("test: kept");
 		ktest_progress();
 	}
-	before = catch_steps(NULL);
-	irq_unmask();
-	flags = read_rflags();
-	step_to_log_at = 0;
 	ends_when_masked = true;
 	do {
-		step_to_log_at += 1 + step_to_log_at / EACH_OF_THE_FIRST;
-		nr_steps = nr_from_handler = 0;
+		step += 1 + step / EACH_OF_THE_FIRST;
+		nr_from_handler = 0;
 		listen_with(&dumped, LOG_INFO);
-		set_flags(flags | RFLAGS_TF);
-		log_dump();
-		set_flags(flags);
+		ktest_interrupt(step, log_dump, log_from_handler);
 		stop_listening(&dumped);
-		ktest_progress();
 		goes_well = has_only_records(dumped.text) &&
 			    count(dumped.text, " info  test: from the handler\n") >= nr_from_handler;
 	} while (goes_well && nr_from_handler > 0);
-	catch_steps(&before);
-	CHECK(goes_well, "a handler's record at instruction %lu is torn, or missing", step_to_log_at);
+	ends_when_masked = false;
+	CHECK(goes_well, "a handler's record at instruction %lu is torn, or missing", step);
 }
