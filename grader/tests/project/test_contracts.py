@@ -96,7 +96,7 @@ class Stage(Graph):
         super().__init__(lab, directory, {r"[.>]write\(": set(), r"irq_handlers\[": {"disable_interrupt"}})
         self.pointers |= {r"command->run\(": self.named_nowhere("kernel/monitor.c"),
                           r"option->read\(": self.named_nowhere("kernel/options.c"),
-                          r"test->run\(|ktest_rescue\(": set()}      # tests may do as they like
+                          r"test->run\(|ktest_rescue\(|subject\(|step_handler\(": set()}      # tests may do as they like
         self._sinks = {file: {self.find(name).title for name in self.named_nowhere(file)
                               if name.endswith("_write")} for file in self.files}
 
