@@ -13,7 +13,7 @@ from judging import crash, facts, replay
 from judging.findings import Autopsy, dissect
 from judging.record import Panic, Record, Results
 from machine.abi import Outcome, PanicKind
-from machine.ending import BROKEN, Cause
+from machine.ending import BROKEN, Cause, Ending
 from machine.host import MachineError
 from machine.image import OUTCOME_PREFIX, Image, Impostor, Memory
 from machine.machine import Machine
@@ -42,7 +42,16 @@ async def observe(config: Config, image: Image, boot: Boot, wanted: list[str] | 
                 with contextlib.suppress(MachineError, OSError):    # what was seen counts anyway
                     record.recording = recording.complete(await machine.end_recording(),
                                                           ending.cause.value, machine.console)
-        return record
+    if ending.cause is Cause.TRIPLE_FAULT:
+        record.ending = await _explained(config, image, boot)
+    return record
+
+
+async def _explained(config: Config, image: Image, boot: Boot) -> Ending:
+    """The ending of a boot that ended in a triple fault, with the exception it began with."""
+    async with Machine(config, image.physical("monitor_prompts"), logs_exceptions=True) as machine:
+        ending = await machine.run(boot.input)
+    return ending if ending.cause is Cause.TRIPLE_FAULT else Ending(Cause.TRIPLE_FAULT)
 
 
 async def _look(machine: Machine, image: Image, boot: Boot, wanted: list[str] | None,

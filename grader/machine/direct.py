@@ -3,10 +3,12 @@
 
 QEMU loads a 32-bit ELF file with a Multiboot 1 header. This makes one of the kernel's segments and
 one more behind them: a few instructions, what GRUB would tell the kernel, and the boot module. The
-kernel finds itself as GRUB leaves it.
+kernel finds itself as GRUB leaves it, and the local APIC as a PC's firmware does: in virtual wire
+mode, in which the PIC's interrupts and NMIs reach the CPU.
 
 Sources: Multiboot Specification 0.6.96, section 3.1.1 (header); Multiboot2 Specification 2.0,
-sections 3.3 (state at entry) and 3.6 (information); QEMU, hw/i386/multiboot.c.
+sections 3.3 (state at entry) and 3.6 (information); QEMU, hw/i386/multiboot.c; MultiProcessor
+Specification 1.4, section 3.6.2.2 (virtual wire mode); Intel SDM volume 3A, "Local Vector Table".
 """
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ COMMAND_LINE, MODULE, MEMORY_MAP, END = 1, 3, 6, 0          # tags
 AVAILABLE, RESERVED = 1, 2
 MIB, ROM, ACPI = 1 << 20, 0x9f000, 0x20000          # where SeaBIOS keeps something of its own
 LOW, SPLIT, HIGH = 3 << 30, 0xe0000000, 4 << 30     # with SPLIT bytes or more, RAM above LOW lies at HIGH
-MOV_EAX, MOV_EBX, JMP = b"\xb8", b"\xbb", b"\xe9"
-CODE_BYTES = 16                                     # of the three, padded
+MOV_EAX, MOV_EBX, JMP, STORE = b"\xb8", b"\xbb", b"\xe9", b"\xc7\x05"
+CODE_BYTES = 48                                     # of all, padded
+APIC_ENABLED = 0xfee000f0, 0x1ff                    # spurious-interrupt vector register
+LINT0_EXTINT, LINT1_NMI = (0xfee00350, 0x8700), (0xfee00360, 0x8400)
 EM_386, ET_EXEC, PT_LOAD, RWX = 3, 2, 1, 7
 HEADER_BYTES, SEGMENT_BYTES = 52, 32                # of a 32-bit ELF file
 PAGE_BYTES = 4096
@@ -66,8 +70,9 @@ def make(kernel: Path, command_line: str, mem_bytes: int, module: bytes = b"") -
                     for part in elf.iter_segments("PT_LOAD")]
         entry = elf["e_entry"]
     start = -(-max(address + size for address, size, _ in segments) // PAGE_BYTES) * PAGE_BYTES
-    code = (MOV_EAX + struct.pack("<I", MULTIBOOT2_SAYS) + MOV_EBX + struct.pack("<I", start + CODE_BYTES)
-            + JMP + struct.pack("<i", entry - (start + CODE_BYTES - 1)))
+    code = b"".join(STORE + struct.pack("<II", *what) for what in (APIC_ENABLED, LINT0_EXTINT, LINT1_NMI))
+    code += MOV_EAX + struct.pack("<I", MULTIBOOT2_SAYS) + MOV_EBX + struct.pack("<I", start + CODE_BYTES)
+    code += JMP + struct.pack("<i", entry - (start + len(code) + 5))
     brought = range(start + PAGE_BYTES, start + PAGE_BYTES + len(module))
     more = (_padded(code, CODE_BYTES) + _information(command_line, mem_bytes, brought)).ljust(PAGE_BYTES, b"\0")
     segments.append((start, len(more) + len(module), more + module))

@@ -81,6 +81,13 @@ class Image:
         return found
 
     @cached_property
+    def _by_name(self) -> dict[str, list[Symbol]]:
+        found: dict[str, list[Symbol]] = {}
+        for symbol in self._table:
+            found.setdefault(symbol.name, []).append(symbol)
+        return found
+
+    @cached_property
     def symbols(self) -> dict[str, int]:
         """The address of every named symbol, file-private ones included."""
         return {symbol.name: symbol.address for symbol in self._table}
@@ -90,8 +97,7 @@ class Image:
         The one symbol of that name: in any file, private to `file`, or global if that is "".
         Raises KeyError or Impostor.
         """
-        found = [symbol for symbol in self._table
-                 if symbol.name == name and file in (None, symbol.file)]
+        found = [symbol for symbol in self._by_name.get(name, ()) if file in (None, symbol.file)]
         if not found:
             raise KeyError(name)
         if len(found) > 1:

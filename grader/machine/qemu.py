@@ -21,6 +21,10 @@ QEMU = "qemu-system-x86_64"
 MIN_MEMORY = {"bios": 5 << 20, "uefi": 84 << 20}    # GRUB does not load every stage in less
 AT_POWER_ON = "init"        # the snapshot that every tape begins with
 
+# Firmware that starts what QEMU has loaded and does nothing else: it takes half as long as SeaBIOS, with
+# which it goes as well. Source: https://github.com/bonzini/qboot, README.
+QBOOT = "/usr/share/qemu/qboot.rom"
+
 # Firmware for FIRMWARE=uefi: whole images for -bios, code alone for a flash drive.
 UEFI_IMAGES = ("/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd",
                "/usr/share/edk2-ovmf/x64/OVMF.fd", "/usr/share/edk2/x64/OVMF.4m.fd")
@@ -72,7 +76,7 @@ def escaped(path: Path) -> str:
 def _boot_image(config: Config, tape: Tape | None) -> list[str]:
     """The boot image, mostly in a CD-ROM drive. What that reads, and when, is taped too."""
     if config.is_direct:
-        return ["-kernel", str(config.iso)]
+        return ["-kernel", str(config.iso), *(["-bios", QBOOT] if os.path.exists(QBOOT) else [])]
     if tape is None:
         return ["-cdrom", str(config.iso)]
     return ["-drive", f"if=none,id=image,format=raw,readonly=on,file={escaped(config.iso)}",

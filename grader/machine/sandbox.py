@@ -219,13 +219,18 @@ def _bwrap(command: list[str], readable: Sequence[Path], writable: Sequence[Path
 def _prefixes() -> list[Path]:
     """Where tools outside the system are installed: /opt/cross for /opt/cross/bin/gcc."""
     choices = chosen()
-    tools = [*TOOLS, *words_of(choices.get("CC", "")), choices.get("CROSS_COMPILE", "") + "gcc",
-             *(choices.get(name, "") for name in ("NM", "STRIP", "GRUB_MKRESCUE"))]
-    programs = {path for tool in filter(None, map(shutil.which, tools))
-                for path in (Path(tool).absolute(), Path(tool).resolve()) if not _is_system(path)}
-    found = {_prefix(program) for program in programs}
+    tools = (*TOOLS, *words_of(choices.get("CC", "")), choices.get("CROSS_COMPILE", "") + "gcc",
+             *(choices.get(name, "") for name in ("NM", "STRIP", "GRUB_MKRESCUE")))
+    found = {_prefix(program) for program in _outside(tools, os.environ.get("PATH", os.defpath))}
     grub = Path(choices.get("GRUB_DIR", SYSTEM[0])).absolute()
     return sorted(found | ({grub} if grub.is_dir() and not _is_system(grub) else set()))
+
+
+@functools.cache
+def _outside(tools: tuple[str, ...], path: str) -> set[Path]:
+    """Where these tools lie outside the system: a search for each of 35 machines takes long."""
+    return {place for tool in filter(None, (shutil.which(tool, path=path) for tool in tools))
+            for place in (Path(tool).absolute(), Path(tool).resolve()) if not _is_system(place)}
 
 
 def _is_system(path: Path) -> bool:

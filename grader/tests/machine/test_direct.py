@@ -5,7 +5,7 @@ import re
 import pytest
 from conftest import ROOT
 
-from machine import direct
+from machine import direct, qemu
 from machine.ending import Cause
 from machine.machine import Machine
 from machine.qemu import Config, memory_bytes
@@ -32,12 +32,19 @@ def test_it_says_the_same_and_ends_the_same(mem, iso, tmp_path):
     assert "ok 1 " in by_qemu[1] and "not ok" not in by_qemu[1]
 
 
-def test_a_panic_ends_it_as_well(iso, tmp_path):
+@pytest.mark.parametrize("firmware", [qemu.QBOOT, "/nonexistent"])
+@pytest.mark.parametrize("line, cause", [("help", Cause.PROMPT), ("hang", Cause.LOCKUP), ("panic", Cause.PANIC)])
+def test_interrupts_and_nmis_reach_it_with_either_firmware(line, cause, firmware, iso, tmp_path, monkeypatch):
+    """What is typed comes by an interrupt, the watchdog's bite by an NMI."""
+    async def type_it():
+        async with Machine(Config(file, is_direct=True)) as machine:
+            return (await machine.run([line])).cause
+
+    monkeypatch.setattr(qemu, "QBOOT", firmware)
     _, elf = iso(2)
     file = tmp_path / "direct"
-    file.write_bytes(direct.make(elf, "log=nonsense initramfs=off", 64 << 20))
-    cause, said = console(Config(file, is_direct=True))
-    assert cause in (Cause.PANIC, Cause.PROMPT) and "nonsense" in said
+    file.write_bytes(direct.make(elf, "initramfs=off", 64 << 20))
+    assert asyncio.run(type_it()) is cause
 
 
 def test_a_kernel_that_does_not_fit_is_left_to_grub(iso):

@@ -13,7 +13,9 @@ from conftest import GRADER, ROOT
 from processes import DEADLINE, qemus_of, until
 from trees import patch_for
 
+from course import lab
 from judging.findings import dissect
+from judging.observe import observe
 from machine import ending as endings
 from machine import machine
 from machine.abi import Outcome
@@ -25,9 +27,9 @@ from machine.prompt import PROMPT
 from machine.qemu import Config
 
 
-async def boot(config, *lines):
+async def boot(config, *lines, **how):
     """Boots to the prompt and types lines. Return: the ending and the console."""
-    async with Machine(config) as guest:
+    async with Machine(config, **how) as guest:
         ending = await guest.wait()
         for line in lines:
             assert ending.cause is Cause.PROMPT
@@ -104,14 +106,17 @@ def test_the_debug_exit_of_make_run_does_nothing_here(iso, tmp_path):
 def test_a_triple_fault_is_known_by_its_first_exception(iso, tmp_path, code, exception):
     statement = ("static const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) "
                  f'none; __asm__ volatile("{code}" : : "m"(none) : "rax");')
-    image, _ = iso(1, "log=info", patched(tmp_path, statement))
-    ending, _ = asyncio.run(boot(Config(image)))
+    image, elf = iso(1, "log=info", patched(tmp_path, statement))
+    ending, _ = asyncio.run(boot(Config(image), logs_exceptions=True))
     assert (ending.cause, ending.exception) == (Cause.TRIPLE_FAULT, exception)
+    to_the_prompt = lab.Boot((lab.Test("boot.prompt", 1, "", expect="monitor"),))
+    record = asyncio.run(observe(Config(image), Image(elf), to_the_prompt, []))
+    assert (record.ending, record.autopsy is None) == (ending, False)
 
 
 def test_a_flood_of_exceptions_is_kept_in_bounds(iso, tmp_path):
     async def look():
-        async with Machine(Config(image)) as guest:
+        async with Machine(Config(image), logs_exceptions=True) as guest:
             return await guest.wait(), len(guest._log), sum(
                 file.stat().st_size for file in guest.private.iterdir())
 
