@@ -33,18 +33,21 @@ def test_it_says_the_same_and_ends_the_same(mem, iso, tmp_path):
 
 
 @pytest.mark.parametrize("firmware", [qemu.QBOOT, "/nonexistent"])
-@pytest.mark.parametrize("line, cause", [("help", Cause.PROMPT), ("hang", Cause.LOCKUP), ("panic", Cause.PANIC)])
-def test_interrupts_and_nmis_reach_it_with_either_firmware(line, cause, firmware, iso, tmp_path, monkeypatch):
+@pytest.mark.parametrize("line, cause, said", [
+    ("help", Cause.PROMPT, "reboot"), ("hang", Cause.LOCKUP, "LOCKUP: cpu0"), ("panic", Cause.PANIC, "PANIC: "),
+])
+def test_interrupts_and_nmis_reach_it_with_either_firmware(line, cause, said, firmware, iso, tmp_path, monkeypatch):
     """What is typed comes by an interrupt, the watchdog's bite by an NMI."""
     async def type_it():
         async with Machine(Config(file, is_direct=True)) as machine:
-            return (await machine.run([line])).cause
+            return (await machine.run([line])).cause, machine.console
 
     monkeypatch.setattr(qemu, "QBOOT", firmware)
     _, elf = iso(2)
     file = tmp_path / "direct"
     file.write_bytes(direct.make(elf, "initramfs=off", 64 << 20))
-    assert asyncio.run(type_it()) is cause
+    ending, everything = asyncio.run(type_it())
+    assert ending is cause and said in everything
 
 
 def test_a_kernel_that_does_not_fit_is_left_to_grub(iso):
