@@ -3,25 +3,27 @@
 
 Everything in the class's directory is somebody's submission, also what turns out to be none when
 it is read: so nobody is forgotten. What a learning platform puts before the name of a file says
-whose it is; several files of one student become one submission.
-
-    lovelaceada_LATE_1234_56789_lab2.zip            Canvas: who, two numbers, the file
-    Ada Lovelace_1234_assignsubmission_file_        Moodle: who and a number, a directory or a file
+whose it is (course/names.py). Whatever it has of one student is one submission, as it hands out the last
+attempt alone; so are several single files of one name elsewhere.
 
 Several submissions of one name are attempts of one student, if the instructor says which counts.
 """
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
+import stat
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from course import submission
-from course.archive import SUFFIXES, shown
+from course import names, submission
+from course.archive import SUFFIXES, is_silent, shown
 
 MAX_NAME_BYTES = 240        # so that there can be a NAME.json.part
 
@@ -57,19 +59,12 @@ def find(paths: list[Path], out: Path, attempts: str = "") -> tuple[list[Candida
     """
     found: dict[str, list[list[Path]]] = defaultdict(lambda: [[] for _ in paths])
     others: list[Path] = []
-    for place, path in enumerate(paths):
-        if not path.exists():
-            raise Refused(f"{shown(str(path))}: no such file or directory")
-        if not path.is_dir() or (path / "labs").is_dir():
-            found[_name(path)][place].append(path)
-            continue
-        for child in sorted(path.iterdir()):
-            if child.name.startswith((".", "__MACOSX")) or child.resolve() == out.resolve():
-                continue
-            if not child.is_dir() and _NO_STUDENT.fullmatch(child.name):
-                others.append(child)
-            else:
+    try:
+        for place, path in enumerate(paths):
+            for child in _submissions(path, out, others):
                 found[_name(child)][place].append(child)
+    except OSError as error:
+        raise Refused(f"{shown(str(error.filename))}: {error.strerror}") from None
     if not found:
         raise Refused("no submissions there, neither directories nor archives ("
                       + ", ".join(SUFFIXES) + ")")
@@ -77,44 +72,86 @@ def find(paths: list[Path], out: Path, attempts: str = "") -> tuple[list[Candida
             _that_count(name, _attempts(name, found[name], out), attempts)], others
 
 
+def _submissions(path: Path, out: Path, others: list[Path]) -> Iterator[Path]:
+    """
+    What a path stands for: itself, or what is in it. Adds to `others` what is none. Raises Refused
+    or OSError.
+    """
+    if not path.exists():
+        raise Refused(f"{shown(str(path))}: no such file or directory")
+    if not path.is_dir() or (path / "labs").is_dir():
+        yield path
+        return
+    for child in sorted(path.iterdir()):
+        if child.name.startswith((".", "__MACOSX")) or is_silent(child.name) or os.path.realpath(child) == os.path.realpath(out):
+            continue
+        if not child.is_dir() and _NO_STUDENT.fullmatch(child.name):
+            others.append(child)
+        else:
+            yield child
+
+
 def _name(path: Path) -> str:
-    """Whose a submission is. Composed and decomposed letters are the same letters (NFC)."""
+    """
+    Whose a submission is. Composed and decomposed letters are the same letters (NFC); of a name that
+    is too long the end is left out.
+    """
     name = unicodedata.normalize(
-        "NFC", submission.by_platform(path.name)[0] or submission.stem(path))
-    if len(os.fsencode(name)) > MAX_NAME_BYTES:
-        raise Refused(f"{shown(str(path))}: the name is too long")
+        "NFC", names.by_platform(path.name)[0] or submission.stem(path))
+    data = os.fsencode(name)
+    if len(data) > MAX_NAME_BYTES:
+        kept = data[:MAX_NAME_BYTES - 10].decode(errors="ignore")
+        name = f"{kept}…{hashlib.sha256(data).hexdigest()[:6]}"
     return name
 
 
 def _attempts(name: str, places: list[list[Path]], out: Path) -> list[Path]:
     """
     A student's submissions, the oldest first: by the order of the paths that were given, and of
-    one path by date. Single files of one path are one submission.
+    one path by date. What belongs together of one path is one submission.
     """
-    known: set[Path] = set()
+    known: set[str] = set()
     found: list[Path] = []
     for number, paths in enumerate(places):
-        distinct = {path.resolve(): path for path in reversed(paths) if path.resolve() not in known}
+        distinct = {os.path.realpath(path): path for path in reversed(paths)
+                    if os.path.realpath(path) not in known}
         known |= distinct.keys()
-        single = [path for path in distinct if path.is_file() and not path.name.lower().endswith(SUFFIXES)]
-        others = [distinct[path] for path in distinct if path not in single]
-        if len(single) > 1:
-            others.append(_gathered(out / "gathered" / f"{number}" / name, single))
-        found += sorted(others + [distinct[path] for path in single if len(single) == 1], key=_date)
+        parts = [path for path in distinct.values() if _is_part(path)]
+        others = [path for path in distinct.values() if path not in parts]
+        together = [_gathered(out / "gathered" / f"{number}" / name, parts)] if len(parts) > 1 else parts
+        found += sorted(others + together, key=_date)
     return found
+
+
+def _is_part(path: Path) -> bool:
+    """May other files of this student belong to the same attempt?"""
+    return bool(names.by_platform(path.name)[0]) or \
+        path.is_file() and not path.name.lower().endswith(SUFFIXES)
 
 
 def _date(path: Path) -> float:
     """When a submission was written, by its youngest file; in seconds since 1970."""
-    return max((file.stat().st_mtime for file in (path, *path.rglob("*")) if file.is_file()), default=0)
+    youngest = 0.0
+    for where, _, files in [(str(path.parent), [], [path.name]), *os.walk(path)]:
+        for file in files:
+            with suppress(OSError):         # reading it will say so
+                status = os.stat(os.path.join(where, file))
+                youngest = max(youngest, status.st_mtime if stat.S_ISREG(status.st_mode) else 0)
+    return youngest
 
 
-def _gathered(into: Path, files: list[Path]) -> Path:
-    """A directory with copies of these files, of their dates."""
+def _gathered(into: Path, parts: list[Path]) -> Path:
+    """A directory with copies of these files and directories, of their dates; or what cannot be copied."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    for file in sorted(files):
-        shutil.copy2(file, into / file.name)
+    for part in sorted(parts):
+        try:
+            if part.is_dir():
+                shutil.copytree(part, into / part.name, symlinks=True)
+            else:
+                shutil.copy2(part, into / part.name)
+        except (OSError, shutil.Error):     # reading it will say why
+            return part
     return into
 
 

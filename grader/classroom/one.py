@@ -86,7 +86,7 @@ def _arguments(words: list[str], usage: str) -> argparse.Namespace:
         parser.error("--keep keeps a submission's tree: say --tree as well")
     if arguments.keep and arguments.keep.exists():
         parser.error(f"--keep {arguments.keep}: exists already")
-    if arguments.tree and not arguments.tree.exists():
+    if arguments.tree and not os.path.lexists(arguments.tree):
         parser.error(f"{arguments.tree}: no such file or directory")
     if arguments.record:
         try:

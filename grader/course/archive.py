@@ -19,7 +19,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,8 +31,12 @@ CHUNK = 1 << 16
 SUFFIXES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip")
 SILENT = {"build", ".git", "__MACOSX"}      # directories of which nobody wants to hear
 
+LEFT_BEHIND = {".DS_Store", "Thumbs.db", "desktop.ini"}     # by systems, in directories that somebody looked at
+
 # Archives that nothing here reads, by what they begin with.
 UNREADABLE = ((b"Rar!\x1a\x07", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x28\xb5\x2f\xfd", "Zstandard"))
+UNREADABLE_SUFFIXES = (".rar", ".7z", ".zst")
+COMPRESSED = (".gz", ".bz2", ".xz")         # suffixes of a single file
 
 # What the libraries raise over damaged archives, encrypted or just strange ones.
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError,
@@ -65,19 +69,12 @@ def in_words(error: BaseException) -> str:
 def is_silent(name: str) -> bool:
     """Is it something that tools leave behind, not people?"""
     *directories, last = name.split("/")
-    return last.startswith("._") or last == ".DS_Store" or not SILENT.isdisjoint(directories)
+    return last.startswith("._") or last in LEFT_BEHIND or not SILENT.isdisjoint(directories)
 
 
-def only_archive(path: Path) -> Path | None:
-    """The archive that is all there is in a directory, as some learning platforms hand it out."""
-    try:
-        inside = [child for child in os.scandir(path) if not is_silent(child.name)]
-    except OSError:                     # no directory, or one that members() will complain of
-        return None
-    if len(inside) == 1 and inside[0].name.lower().endswith(SUFFIXES) \
-            and inside[0].is_file(follow_symlinks=False):
-        return Path(inside[0].path)
-    return None
+def is_archive(member: Member) -> bool:
+    """Is it called like an archive, or like a file that is compressed?"""
+    return not member.odd and member.name.lower().endswith(SUFFIXES + UNREADABLE_SUFFIXES + COMPRESSED)
 
 
 def members(path: Path, wanted: Collection[str]) -> list[Member]:
@@ -86,18 +83,44 @@ def members(path: Path, wanted: Collection[str]) -> list[Member]:
         if path.is_dir():
             return list(_in_directory(path, wanted))
         with _open_plain(path) as file:
-            data = _at_most(MAX_ARCHIVE_BYTES, file.read, "the archive")
-        if data.startswith(b"PK"):
-            return list(_in_zip(data))
-        for start, kind in UNREADABLE:
-            if data.startswith(start):
-                raise SubmissionError(f"is a {kind} archive, which nobody here can read: hand in a "
-                                      ".zip or a .tar.gz")
-        if not path.name.lower().endswith(SUFFIXES) and not _is_tar(data):
-            return [Member(path.name, "", lambda nr_bytes: data[:nr_bytes])]
-        return list(_in_tar(_decompress(data)))
+            return _in_file(path.name, _at_most(MAX_ARCHIVE_BYTES, file.read, "the archive"))
     except DAMAGE as error:
         raise SubmissionError(f"cannot be read: {in_words(error)}") from None
+
+
+def opened(archive: Member, where: str) -> list[Member]:
+    """All that an archive in a submission holds, with `where` before their names."""
+    try:
+        data = archive.read(MAX_ARCHIVE_BYTES + 1)
+        if len(data) > MAX_ARCHIVE_BYTES:
+            raise SubmissionError(f"is larger than {MAX_ARCHIVE_BYTES >> 20} MiB")
+        return [replace(member, name=where + member.name)
+                for member in _in_file(posixpath.basename(archive.name), data)]
+    except DAMAGE as error:
+        raise SubmissionError(f"cannot be read: {in_words(error)}") from None
+
+
+def _in_file(name: str, data: bytes) -> list[Member]:
+    """What is in an archive, or in a file that is compressed; else the file itself."""
+    if data.startswith(b"PK"):
+        return list(_in_zip(data))
+    for start, kind in UNREADABLE:
+        if data.startswith(start):
+            raise SubmissionError(f"is a {kind} archive, which nobody here can read: hand in a "
+                                  ".zip or a .tar.gz")
+    is_called_so = name.lower().endswith(SUFFIXES)
+    if not data and is_called_so:
+        raise SubmissionError("is empty")
+    if not is_called_so and not _is_tar(data):
+        return [_plain(name, data)]
+    plain = _decompress(data)
+    if not is_called_so and name.lower().endswith(COMPRESSED) and not _is_tar(plain):
+        return [_plain(name.rpartition(".")[0], plain)]
+    return list(_in_tar(plain))
+
+
+def _plain(name: str, data: bytes) -> Member:
+    return Member(name, "", lambda nr_bytes: data[:nr_bytes])
 
 
 def _open_plain(path: Path | str, directory: int | None = None, flags: int = 0) -> io.FileIO:

@@ -1,5 +1,6 @@
 """archive.py: what is refused, and that no archive takes more work or memory than it is worth."""
 import gzip
+import io
 import lzma
 import os
 import resource
@@ -107,13 +108,23 @@ def test_a_wanted_file_that_is_there_twice_is_refused(suffix, tmp_path):
     path = tmp_path / f"alice{suffix}"
     if suffix == ".tar":
         with tarfile.open(path, "w") as archive:
-            for _ in range(2):
-                archive.addfile(tarfile.TarInfo(f"./{FRAME}"))
+            for contents in (b"1", b"2"):
+                info = tarfile.TarInfo(f"./{FRAME}")
+                info.size = 1
+                archive.addfile(info, io.BytesIO(contents))
     else:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(FRAME, b"1")
             archive.writestr(f"./{FRAME}", b"2")
-    assert refusal(path) == f"{FRAME} is in it 2 times"
+    assert refusal(path) == f"{FRAME} is in it more than once, and not the same"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_wanted_file_that_is_there_twice_and_the_same_is_taken(tmp_path):
+    with zipfile.ZipFile(tmp_path / "alice.zip", "w") as archive:
+        for name in (FRAME, f"./{FRAME}"):
+            archive.writestr(name, b"1")
+    assert submission.read(tmp_path / "alice.zip", WANTED).files == {FRAME: b"1"}
 
 
 def test_an_encrypted_zip_is_refused(tmp_path):

@@ -1,13 +1,17 @@
 """submission.py: what is taken from a submission, whatever it comes in."""
+import gzip
 import io
+import lzma
 import os
 import tarfile
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
 from conftest import GRADER
 from containers import (ANSWERS_0, ANSWERS_3, ARCHIVES, FRAME, HEAP, LOG, PROJECT, WANTED, directory,
-                        every_container, plain_tar, zipped)
+                        every_container, plain_tar, refusal, zipped)
 
 from course import submission
 from course.archive import SubmissionError
@@ -53,7 +57,11 @@ def test_the_digest_does_not_depend_on_the_order(tmp_path):
     ("lovelaceada_LATE_1234_56789_frame-2.c", FRAME),
     ("Ada Lovelace_1234_assignsubmission_file_frame.c", FRAME), ("Lab 2/heap copy 3.c", HEAP),
     ("lab0/answers.toml", ANSWERS_0), ("lab-03/answers.toml.txt", ANSWERS_3),
-    ("x/03-deadlock (1)/answers (1).toml", ANSWERS_3),
+    ("x/03-deadlock (1)/answers (1).toml", ANSWERS_3), ("heap - Kopie (2).c", HEAP),
+    ("heap – Kopie.c", HEAP), ("copie de heap.c", HEAP), ("heap - 副本.c", HEAP), ("heap的副本 2.c", HEAP),
+    ("heap（1）.c", HEAP), ("heap[1].c", HEAP), ("heap.c ", HEAP), ("heap.c.", HEAP), ("heap.c.txt.txt", HEAP),
+    ("o_brien_12_34_heap.c", HEAP), ("LATE_anon_u3x9P_34_heap-1.c", HEAP),
+    ("Ada L_12_assignsubmission_file/heap.c", HEAP),
 ])
 def test_a_file_is_taken_whatever_has_been_made_of_its_name(make, name, path, tmp_path, pristine):
     found = submission.read(make(tmp_path, {name: b"mine\n"}), WANTED, pristine)
@@ -66,7 +74,7 @@ def test_a_file_is_taken_whatever_has_been_made_of_its_name(make, name, path, tm
     (("heap - Copy.c", "heap (2).c"), f" (one of 2: which is {HEAP}?)"),
     (("heap(2).c", "heap-2.c"), f" (one of 2: which is {HEAP}?)"),
     (("answers.toml.txt",), ""),
-    (("heap.cc", "myheap.c", "heap.c/x", "heap2b.c"), ""),
+    (("heap.cc", "myheap.c", "heap.c/x", "heap2b.c"), ""), (("heap.c~", "heap.c.part", "副本heap.c"), ""),
     (("kernel/frame.c",), ""),                  # a file of the project itself
 ], ids=lambda value: value[0] if isinstance(value, tuple) else "")
 def test_what_could_be_meant_otherwise_is_not_taken(files, ignored, tmp_path, pristine):
@@ -98,6 +106,12 @@ def test_a_file_in_utf_16_is_read(start, coding, tmp_path):
     assert found.files == {HEAP: text.encode()}
     found = submission.read(directory(tmp_path / "odd", {HEAP: b"\xff\xfe\x00"}), WANTED)
     assert found.files == {HEAP: b"\xff\xfe\x00"}
+
+
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_neither_a_missing_mark_nor_four_bytes_a_letter_hide_a_text(coding, tmp_path):
+    found = submission.read(directory(tmp_path, {HEAP: "int größe;\n".encode(coding)}), WANTED)
+    assert found.files == {HEAP: "int größe;\n".encode()}
 
 
 def test_copies_of_a_file_are_as_good_as_one(tmp_path):
@@ -177,15 +191,59 @@ def test_a_nul_in_a_path_is_a_name_like_any_other(tmp_path):
     assert list(read.files) == [FRAME] and "odd" in "".join(read.ignored)
 
 
-def test_a_directory_with_nothing_but_an_archive_stands_for_it(tmp_path):
-    (tmp_path / "Ada_1").mkdir()
-    with zipfile.ZipFile(tmp_path / "Ada_1" / "labs.zip", "w") as archive:
-        archive.writestr(FRAME, "int x;\n")
-    (tmp_path / "Ada_1" / ".DS_Store").write_bytes(b"")
-    read = submission.read(tmp_path / "Ada_1", [FRAME])
-    assert (read.name, read.files) == ("Ada_1", {FRAME: b"int x;\n"})
-    (tmp_path / "Ada_1" / "notes.txt").write_text("hello")
-    assert submission.read(tmp_path / "Ada_1", [FRAME]).missing == (FRAME,)
+def archive_of(files, make=zipped):
+    """The bytes of an archive with these files."""
+    with tempfile.TemporaryDirectory() as place:
+        return make(Path(place), files).read_bytes()
+
+
+@pytest.mark.parametrize("besides", ["", ".DS_Store", "desktop.ini", "report.pdf", "onlinetext.html", "lab.rar"])
+@pytest.mark.parametrize("inner, inside", [(zipped, "labs.zip"), (ARCHIVES["tar.gz"], "a/labs.tar.gz")])
+@every_container
+def test_an_archive_in_a_submission_is_opened_where_nothing_else_counts(
+        make, inner, inside, besides, tmp_path, pristine):
+    files = {inside: archive_of({FRAME: b"int x;\n"}, inner)} | ({besides: b"Rar!\x1a\x07"} if besides else {})
+    read = submission.read(make(tmp_path, files), WANTED, pristine)
+    assert (read.name, read.files) == ("alice", {FRAME: b"int x;\n"})
+    assert len(read.ignored) == (besides in ("report.pdf", "onlinetext.html", "lab.rar"))
+
+
+def test_several_archives_are_as_good_as_directories(tmp_path, pristine):
+    labs = {f"lab{number}.zip": archive_of({name: b"mine"}) for number, name in
+            ((1, "frame.c"), (2, "heap.c"), (3, "answers.toml"))}
+    read = submission.read(directory(tmp_path, labs), WANTED, pristine)
+    assert set(read.files) == {FRAME, HEAP, ANSWERS_3}
+    assert f"lab3.zip/answers.toml as {ANSWERS_3}" in read.taken
+    twice = {"a.zip": archive_of({HEAP: b"1"}), "b.zip": archive_of({HEAP: b"2"})}
+    assert "more than one project" in refusal(directory(tmp_path / "twice", twice))
+
+
+def test_an_archive_beside_a_file_that_counts_stays_shut(tmp_path):
+    read = submission.read(directory(tmp_path, {"heap.c": b"x", "old.zip": archive_of({HEAP: b"y"})}), WANTED)
+    assert (read.files, read.ignored) == ({HEAP: b"x"}, ("old.zip",))
+
+
+def test_archives_are_opened_only_so_deep_and_so_many(tmp_path):
+    inside = {HEAP: b"x"}
+    for depth in range(4):
+        inside = {f"{depth}.zip": archive_of(inside)}
+        read = submission.read(directory(tmp_path / str(depth), inside), WANTED)
+        assert bool(read.files) == (depth < submission.MAX_DEPTH)
+    many = {f"{number}.zip": archive_of({f"{number}.txt": b""}) for number in range(submission.MAX_ARCHIVES + 1)}
+    read = submission.read(directory(tmp_path / "many", many | {"a/b.zip": archive_of({HEAP: b"x"})}), WANTED)
+    assert read.files == {} and "0.zip" in read.ignored
+
+
+@pytest.mark.parametrize("contents, why", [
+    (b"Rar!\x1a\x07\x01", "is a RAR archive"), (b"", "is empty"), (b"PK\3\4", "cannot be read")])
+def test_an_archive_in_a_submission_that_cannot_be_read_is_named(contents, why, tmp_path):
+    assert refusal(directory(tmp_path, {"x/labs.zip": contents, "notes.txt": b""})).startswith(f"x/labs.zip {why}")
+
+
+def test_a_single_file_may_be_compressed(tmp_path):
+    for name, packed in (("heap.c.gz", gzip.compress(b"mine")), ("heap (1).c.xz", lzma.compress(b"mine"))):
+        (tmp_path / name).write_bytes(packed)
+        assert submission.read(tmp_path / name, WANTED).files == {HEAP: b"mine"}
 
 
 def test_a_link_to_an_archive_elsewhere_stands_for_nothing(tmp_path):
