@@ -6,7 +6,7 @@ import shutil
 import pytest
 from conftest import GRADER, ROOT
 from guests import COLUMNS, COMMANDS, SCRIPT, run_gdb
-from trees import patch_for
+from trees import LABS, patch_for
 
 from judging import findings
 from machine.ending import Cause
@@ -21,7 +21,7 @@ def test_the_commands_are_listed_and_explained(cured):
     assert all(f"Usage: {command.split()[0]}" in text for command, text in zip(COMMANDS, helps))
 
 
-@pytest.mark.parametrize("lab", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("lab", [each.number for each in LABS])
 def test_every_command_in_every_stage(boot, lab):
     guest = boot(lab, Cause.LOCKUP if lab == 3 else Cause.PROMPT)
     found = dict(zip((command.split()[0] for command in COMMANDS), guest.gdb(*COMMANDS)))
