@@ -51,7 +51,8 @@ TELL_ANSWERS = {"docs/case-study.md": 3, "docs/case-study.zh.md": 3, "docs/real-
 # The handout's own first pages. A line that names a lab or a page which is not in it is left out.
 PAGES = ("README.md", "README.zh.md")
 
-
+# What of a page is for labs from one on, between marks of which a reader sees nothing.
+_FROM_LAB = re.compile(r"^ *<!-- from lab (\d+) -->\n\n?((?:(?! *<!--).*\n)*?) *<!-- end -->\n\n?", re.MULTILINE)
 
 
 def tracked() -> set[str]:
@@ -98,10 +99,18 @@ def check_students_files(into: Path, given: Lab) -> None:
             raise LabError(found.trouble or next(iter(found.broken.values()), "") or f"{name} has answers in it. Try: git checkout {name}")
 
 
-def page(file: Path, tree: Path) -> str:
+def page(text: str, last: int) -> str:
+    """A page as it is handed out with the labs up to `last`: without what is marked as from a later one."""
+    kept = _FROM_LAB.sub(lambda found: found[2] if int(found[1]) <= last else "", text)
+    if "<!-- from lab" in kept or "<!-- end -->" in kept:
+        raise LabError("a page has a mark without its other half, or one in another")
+    return kept.rstrip("\n") + "\n"
+
+
+def first_page(text: str, tree: Path) -> str:
     """A first page, with only what is in the tree."""
     named = re.compile(r"labs/\d\d-[\w-]+|docs/[\w.-]+\.md")
-    return "".join(line for line in file.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in text.splitlines(keepends=True)
                    if all((tree / name).exists() for name in named.findall(line)))
 
 
@@ -121,10 +130,14 @@ def make_tree(into: Path, labs: list[Lab], given: bool = False) -> None:
     for name in files(labs):
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(without_solutions(name))
+        contents = without_solutions(name)
+        if name.endswith(".md"):
+            contents = page(contents.decode(), labs[-1].number).encode()
+        target.write_bytes(contents)
         target.chmod(0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644)
     for name in PAGES:
-        (into / name).write_text(page(ROOT / "labs/handout" / name, into), encoding="utf-8")
+        text = page((ROOT / "labs/handout" / name).read_text(encoding="utf-8"), labs[-1].number)
+        (into / name).write_text(first_page(text, into), encoding="utf-8")
     for each in labs:
         check_students_files(into, each)
         if heaps := load(into / "labs" / each.name).heaps:
@@ -172,11 +185,11 @@ def make(into: Path, labs: list[Lab], given: bool = False) -> None:
 def first_labs(words: str | None) -> list[Lab]:
     """The labs of "0-N", or all. Raises LabError."""
     every = select([])
-    last = every[-1].number
     if words is None:
         return every
     match = re.fullmatch(r"0(?:-([0-9]+))?", words)
-    if not match or int(match[1] or 0) > last:
+    last = int(match[1] or 0) if match else -1
+    if last not in [given.number for given in every]:
         raise LabError(f'labs "{words}": each lab stands on those before it, so they are handed '
-                       f"out from the first one on: 0, 0-1, … 0-{last}")
-    return every[:int(match[1] or 0) + 1]
+                       f"out from the first one on: 0, 0-1, … 0-{every[-1].number}")
+    return [given for given in every if given.number <= last]
