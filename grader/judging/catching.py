@@ -66,11 +66,12 @@ class Trial:
 
     async def findings(self, tests: list[Test]) -> dict[str, Finding]:
         """A verdict for each of these tests of lab.toml. Raises what Builder.build() does."""
-        heaps = {heap.name for test in tests for heap in test.heaps}
-        self.kernels = await self.builder.kernels(self.stage, [*self.boot.sound, *sorted(heaps)])
+        self.kernels = await self.builder.kernels(self.stage, list(self.boot.sound))
         names = await self._that_count()
         if not names:
             return {test.name: self._why_none() for test in tests}
+        heaps = sorted({heap.name for test in tests for heap in test.heaps})
+        self.kernels |= await self.builder.kernels(self.stage, heaps)
         caught = dict(zip(heaps, await _all(self._catch(heap, names) for heap in heaps)))
         return {test.name: self._judge(test.heaps, caught) for test in tests}
 
