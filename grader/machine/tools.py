@@ -45,7 +45,7 @@ TOOLS = [
     Tool("objdump", (2, 35), is_binutil=True), Tool("addr2line", (2, 35), is_binutil=True),
     Tool("gdb", (12, 0)), Tool(QEMU, (7, 2)), Tool("qemu-img", (7, 2)),
     Tool("grub-mkrescue", (2, 4), "GRUB_MKRESCUE"), Tool("xorriso", (1, 4)), Tool("patch", (2, 7)),
-    Tool("cpio", (2, 11)), Tool("mformat", (4, 0)),
+    Tool("mformat", (4, 0)),
 ]
 PACKAGES = {"rich": "python3-rich", "elftools": "python3-pyelftools", "pytest": "python3-pytest"}
 

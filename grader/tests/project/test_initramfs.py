@@ -3,15 +3,21 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tarfile
+import tempfile
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from processes import DEADLINE
 
 FILE, DIRECTORY, SYMLINK = 0o100644, 0o040755, 0o120777
+DAY = 1767225600        # 2026-01-01, of every file
 
 
 def entry(name, contents=b"", mode=FILE, *, magic="070701", inode=1, nr_links=1, device=(0, 0)):
@@ -141,3 +147,19 @@ def test_what_no_block_of_frames_can_hold_is_said(boot):
     """Much memory is free then, and "out of memory" alone is a riddle."""
     console = boot(USUAL, "alloc 8388608", "alloc 100000000")
     assert console.count("bytes in a row: no block of frames is that large\n") == 2, console
+
+
+@pytest.mark.skipif(not shutil.which("cpio"), reason="there is no cpio to compare with")
+@pytest.mark.parametrize("name", ["", "Ada Lovelace"])
+def test_our_archive_is_what_gnu_cpio_makes_of_its_tree(name, tmp_path):
+    (tmp_path / "name").write_text(name)
+    subprocess.run([sys.executable, ROOT / "boot/mkinitramfs", tmp_path / "name", tmp_path / "ours"], check=True)
+    ram_disk = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None      # for thousands of files
+    with tempfile.TemporaryDirectory(dir=ram_disk) as tree:
+        subprocess.run(["cpio", "-idm", "--quiet"], cwd=tree, input=(tmp_path / "ours").read_bytes(), check=True)
+        names = sorted(str(path.relative_to(tree)) for path in Path(tree).rglob("*"))
+        for path in sorted(names, reverse=True):
+            os.utime(f"{tree}/{path}", (DAY, DAY))
+        theirs = subprocess.run(["cpio", "-o", "--format=newc", "--reproducible", "--owner=+0:+0", "--quiet"],
+                                cwd=tree, input="\n".join(names).encode(), capture_output=True, check=True).stdout
+    assert (tmp_path / "ours").read_bytes() == theirs

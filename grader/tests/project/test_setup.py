@@ -78,11 +78,11 @@ def test_what_is_needed_is_installed_though_the_rest_is_unknown(setup):
 
 @pytest.mark.parametrize("sudo", [{}, {"sudo": "exit 1"}], ids=["none", "not permitted"])
 def test_without_root_and_sudo_it_prints_commands_that_can_succeed(sudo, setup):
-    done, installed = setup("patch", "cpio", "valgrind", *[] if sudo else ["sudo"], user="1000", **sudo)
+    done, installed = setup("patch", "xorriso", "valgrind", *[] if sudo else ["sudo"], user="1000", **sudo)
     assert done.returncode == 1 and not installed
     first, second = done.stderr.splitlines()
     assert first == "setup: run as root: apt-get update; apt-get install " \
-                    "--no-install-recommends cpio patch "
+                    "--no-install-recommends patch xorriso "
     assert second.endswith(": apt-get install --no-install-recommends valgrind ")
 
 
@@ -158,12 +158,12 @@ def test_the_template_for_other_systems_runs_the_readmes_commands(template):
 def test_the_template_installs_what_setup_names(system, program, template, path_without, tmp_path):
     entry, = (entry for entry in template["strategy"]["matrix"]["include"] if system in entry["image"])
     (tmp_path / "os-release").write_text(f"ID={system.removesuffix('linux')}\n")
-    environment = path_without("patch", "cpio", "parallel", **{program: f'echo "$*" >> {tmp_path}/told'})
+    environment = path_without("patch", "diff", "parallel", **{program: f'echo "$*" >> {tmp_path}/told'})
     done = run("sh", "-c", entry["install"],
                environment=environment | {"SETUP_OS_RELEASE": str(tmp_path / "os-release")})
     assert done.returncode == 0, done.stderr
     needed, others = (tmp_path / "told").read_text().splitlines()
-    assert needed.endswith(" cpio patch") and others.endswith(" parallel")
+    assert needed.endswith(" diffutils patch") and others.endswith(" parallel")
 
 
 def fresh(directory, tmp_path, path_without, **false):
@@ -192,11 +192,11 @@ def test_doctor_is_content_with_this_machine():
 
 
 def test_doctor_names_what_is_missing_and_the_cure(path_without):
-    environment = path_without("xorriso", "cpio", "mformat", gdb="echo GNU gdb 7.1",
+    environment = path_without("xorriso", "patch", "mformat", gdb="echo GNU gdb 7.1",
                                bwrap="echo bwrap: No permissions >&2; exit 1")
     done = run(sys.executable, str(GRADER / "doctor.py"), environment=environment)
     assert done.returncode == 1
-    assert "FAIL  cpio is not installed" in done.stdout
+    assert "FAIL  patch is not installed" in done.stdout
     assert "FAIL  mformat is not installed" in done.stdout
     assert "FAIL  xorriso is not installed\n        fix: make setup" in done.stdout
     assert "gdb is 7.1, but 12.0 is needed" in done.stdout
