@@ -235,7 +235,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> Graded:
         if not graded.error:
             with contextlib.suppress(OSError):
                 traceback.print_exc()
-            graded.error = f"{type(error).__name__}: {error}"
+            graded.error = host.without_private_paths(f"{type(error).__name__}: {error}")
     return graded
 
 

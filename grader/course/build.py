@@ -25,7 +25,7 @@ from course.lab import students_sources
 from course.student import REFERENCE, name_of
 from machine import direct, sandbox
 from machine.choices import chosen, environment_for_make, for_make
-from machine.host import ROOT, MachineError, lack_of_room
+from machine.host import ROOT, MachineError, lack_of_room, without_private_paths
 from machine.image import Image
 from machine.qemu import Config, memory_bytes
 
@@ -160,9 +160,9 @@ async def _run_make(tree: Tree, lock: int, private: Path, arguments: tuple[str, 
             output.seek(-MAX_OUTPUT_BYTES, os.SEEK_END)
             printed += b"\n" + output.read()
     text = printed.decode(errors="replace")
-    for root in (tree.root, ROOT):              # nobody's business, and another one every time
+    for root in (tree.root, tree.root.resolve(), ROOT):
         text = text.replace(f"{root}/", "")
-    return status, text
+    return status, without_private_paths(text)
 
 
 async def _make(tree: Tree, lock: int, private: Path, *arguments: str) -> list[str]:

@@ -69,7 +69,7 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes],
     MachineError where make could not work.
     """
     if re.search(r"\s", str(into)):
-        raise MachineError(f'make cannot work in "{into.parent}", as that has a blank in it. Set '
+        raise MachineError(f'make cannot work in "{into.parent.parent}", as that has a blank in it. Set '
                            "TMPDIR to another directory")
     hidden = {ROOT / name for name in students_files} | \
         {ROOT / f"build/obj/{name}.{end}" for name in students_files for end in ("o", "s", "s.d")}

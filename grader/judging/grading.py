@@ -20,7 +20,7 @@ from judging.result import LabScore, Score
 from judging.tapes import Tapes
 from judging.verdict import Finding, Verdict
 from machine.ending import BROKEN
-from machine.host import MachineError, lack_of_room
+from machine.host import MachineError, lack_of_room, without_private_paths
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Grader:
                 error = error.exceptions[0]
             why = lack_of_room()
             if not why:
-                why = f"the grader failed: {type(error).__name__}: {error}"
+                why = without_private_paths(f"the grader failed: {type(error).__name__}: {error}")
                 with contextlib.suppress(OSError):
                     traceback.print_exception(error)
             finding = Finding(Verdict.INFRA, why)

@@ -12,6 +12,7 @@ import fcntl
 import functools
 import os
 import platform
+import re
 import shutil
 import signal
 import sys
@@ -26,8 +27,17 @@ PREFIX = "ouroboros."       # of temporary directories that are locked while som
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)       # signals after which a program of ours cleans up
 
 
+def without_private_paths(text: str) -> str:
+    """A message without the paths of our temporary directories: others every time, and nobody's business."""
+    places = {tempfile.gettempdir(), os.path.realpath(tempfile.gettempdir())}
+    return re.sub(rf"(?:{'|'.join(map(re.escape, places))})/{re.escape(PREFIX)}\w+/?", "", text)
+
+
 class MachineError(Exception):
-    """QEMU or the host failed; the guest is not to blame."""
+    """QEMU or the host failed; the guest is not to blame. Its message shows no temporary directory."""
+
+    def __init__(self, message: str):
+        super().__init__(without_private_paths(message))
 
 
 def gdb_names() -> list[str]:

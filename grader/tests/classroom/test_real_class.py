@@ -1,6 +1,7 @@
 """A class graded by grade.py itself."""
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from conftest import GRADER, ROOT
 from processes import until
 
 from course.lab import students_files
+from machine.host import PREFIX
+from reports import formats
 from reports.results import read
 
 SOME = "heap.contents,heap.double_free"         # of lab 2, to see that a recipe works
@@ -100,6 +103,86 @@ def again(real_class):
     shutil.rmtree(real_class / "report", ignore_errors=True)
     (real_class / "in/NOTES.txt").write_text("ask bob\n")
     return real_class
+
+
+# What several students get wrong in one way, each on a line of their own, or in a program of their own.
+SAME = {
+    "does not compile": {"ann": "int x = ;\n", "bea": "\n/* mine */\n\nint x = ;\n"},
+    "does not link": {"cam": "void frame_init(void) { nowhere(); }\n",
+                      "dan": "\n\n/* of Dan */ void frame_init(void)\n{\n\tnowhere();\n}\n"},
+    "reads what it may not": {"eli": 'asm(".incbin \\"kernel/heap.c\\"");\n', "fay": '\n\nasm(".incbin \\"kernel/heap.c\\"");\n'},
+    "includes what is not there": {"gus": '#include "mine.h"\n', "hal": '\n\n#include "mine.h"\n'},
+    "names its file": {"ida": "#error in file\nconst char *const here = __FILE__;\n",
+                       "jon": "\n#error in file\nconst char *const here = __BASE_FILE__;\n"},
+}
+FRAME = "labs/01-frames/frame.c"
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory):
+    """A class in which each mistake is made twice, graded. Return: the report, and all that was said."""
+    directory = tmp_path_factory.mktemp("alike")
+    texts = {name: text for students in SAME.values() for name, text in students.items()}
+    mutant = (ROOT / "grader/mutants/01/no-coalescing.patch").read_text()
+    for name in ("kim", "leo"):
+        tree = directory / "in" / name
+        (tree / FRAME).parent.mkdir(parents=True)
+        shutil.copy(ROOT / FRAME, tree / FRAME)
+        subprocess.run(["patch", "-s", "-p1"], cwd=tree, input=mutant, text=True, check=True)
+        texts[name] = (tree / FRAME).read_text()
+    texts["leo"] = "/*\n * By Leo.\n */\n\n" + texts["leo"]
+    for name, text in texts.items():
+        (directory / "in" / name / FRAME).parent.mkdir(parents=True, exist_ok=True)
+        (directory / "in" / name / FRAME).write_text(text)
+    private = directory / "of-our-own"
+    private.mkdir()
+    done = subprocess.run([sys.executable, GRADER / "grade.py", "class", "in", "-j", "2", "--out", "report", "--lab", "1"],
+                          cwd=directory, text=True, capture_output=True, check=False,
+                          env=os.environ | {"TMPDIR": str(private)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return directory / "report", done.stdout + done.stderr
+
+
+def test_the_same_mistake_of_two_students_is_one_cluster_on_the_page(alike):
+    report, _ = alike
+    page = (report / "index.html").read_text()
+    clusters = {frozenset(re.findall(r'<a href="#s\d+">(\w+)</a>', names)) for names in re.findall(
+        r'<ul class="names">(.*?)</ul>', page.partition("<h2>Points</h2>")[0], re.DOTALL)}
+    for what, students in SAME.items():
+        assert frozenset(students) in clusters, (what, clusters)
+    assert frozenset({"kim", "leo"}) in clusters
+    assert all(len(names) == 2 for names in clusters), clusters
+    assert "Failures of one submission each" not in page
+
+
+def test_nothing_that_is_said_has_the_path_of_a_temporary_tree(alike):
+    report, said = alike
+    outputs = {str(file): file.read_text() for file in report.rglob("*") if file.is_file()} | {"said": said}
+    assert len(outputs) > 2 * len(SAME) * 2
+    for name, text in outputs.items():
+        assert "of-our-own" not in text and PREFIX not in text, name
+
+
+def test_no_form_of_a_result_has_one_whatever_fails(tmp_path):
+    """A file that does not build, and a QEMU that says all that it was told."""
+    for name in ("of-our-own", "bin"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bin/qemu-system-x86_64").write_text('#!/bin/sh\necho "cannot open $*" >&2\nexit 1\n')
+    (tmp_path / "bin/qemu-system-x86_64").chmod(0o755)
+    environment = os.environ | {"TMPDIR": str(tmp_path / "of-our-own")}
+    for number, (words, text) in enumerate([
+            ({}, "int x = ;\n"), ({"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}, (ROOT / FRAME).read_text())]):
+        tree = tmp_path / str(number)
+        (tree / FRAME).parent.mkdir(parents=True)
+        (tree / FRAME).write_text(text)
+        files = {name: tree / f"out.{name}" for name in formats.FORMATS}
+        done = subprocess.run(
+            [sys.executable, GRADER / "grade.py", "--tree", tree, "1", "--test", "frame.double_free_panics",
+             *(word for name, file in files.items() for word in (f"--{name}", file))],
+            text=True, capture_output=True, check=False, env=environment | words)
+        assert done.returncode == (3 if words else 1), done.stdout + done.stderr
+        for output in [done.stdout, done.stderr, *(file.read_text() for file in files.values())]:
+            assert "of-our-own" not in output and PREFIX not in output, output
 
 
 @pytest.mark.skipif(not shutil.which("parallel"), reason="GNU parallel is not installed")

@@ -115,7 +115,7 @@ def test_an_image_is_made_in_any_directory_of_it_alone(firmware, tmp_path):
 
 def test_where_make_cannot_build_a_submission_the_directory_is_named(odd):
     done = run(sys.executable, GRADE, "--tree", str(ROOT), "1", TMPDIR=str(odd))
-    assert done.returncode == 3 and f'make cannot work in "{odd}/' in done.stderr, done.stderr
+    assert done.returncode == 3 and f'make cannot work in "{odd}"' in done.stderr, done.stderr
     assert "TMPDIR" in done.stderr.splitlines()[-1]
 
 
