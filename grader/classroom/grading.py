@@ -146,7 +146,7 @@ class Classroom:
     async def _run(self, candidate: Candidate, file: Path, output: object) -> str:
         """Runs the command once. Return: how it ended, for a sentence."""
         process = await asyncio.create_subprocess_exec(
-            *self._grader, f"--tree={candidate.path.resolve()}", f"--json={file.resolve()}",
+            *self._grader, f"--tree={candidate.path.absolute()}", f"--json={file.resolve()}",
             "--jobs=1", *self.labs, stdin=asyncio.subprocess.DEVNULL, stdout=output,
             stderr=asyncio.subprocess.STDOUT, start_new_session=True,
             preexec_fn=parent_guard(signal.SIGTERM))

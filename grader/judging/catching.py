@@ -71,7 +71,7 @@ class Trial:
         if not names:
             return {test.name: self._why_none() for test in tests}
         heaps = sorted({heap.name for test in tests for heap in test.heaps})
-        self.kernels |= await self.builder.kernels(self.stage, heaps)
+        self.kernels |= await self.builder.kernels(self.stage, heaps, bare=True)
         caught = dict(zip(heaps, await _all(self._catch(heap, names) for heap in heaps)))
         return {test.name: self._judge(test.heaps, caught) for test in tests}
 

@@ -24,7 +24,7 @@ SOME = "heap.contents,heap.double_free"         # of lab 2, to see that a recipe
 
 @pytest.fixture(scope="module")
 def real_class(tmp_path_factory):
-    """Five students: full points, a known mistake, nothing done, an archive, a broken one."""
+    """Full points, a known mistake, nothing done, an archive, a broken one, a link that leads nowhere."""
     directory = tmp_path_factory.mktemp("class")
     reference = {name: (ROOT / name).read_bytes() for name in students_files()}
     heap = "labs/02-heap/heap.c"
@@ -45,6 +45,7 @@ def real_class(tmp_path_factory):
     with zipfile.ZipFile(directory / "broken.zip", "w") as archive:
         archive.writestr("a", b"x" * 1000)
     (directory / "in/broken.zip").write_bytes((directory / "broken.zip").read_bytes()[:60])
+    (directory / "in/gone").symlink_to("nowhere")
     return directory
 
 
@@ -58,20 +59,20 @@ def check(report):
     found = verdicts(report)
     assert found["full"] == found["packed"] == {"PASS"}
     assert found["build"] == {"BUILD_FAIL"}
-    assert found["nothing"] == found["broken"] == {"NOT_IMPLEMENTED"}
+    assert found["nothing"] == found["broken"] == found["gone"] == {"NOT_IMPLEMENTED"}
     assert "WRONG" in found["mutant"] and "PASS" in found["mutant"]
     rows = csv.DictReader((report / "grades.csv").open(newline=""))
     points = {row["name"]: int(row["points"]) for row in rows}
     assert points.pop("mutant") in range(50, 100)
-    assert points == {"full": 100, "packed": 100, "build": 0, "nothing": 0, "broken": 0}
+    assert points == {"full": 100, "packed": 100, "build": 0, "nothing": 0, "broken": 0, "gone": 0}
 
 
 def test_a_class_end_to_end(real_class):
     command = [sys.executable, GRADER / "grade.py", "class", "in", "-j", "2", "--out", "report",
                "--lab", "2"]
     first = subprocess.run(command, cwd=real_class, text=True, capture_output=True)
-    assert first.returncode == 1, first.stdout + first.stderr       # for broken.zip
-    assert "2 with nothing to grade: broken, nothing" in first.stdout
+    assert first.returncode == 1, first.stdout + first.stderr       # for broken.zip and the like
+    assert "3 with nothing to grade: broken, gone, nothing" in first.stdout
     check(real_class / "report")
     assert "report/index.html" in first.stdout
 
@@ -94,7 +95,7 @@ def check_some(report):
     """The same as check() for the tests that a recipe has run."""
     found = verdicts(report)
     assert found["full"] == found["packed"] == {"PASS"} and found["build"] == {"BUILD_FAIL"}
-    assert found["nothing"] == found["broken"] == {"NOT_IMPLEMENTED"} and found["mutant"] == {"PASS", "WRONG"}
+    assert found["nothing"] == found["broken"] == found["gone"] == {"NOT_IMPLEMENTED"} and found["mutant"] == {"PASS", "WRONG"}
 
 
 @pytest.fixture
