@@ -31,7 +31,8 @@ enum ktest_outcome ktests_outcome;
 static struct {
 	const struct ktest *test;       /* that is running, or NULL */
 	void *context[5];               /* where run_one() waits for it */
-	bool has_ended;                 /* its body has run to its end */
+	unsigned depth;                 /* functions of its file that have begun, and have not ended */
+	bool has_ended;                 /* its body has run to its end, and all that it called */
 	enum ktest_outcome outcome;     /* so far; the test's own variable gets it last */
 	char directive[80];             /* what follows the '#' of the result line, or "" */
 	struct ktest_catch *catch;      /* the panic it expects, or NULL */
@@ -93,6 +94,7 @@ void ktest_catch_begin(struct ktest_catch *catch, const char *reason)
 {
 	catch->reason = reason;
 	catch->flags = read_rflags();
+	catch->depth = current.depth;
 	current.catch = catch;
 }
 
@@ -107,6 +109,7 @@ void ktest_catch_end(const struct place *place, const char *statement)
 	struct ktest_catch *catch = current.catch;
 
 	current.catch = NULL;
+	current.depth = catch->depth;
 	panic_record.kind = PANIC_NONE;
 	release_locks();
 	irq_restore(catch->flags);
@@ -143,12 +146,14 @@ static void check_locks(void)
 
 void __cyg_profile_func_enter(void *function, void *caller)
 {
+	current.depth++;
 }
 
 void __cyg_profile_func_exit(void *function, void *caller)
 {
+	current.depth--;
 	if (current.test != NULL && function == (void *)current.test->run)
-		current.has_ended = true;
+		current.has_ended = current.depth == 0;
 }
 
 /* Runs one test; comes back however it ends. */
@@ -157,6 +162,7 @@ static void run_one(const struct ktest *test)
 	uint64_t flags = read_rflags();
 
 	current.test = test;
+	current.depth = 0;
 	current.has_ended = false;
 	current.directive[0] = '\0';
 	*test->outcome = KTEST_RUNNING;

@@ -12,7 +12,8 @@
  * ktest_frame_alignment, search for its last word. The kernel runs the tests that
  * ktest=GLOB names, in link order, and reports them as KTAP version 1 on the console.
  * A failed CHECK ends its test at once. An unexpected panic ends the kernel. A test that
- * ends with a lock held has failed. Every test starts with the same random seed.
+ * ends with a lock held has failed, and so has one that is left before its end, or in which a
+ * function of the test's file is. Every test starts with the same random seed.
  *
  * The console is for people: whatever runs in the kernel can print. What became of
  * a test stands in a variable of its own, which the grader reads in the machine's
@@ -110,6 +111,7 @@ struct ktest_catch {
 	void *context[5];               /* for __builtin_longjmp */
 	const char *reason;             /* the text that the message must contain */
 	uint64_t flags;                 /* RFLAGS to go back to */
+	unsigned depth;                 /* of calls of the test's functions, to go back to */
 };
 
 _Noreturn void ktest_fail(const struct place *place, const char *condition,

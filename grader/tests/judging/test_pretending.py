@@ -21,6 +21,7 @@ from machine.qemu import Config
 SEED = 77
 COUNT = "frame.the_count_of_free_frames_is_exact"
 TWICE = "frame.no_frame_is_handed_out_twice"
+NAMES = "frame.a_panic_names_base_and_order"
 TRACE = "frame.a_random_trace_agrees_with_the_model"
 TESTS = [TRACE, TWICE, COUNT]           # in the order in which they run
 
@@ -53,7 +54,8 @@ def patch(tmp_path, source, *changes, lab_name="01-frames"):
 def instead_of(function, statements):
     """The change that has a function of frame.c begin with these statements."""
     head = {"frame_init": "void frame_init(void)\n{\n",
-            "frame_alloc": "paddr_t frame_alloc(unsigned order)\n{\n"}[function]
+            "frame_alloc": "paddr_t frame_alloc(unsigned order)\n{\n",
+            "frame_free": "void frame_free(paddr_t base, unsigned order)\n{\n"}[function]
     return head, head + f"\t{statements}\n"
 
 
@@ -139,6 +141,29 @@ static __attribute__((noinline)) void skip_the_test(void)
     findings, record = boot(iso, changed, [COUNT, TWICE])
     for finding in findings.values():
         assert finding.verdict is not Verdict.PASS
+    assert "it was left before its end: something has returned past it" in record.console
+
+
+def test_a_test_in_which_something_returns_past_a_function_is_worth_nothing(iso, tmp_path):
+    """
+    The functions of the allocator end in a "leave; ret" of another one, with their caller's frame: no
+    register is written, and the test goes on behind the helper that has its checks.
+    """
+    skip = """
+static __attribute__((noinline)) void skip_the_caller(void **frame)
+{
+	const unsigned char *at = (const unsigned char *)(uintptr_t)skip_the_caller;
+
+	while (!(at[0] == 0xc9 && at[1] == 0xc3))
+		at++;
+	frame[1] = (void *)(uintptr_t)at;
+}
+"""
+    head, begun = instead_of("frame_free", "skip_the_caller(__builtin_frame_address(0));\n\treturn;")
+    changed = patch(tmp_path, "frame.c", ("\nvoid frame_init(void)\n", f"{skip}\nvoid frame_init(void)\n"),
+                    (head, begun))
+    findings, record = boot(iso, changed, [NAMES])
+    assert findings[NAMES].verdict is Verdict.WRONG
     assert "it was left before its end: something has returned past it" in record.console
 
 
