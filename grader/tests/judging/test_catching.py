@@ -61,7 +61,7 @@ def test_the_given_tests_under_other_names_earn_little(tmp_path):
     rows = graded(given, tmp_path, "catch.*")
     caught = [re.match(r"(\d+) of (\d+) heaps caught", row["detail"]) for row in rows.values()]
     assert all(caught) and sum(int(found[1]) for found in caught) <= len(ROWS) + 5, rows
-    assert sum(row["points"] for row in rows.values()) <= 3, rows
+    assert sum(row["points"] for row in rows.values()) <= 4, rows
 
 
 def test_a_heap_is_worth_its_part_of_the_points(tmp_path):
