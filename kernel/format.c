@@ -31,11 +31,11 @@ struct output {
 	bool one_line;          /* see vformat_line() */
 	bool is_full;           /* the sink takes no more */
 	size_t nr_bytes;        /* collected */
-	char piece[2 * FORMAT_PIECE_BYTES];
+	char piece[2 * FORMAT_PIECE_BYTES + 1];
 };
 
 struct spec {
-	bool has_fields;        /* flags, a width or a precision */
+	bool has_fields;        /* a number is more than its digits: flags, a width, a precision or a sign */
 	bool left;              /* '-': pad on the right */
 	bool plus, space;       /* '+', ' ': what a number that is not negative starts with */
 	bool alternate;         /* '#': 0x before hexadecimal, 0 before octal */
@@ -193,15 +193,11 @@ static void put_char(struct output *output, const struct spec *spec, char byte)
 		put_fill(output, ' ', spec->width - 1);
 }
 
-/* Builds the digits of a number before `end`; none for 0. Return: the first. */
-static char *build_digits(char *end, const char *digits, unsigned base, uint64_t value)
+/* Builds the digits of a number before `end`, each of so many bits; none for 0. Return: the first. */
+static char *build_digits(char *end, uint64_t value, unsigned nr_bits, const char *digits)
 {
-	unsigned nr_bits = base == 8 ? 3 : 4;   /* of a digit, if not decimal */
-
-	if (base == 10)
-		return build_decimal(end, value);
 	for (; value != 0; value >>= nr_bits)
-		*--end = digits[value & (base - 1)];
+		*--end = digits[value & ((1u << nr_bits) - 1)];
 	return end;
 }
 
@@ -237,16 +233,12 @@ void put_padded(struct output *output, const struct spec *spec, const char *pref
 }
 
 static inline void put_number(struct output *output, const struct spec *spec, const char *prefix,
-			      unsigned base, uint64_t value)
+			      const char *digits, size_t nr_digits)
 {
-	const char *digits = spec->conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
-	char made[MAX_DIGITS + WORD_BYTES], *end = made + MAX_DIGITS;
-	char *first = build_digits(end, digits, base, value);
-
-	if (spec->has_fields || value == 0 || *prefix != '\0')
-		put_padded(output, spec, prefix, first, (int)(end - first));
+	if (spec->has_fields || nr_digits == 0)
+		put_padded(output, spec, prefix, digits, (int)nr_digits);
 	else
-		put_built(output, first, (size_t)(end - first));
+		put_built(output, digits, nr_digits);
 }
 
 /* The ABI passes an argument of any integer type in eight bytes (System V AMD64 ABI, 3.5.7). */
@@ -278,34 +270,38 @@ static bool convert_other(struct output *output, const struct spec *spec, va_lis
 /* Return: false if there is no such conversion. */
 static bool convert(struct output *output, struct spec *spec, va_list *arguments)
 {
+	static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+	char made[MAX_DIGITS + WORD_BYTES], *end = made + MAX_DIGITS, *first;
 	const char *prefix = "";
-	unsigned base = 10;
 	uint64_t value;
 
 	switch (spec->conversion) {
 	case 'd':
 	case 'i':
 		value = next_number(spec, true, arguments);
-		prefix = (int64_t)value < 0 ? "-" : spec->plus ? "+" : spec->space ? " " : "";
-		value = (int64_t)value < 0 ? -value : value;
+		prefix = spec->plus ? "+" : spec->space ? " " : "";
+		if ((int64_t)value < 0) {
+			prefix = "-";
+			spec->has_fields = true;
+			value = -value;
+		}
+		first = build_decimal(end, value);
 		break;
 	case 'u':
-		value = next_number(spec, false, arguments);
+		first = build_decimal(end, next_number(spec, false, arguments));
 		break;
 	case 'o':
-		value = next_number(spec, false, arguments);
-		base = 8;
+		first = build_digits(end, next_number(spec, false, arguments), 3, lower);
 		break;
 	case 'x':
 	case 'X':
-		value = next_number(spec, false, arguments);
-		base = 16;
-		if (spec->alternate && value != 0)
+		first = build_digits(end, next_number(spec, false, arguments), 4,
+				     spec->conversion == 'x' ? lower : upper);
+		if (spec->alternate && first != end)
 			prefix = spec->conversion == 'x' ? "0x" : "0X";
 		break;
 	case 'p':
-		value = (uint64_t)va_arg(*arguments, void *);
-		base = 16;
+		first = build_digits(end, (uint64_t)va_arg(*arguments, void *), 4, lower);
 		prefix = "0x";
 		spec->has_fields = true;
 		spec->precision = 16;
@@ -313,7 +309,7 @@ static bool convert(struct output *output, struct spec *spec, va_list *arguments
 	default:
 		return convert_other(output, spec, arguments);
 	}
-	put_number(output, spec, prefix, base, value);
+	put_number(output, spec, prefix, first, (size_t)(end - first));
 	return true;
 }
 
@@ -375,7 +371,8 @@ static const char *parse_spec(const char *at, struct spec *spec, va_list *argume
 	return at + 1;
 }
 
-static void format_to(struct sink *sink, bool one_line, const char *template, va_list arguments)
+static void format_to(struct sink *sink, bool one_line, bool ends_line, const char *template,
+		      va_list arguments)
 {
 	const char *at = template, *percent;
 	struct output output;           /* its piece is not cleared: that would take as long as a record */
@@ -404,18 +401,25 @@ static void format_to(struct sink *sink, bool one_line, const char *template, va
 			put_byte(&output, *at++);
 		}
 	}
+	if (ends_line)
+		output.piece[output.nr_bytes++] = '\n';
 	flush(&output);
 	va_end(rest);
 }
 
 void vformat(struct sink *sink, const char *template, va_list arguments)
 {
-	format_to(sink, false, template, arguments);
+	format_to(sink, false, false, template, arguments);
 }
 
 void vformat_line(struct sink *sink, const char *template, va_list arguments)
 {
-	format_to(sink, true, template, arguments);
+	format_to(sink, true, false, template, arguments);
+}
+
+void vformat_record(struct sink *sink, const char *template, va_list arguments)
+{
+	format_to(sink, true, true, template, arguments);
 }
 
 void format(struct sink *sink, const char *template, ...)

@@ -45,6 +45,9 @@ void vformat(struct sink *sink, const char *template, va_list arguments);
  */
 void vformat_line(struct sink *sink, const char *template, va_list arguments);
 
+/* The same, with a newline at the end. */
+void vformat_record(struct sink *sink, const char *template, va_list arguments);
+
 /* A sink of a fixed size: keeps what fits, and is full once something did not fit. */
 struct buffer_sink {
 	struct sink sink;

@@ -194,27 +194,41 @@ KTEST(format, long_texts_are_whole)
 	}
 }
 
-static void format_line(const char *template, ...)
+typedef void (*formatter)(struct sink *sink, const char *template, va_list arguments);
+
+static void format_by(formatter how, const char *template, ...)
 {
 	struct buffer_sink line;
 	va_list arguments;
 
 	buffer_sink_init(&line, text, sizeof(text) - 1);
 	va_start(arguments, template);
-	vformat_line(&line.sink, template, arguments);
+	how(&line.sink, template, arguments);
 	va_end(arguments);
 	text[line.nr_bytes] = '\0';
 }
 
 KTEST(format, a_line_has_no_control_bytes)
 {
-	format_line("a\nb%c%s|%5s|%.2s", '\r', "\033[2J\177", "\t", "\n\n\n");
+	format_by(vformat_line, "a\nb%c%s|%5s|%.2s", '\r', "\033[2J\177", "\t", "\n\n\n");
 	CHECK(strcmp(text, "a\\x0ab\\x0d\\x1b[2J\\x7f|    \\x09|\\x0a\\x0a") == 0, "got %s", text);
-	format_line("%c \\ 100%% \xc3\xa9", '\0');
+	format_by(vformat_line, "%c \\ 100%% \xc3\xa9", '\0');
 	CHECK(strcmp(text, "\\x00 \\ 100% \xc3\xa9") == 0, "got %s", text);
 	for (int byte = 1; byte < 256; byte++) {
-		format_line("%c", byte);
+		format_by(vformat_line, "%c", byte);
 		CHECK((strlen(text) == 4) == (byte < 0x20 || byte == 0x7f), "byte %#x: %s", byte, text);
+	}
+}
+
+/* Its newline is no control byte of the text, and has room behind any text. */
+KTEST(format, a_record_ends_in_its_only_newline)
+{
+	format_by(vformat_record, "a\n%s", "\n");
+	CHECK(strcmp(text, "a\\x0a\\x0a\n") == 0, "got %s", text);
+	for (int nr_bytes = 0; nr_bytes < 200; nr_bytes++) {
+		format_by(vformat_record, "%*s%*d", nr_bytes, "", nr_bytes, 1);
+		CHECK(strlen(text) == 2u * nr_bytes + (nr_bytes == 0) + 1 && strchr(text, '\n')[1] == '\0',
+		      "%zu bytes: %s", strlen(text), text);
 	}
 }
 
@@ -230,7 +244,7 @@ KTEST(format, a_control_byte_is_seen_among_any_others)
 
 		memset(sample, other, sizeof(sample) - 1);
 		sample[i % 8] = (char)byte;
-		format_line("%s", sample);
+		format_by(vformat_line, "%s", sample);
 		CHECK(strlen(text) == 16 + 3u * is_escaped + 45u * are_escaped, "%#x in %#x: %s", byte, other, text);
 		at += are_escaped ? i % 8 * 4 : i % 8;
 		CHECK(is_escaped ? starts_with(at, "\\x") : (uint8_t)*at == byte, "%#x in %#x: %s", byte, other, text);

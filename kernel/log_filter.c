@@ -62,8 +62,7 @@ void log_format(struct sink *sink, enum log_level level, const char *message, va
 	char stamp[STAMP_BYTES], *end = stamp + sizeof(stamp), *first = build_stamp(end, level);
 
 	sink->write(sink, first, (size_t)(end - first));
-	vformat_line(sink, message, arguments);
-	sink->write(sink, "\n", 1);
+	vformat_record(sink, message, arguments);
 }
 
 /*

@@ -20,35 +20,57 @@
 
 #include "words.h"
 
-#define REP_WORDS  16   /* from so many words on, a REP is worth its start */
+#define REP_WORDS   16  /* from so many words on, a REP is worth its start */
+#define PAIR_BYTES  sizeof(struct pair)
+
+struct pair {
+	struct word first, second;
+};
 
 static struct word *word_at(const uint8_t *at)
 {
 	return (struct word *)at;
 }
 
+static struct pair *pair_at(const uint8_t *at)
+{
+	return (struct pair *)at;
+}
+
+/* Copies 8 to 16 bytes, all of which are read before one is written: as two words, which may overlap. */
+static inline void copy_pair(uint8_t *to, const uint8_t *from, size_t nr_bytes)
+{
+	struct word first = *word_at(from), last = *word_at(from + nr_bytes - WORD_BYTES);
+
+	*word_at(to) = first;
+	*word_at(to + nr_bytes - WORD_BYTES) = last;
+}
+
 /*
- * Copies upwards: right for ranges that overlap, too, if `to` is the lower one. The last word may
+ * Copies upwards: right for ranges that overlap, too, if `to` is the lower one. The last pair of words may
  * share bytes with the one before, so it is read before that one is written.
  */
 static inline void copy_up(uint8_t *to, const uint8_t *from, size_t nr_bytes)
 {
 	size_t nr_words = nr_bytes / WORD_BYTES;
-	uint8_t *last_to;
-	struct word last;
+	uint8_t *last_to = to + nr_bytes - PAIR_BYTES;
+	struct pair last;
 
 	if (nr_bytes < WORD_BYTES) {
 		while (nr_bytes-- > 0)
 			*to++ = *from++;
 		return;
 	}
-	last_to = to + nr_bytes - WORD_BYTES;
-	last = *word_at(from + nr_bytes - WORD_BYTES);
+	if (nr_bytes < PAIR_BYTES) {
+		copy_pair(to, from, nr_bytes);
+		return;
+	}
+	last = *pair_at(from + nr_bytes - PAIR_BYTES);
 	if (nr_words >= REP_WORDS)
 		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(nr_words) : : "memory");
-	for (; to < last_to; to += WORD_BYTES, from += WORD_BYTES)
-		*word_at(to) = *word_at(from);
-	*word_at(last_to) = last;
+	for (; to < last_to; to += PAIR_BYTES, from += PAIR_BYTES)
+		copy_pair(to, from, PAIR_BYTES);
+	*pair_at(last_to) = last;
 }
 
 /* Copies downwards. Not by REP, which would need the direction flag set for that. */
@@ -112,10 +134,14 @@ static uint64_t zero_bytes(uint64_t word)
 	return (word - ONES) & ~word & HIGH_BITS;
 }
 
-/* The last word may share bytes with the one before: in those the byte was not found. */
+/*
+ * Plain text is skipped by pairs of words: a difference to the byte has no bit 7 there, and a subtraction
+ * sets that only in a byte that is zero. The last word may share bytes with the one before: in those the
+ * byte was not found.
+ */
 void *memchr(const void *memory, int byte, size_t nr_bytes)
 {
-	const uint8_t *at = memory, *last;
+	const uint8_t *at = memory, *last = at + nr_bytes - WORD_BYTES;
 	uint64_t pattern = (uint8_t)byte * ONES, found;
 
 	if (nr_bytes < WORD_BYTES) {
@@ -124,7 +150,12 @@ void *memchr(const void *memory, int byte, size_t nr_bytes)
 				return (void *)at;
 		return NULL;
 	}
-	last = at + nr_bytes - WORD_BYTES;
+	for (; at + WORD_BYTES < last; at += PAIR_BYTES) {
+		uint64_t first = word_at(at)->value ^ pattern, second = word_at(at + WORD_BYTES)->value ^ pattern;
+
+		if ((((first - ONES) | (second - ONES)) & HIGH_BITS) != 0)
+			break;
+	}
 	for (; at < last; at += WORD_BYTES) {
 		found = zero_bytes(word_at(at)->value ^ pattern);
 		if (found != 0)

@@ -104,14 +104,19 @@ KTEST(string, searches_find_the_first_and_stop_at_the_nul)
 	CHECK(starts_with(text, "snake ") && !starts_with("sn", "snake"), "starts_with");
 }
 
+/* Among others that differ from it in one bit, or in all. */
 KTEST(string, memchr_finds_the_first_wherever_it_is)
 {
-	for (size_t at = 0; at < 40; at++) {
-		memset(room, 'a', sizeof(room));
+	static const uint8_t others[] = { 'a', 'b' ^ 1, 'b' ^ 0x80, 'b' ^ 0x81, (uint8_t)~'b', 0, 0xff };
+
+	for (size_t i = 0; i < sizeof(others) * 40; i++) {
+		size_t at = i % 40;
+
+		memset(room, others[i / 40], sizeof(room));
 		room[at] = room[at + 9] = 'b';
 		for (size_t start = 0; start <= at; start++) {
 			CHECK(memchr(room + start, 'b', sizeof(room) - start) == room + at,
-			      "byte %zu from %zu on", at, start);
+			      "byte %zu from %zu on among %#x", at, start, others[i / 40]);
 			CHECK(memchr(room + start, 'b', at - start) == NULL, "%zu bytes", at - start);
 		}
 	}

@@ -215,6 +215,10 @@ static void must_be_the_beginning(formatter how, const char *template, size_t ca
 	     memcmp(some, all, small.nr_bytes) == 0, "\"%s\" cut to %zu", template, capacity);
 	if (how == vformat_line)
 		must_be_a_line(whole);
+	if (how == vformat_record && !whole.cut) {
+		MUST(whole.nr_bytes > 0 && whole.text[--whole.nr_bytes] == '\n', "\"%s\"", template);
+		must_be_a_line(whole);
+	}
 	free(some);
 }
 
@@ -235,6 +239,7 @@ static void try_template(struct input *input)
 	if (nr_arguments(template) <= MAX_GIVEN) {
 		must_be_the_beginning(vformat, template, capacity);
 		must_be_the_beginning(vformat_line, template, capacity);
+		must_be_the_beginning(vformat_record, template, capacity);
 	}
 	free(template);
 }
