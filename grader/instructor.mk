@@ -44,16 +44,23 @@ gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; al
 # Each of these is compiled in a way of its own, so that its machine code does not tell whether it is sound.
 # A heap has the next word of each list after the heap before it. The lists' lengths have no common
 # divisor: no two of 105 heaps have all three words in common, and those next to each other none.
+# Two are the code of sound-1, one compiled to be longer and slower than any broken heap, one to be
+# shorter and faster: no bound on an address, a length or a time is kept by all sound heaps and broken by
+# others. Nor do lines have numbers.
 
 objects    = build/objects
 heap_names = $(basename $(notdir $(sort $(wildcard grader/heaps/*.patch grader/mutants/02/*.patch))))
-heaps      = given sound-1 $(filter sound-%,$(heap_names)) $(filter-out sound-%,$(heap_names))
+same_code  = sound-4 sound-5
+heaps      = given sound-1 $(filter sound-%,$(heap_names)) $(filter-out sound-%,$(heap_names)) $(same_code)
 lab_2_heap = $(filter %/heap.c,$(call files_of,2))
 say_file   = printf '\#line 1 "%s"\n' $(lab_2_heap)
 
 .PRECIOUS: build/objects/%/heap.c
 
-build/objects/sound-1/heap.c: $(lab_2_heap)
+way_of_sound-4 = -O0
+way_of_sound-5 = -Os -DHEAP_JUNK=0 -fno-sanitize=all -fno-stack-protector -fomit-frame-pointer -fshrink-wrap
+
+$(patsubst %,build/objects/%/heap.c,sound-1 $(same_code)): $(lab_2_heap)
 	$(room)
 	@{ $(say_file); cat $<; } > $@
 
@@ -72,9 +79,10 @@ registers = -ffixed-rbx -ffixed-r12 -ffixed-r13 -ffixed-r14 -ffixed-r15
 tunings   = $(addprefix -mtune=,generic core2 atom k8 bdver1 znver1 skylake)
 place     = $(words $(call up_to,$*,$(heaps)))
 turn      = $(word $(shell echo $$(($(place) % $(words $1) + 1))),$1)
-own_way   = $(call turn,$(levels)) $(call turn,$(registers)) $(call turn,$(tunings)) -w
+next_way  = $(call turn,$(levels)) $(call turn,$(registers)) $(call turn,$(tunings))
+own_way   = $(or $(way_of_$*),$(next_way)) -w -D__LINE__=1
 
-build/objects/%/heap.c.o: build/objects/%/heap.c build/flags
+build/objects/%/heap.c.o: build/objects/%/heap.c build/flags grader/instructor.mk
 	$(call say,CC,$<) $(CC) $(CFLAGS) $(own_way) -g0 $(dependencies) -c -o $@.$$$$ $< && \
 		$(STRIP) --strip-unneeded --remove-section=.comment $@.$$$$ && $(appear)
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from conftest import ROOT, grade
 from elftools.elf.elffile import ELFFile
-from trees import Student
+from trees import Student, patch_for
 
 from course import lab
 
@@ -94,7 +94,6 @@ def test_a_test_that_fails_on_a_sound_heap_does_not_count(tmp_path):
 FINGERPRINTS = (
     "({ uint64_t sum = 0; for (int i = 0; i < 512; i++) sum += ((uint8_t *)kfree)[i]; sum; })",
     "(uint64_t)((char *)krealloc - (char *)kmalloc)",
-    "(kfree(NULL), (uint64_t)heap_lock.taken_at->line)",
     "({ uint64_t start = clock_instructions(); kfree(kmalloc(10)); clock_instructions() - start; })",
 )
 
@@ -162,6 +161,75 @@ KTEST(catch, n{i}) {{ CHECK(!is_near() || is_same({i}), "other code"); }}
     assert all(" heaps caught" in row["detail"] or " fails on sound-" in row["detail"] for row in rows.values()
                if row["verdict"] != "PASS"), rows
     assert sum(row["points"] for row in rows.values()) <= 2, rows
+
+
+# What a test may look at that heap.h promises nothing about: where code and objects lie, what was counted
+# before, how long something takes, and what that leaves of memory.
+PROBES = {
+    "kmalloc": "(uint64_t)kmalloc", "kfree": "(uint64_t)kfree", "krealloc": "(uint64_t)krealloc",
+    "from": "(kfree(NULL), (uint64_t)heap_lock.taken_from)", "line": "(kfree(NULL), heap_lock.taken_at->line)",
+    "tsc": "rdtsc()", "start": "clock_instructions()", "image": "(uint64_t)image_end",
+    "calls": "now().nr_calls", "pages": "now().nr_free_pages", "frames": "free_frames()",
+    **{f"object_{nr_bytes}": f"place_of({nr_bytes})" for nr_bytes in (0, 1, 16, 100, 200, 1000, 5000, 20000)},
+    **{f"cost_{nr_bytes}": f"cost_of({nr_bytes})" for nr_bytes in (1, 100, 1000, 5000)},
+    "cost_null": "({ uint64_t start = clock_instructions(); kfree(NULL); clock_instructions() - start; })",
+}
+LOOKING = """#include "clock.h"
+#include "cpu.h"
+#include "frame.h"
+#include "image.h"
+static inline uint64_t free_frames(void) { struct frame_stats s; frame_stats(&s); return s.nr_free; }
+static inline uint64_t place_of(size_t nr_bytes)
+{
+	void *object = kmalloc(nr_bytes);
+
+	kfree(object);
+	return (uint64_t)object;
+}
+static inline uint64_t cost_of(size_t nr_bytes)
+{
+	uint64_t start = clock_instructions();
+
+	kfree(kmalloc(nr_bytes));
+	return clock_instructions() - start;
+}
+"""
+
+
+def seen_on(heaps, directory):
+    """What the probes see on each of these heaps, by the heap."""
+    asks = "".join(f'KTEST(catch, ask_{name}) {{ ktest_note("{name} = %lu", (uint64_t){probe}); }}\n'
+                   for name, probe in PROBES.items())
+    (directory / "asks.patch").write_text(patch_for(FILE, HEAD + LOOKING + asks))
+    found = {}
+    for heap in heaps:
+        done = subprocess.run(["make", "-s", "run", f"ISO={directory}/x.iso", f"PATCH={directory}/asks.patch", "LAB=2",
+                               f"HEAP={heap}", "TEST=catch.*", "OPTIONS=initramfs=off"], cwd=ROOT, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        found[heap] = {name: int(value) for name, value in re.findall(r"# (\w+) = (\d+)", done.stdout)}
+    return found
+
+
+def test_what_a_heap_does_not_promise_does_not_tell_broken_ones(tmp_path):
+    """
+    Neither a bound that all sound heaps keep, as one might find out by handing in again and again, nor the
+    very values of those that are shown, nor those of the broken ones.
+    """
+    shown = {heap.name for row in ROWS.values() for heap in row.heaps if not heap.breaks}
+    sound = [name for boot in LAB_2.boots for name in boot.sound]
+    seen = seen_on([*sound, *sorted(shown)], tmp_path)
+    tests = ""
+    for name, probe in PROBES.items():
+        values = sorted(seen[heap][name] for heap in sound)
+        known = {seen[heap][name] for heap in ("sound-1", "sound-2")}
+        others = {seen[heap][name] for heap in shown} - set(values)
+        for rule, condition in {
+                "least": f"found >= {values[0]}u", "most": f"found <= {values[-1]}u",
+                "one_of": " || ".join(f"found == {value}u" for value in known),
+                "none_of": " && ".join(f"found != {value}u" for value in others) or "true"}.items():
+            tests += f"KTEST(catch, {name}_{rule}) {{ uint64_t found = {probe}; CHECK({condition}, \"%lu\", found); }}\n"
+    rows = graded(LOOKING + tests, tmp_path / "graded", "catch.*")
+    assert sum(row["points"] for row in rows.values()) <= 3, rows
 
 
 def test_a_test_does_not_see_whether_it_is_the_first_time(tmp_path):
@@ -250,4 +318,4 @@ def test_there_are_many_more_heaps_than_a_handout_shows():
     shown = {heap.name for row in ROWS.values() for heap in row.heaps if not heap.breaks}
     assert shown == {f"broken-{number}" for number in range(1, 7)} and len(ROWS) == len(shown)
     assert len(HEAPS - shown) >= 20
-    assert len(LAB_2.heaps) == len(HEAPS) + 3
+    assert len(LAB_2.heaps) == len(HEAPS) + 5       # sound ones
