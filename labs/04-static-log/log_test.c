@@ -385,6 +385,7 @@ KTEST(log, interrupts_are_as_they_were)
 	irq_restore(flags);
 	CHECK(!(masked & RFLAGS_IF), "they were masked before, and are not now");
 	CHECK(allowed & RFLAGS_IF, "they were allowed before, and are not now");
+	CHECK(strstr(dump(), "test: allowed") != NULL, "dmesg does not show the record");
 }
 
 /* A few records, a long one among them. */

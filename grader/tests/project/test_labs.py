@@ -60,6 +60,14 @@ def test_what_never_allocates_earns_next_to_nothing(number, file, tmp_path):
     assert 0 < sum(passed.values()) <= 5, passed
 
 
+def test_a_logger_that_keeps_nothing_earns_what_the_console_shows(tmp_path):
+    """It takes no lock either; its records are whole."""
+    patch = tmp_path / "stub.patch"
+    patch.write_text(patch_for("labs/04-static-log/log.c", (GRADER / "tests/stubs/log.c").read_text()))
+    _, labs, output = grade("4", "--patch", str(patch), directory=tmp_path)
+    assert 0 < labs[0]["points"] <= 20, output
+
+
 @pytest.mark.parametrize("number", [3, 4])
 def test_the_story_and_its_variants_are_the_same_on_another_heap(number, tmp_path):
     heap = "labs/02-heap/heap.c"
