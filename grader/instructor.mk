@@ -46,7 +46,8 @@ gradescope: ## make build/gradescope.zip, an autograder of all labs or LAB=N; al
 # divisor: no two of 105 heaps have all three words in common, and those next to each other none.
 # Three are the code of sound-1: compiled to be longer and slower than any broken heap, to be faster, and
 # to be shorter. No bound on an address, a length or a time is kept by all sound heaps and broken by
-# others, but by one that is faster as it does not look for overruns. Nor do lines have numbers.
+# others, but by one that is faster as it does not look for overruns. Nor do lines have numbers. The
+# functions of the heaps that are shown lie as they do in no other: where those lie tells nothing of the rest.
 
 objects    = build/objects
 heap_names = $(basename $(notdir $(sort $(wildcard grader/heaps/*.patch grader/mutants/02/*.patch))))
@@ -58,7 +59,7 @@ say_file   = printf '\#line 1 "%s"\n' $(lab_2_heap)
 .PRECIOUS: build/objects/%/heap.c
 
 unchecked      = -fno-sanitize=all -fno-stack-protector -fomit-frame-pointer -fshrink-wrap -foptimize-sibling-calls
-way_of_sound-4 = -O0
+way_of_sound-4 = -O0 -falign-functions=1024
 way_of_sound-5 = -O2 $(unchecked) -fschedule-insns2
 way_of_sound-6 = -Os $(unchecked)
 
@@ -82,7 +83,7 @@ tunings   = $(addprefix -mtune=,generic core2 atom k8 bdver1 znver1 skylake)
 place     = $(words $(call up_to,$*,$(heaps)))
 turn      = $(word $(shell echo $$(($(place) % $(words $1) + 1))),$1)
 next_way  = $(call turn,$(levels)) $(call turn,$(registers)) $(call turn,$(tunings))
-own_way   = $(or $(way_of_$*),$(next_way)) -w -D__LINE__=1
+own_way   = $(or $(way_of_$*),$(next_way)) $(if $(filter broken-%,$*),-O2 -falign-functions=64) -w -D__LINE__=1
 
 build/objects/%/heap.c.o: build/objects/%/heap.c build/flags grader/instructor.mk
 	$(call say,CC,$<) $(CC) $(CFLAGS) $(own_way) -g0 $(dependencies) -c -o $@.$$$$ $< && \
