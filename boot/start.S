@@ -186,5 +186,7 @@ boot_pd:
 	STACK boot_stack
 	STACK fault_stack
 	STACK nmi_stack
+	STACK nmi_stack_2
+	STACK nmi_stack_3
 
 	.section .note.GNU-stack, "", @progbits

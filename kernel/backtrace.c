@@ -47,6 +47,8 @@ static const struct {
 	{ "boot stack", boot_stack_guard, boot_stack_top },
 	{ "double fault stack", fault_stack_guard, fault_stack_top },
 	{ "NMI stack", nmi_stack_guard, nmi_stack_top },
+	{ "second NMI stack", nmi_stack_2_guard, nmi_stack_2_top },
+	{ "third NMI stack", nmi_stack_3_guard, nmi_stack_3_top },
 };
 
 /* As many as the stacks have room for: a damaged chain may lead round in a circle. */

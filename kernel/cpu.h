@@ -78,6 +78,37 @@ static inline void write_cr3(uint64_t value)
 	__asm__ volatile("movq %0, %%cr3" : : "r"(value) : "memory");
 }
 
+/* Debug registers: where the CPU raises a debug exception, which one it was, and which count. */
+static inline void write_dr(unsigned number, uint64_t address)
+{
+	switch (number) {
+	case 0:
+		__asm__ volatile("movq %0, %%dr0" : : "r"(address));
+		break;
+	case 1:
+		__asm__ volatile("movq %0, %%dr1" : : "r"(address));
+		break;
+	}
+}
+
+static inline uint64_t read_dr6(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("movq %%dr6, %0" : "=r"(value));
+	return value;
+}
+
+static inline void write_dr6(uint64_t value)
+{
+	__asm__ volatile("movq %0, %%dr6" : : "r"(value));
+}
+
+static inline void write_dr7(uint64_t value)
+{
+	__asm__ volatile("movq %0, %%dr7" : : "r"(value) : "memory");
+}
+
 static inline uint64_t read_rflags(void)
 {
 	uint64_t flags;
@@ -123,16 +154,42 @@ static inline _Noreturn void cpu_stop(void)
 		__asm__ volatile("cli; hlt" : : : "memory");
 }
 
+static inline uint64_t read_msr(uint32_t number)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+	return (uint64_t)high << 32 | low;
+}
+
 #define CPUID_FEATURES    1
 #define CPUID_HYPERVISOR  (1u << 31)    /* in ECX of CPUID_FEATURES */
+#define CPUID_APIC        (1u << 9)     /* in EDX */
+
+static inline void cpu_features(uint32_t *ecx, uint32_t *edx)
+{
+	uint32_t eax = CPUID_FEATURES, ebx;
+
+	*ecx = 0;
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(*ecx), "=d"(*edx));
+}
 
 /* Is this a virtual machine, by the word of its hypervisor? */
 static inline bool cpu_is_virtual(void)
 {
-	uint32_t eax = CPUID_FEATURES, ebx, ecx = 0, edx;
+	uint32_t ecx, edx;
 
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	cpu_features(&ecx, &edx);
 	return ecx & CPUID_HYPERVISOR;
+}
+
+/* Has it a local APIC, and the register that says where? */
+static inline bool cpu_has_apic(void)
+{
+	uint32_t ecx, edx;
+
+	cpu_features(&ecx, &edx);
+	return edx & CPUID_APIC;
 }
 
 #endif

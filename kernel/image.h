@@ -22,6 +22,8 @@ extern const char bss_start[], bss_end[];
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
 extern char fault_stack_guard[], fault_stack[], fault_stack_top[];
 extern char nmi_stack_guard[], nmi_stack[], nmi_stack_top[];
+extern char nmi_stack_2_guard[], nmi_stack_2[], nmi_stack_2_top[];
+extern char nmi_stack_3_guard[], nmi_stack_3[], nmi_stack_3_top[];
 
 /* Are these bytes constants of the kernel? Nothing that runs can have changed them. */
 static inline bool image_is_constant(const void *start, size_t nr_bytes)

@@ -49,6 +49,8 @@ KTEST(paging, page_zero_and_guard_pages_are_absent)
 	check_absent(boot_stack_guard);
 	check_absent(fault_stack_guard);
 	check_absent(nmi_stack_guard);
+	check_absent(nmi_stack_2_guard);
+	check_absent(nmi_stack_3_guard);
 	check_page(boot_stack, true, false);
 }
 

@@ -14,10 +14,12 @@
 #include "clock.h"
 #include "console.h"
 #include "cpu.h"
+#include "ktest_step.h"
 #include "machine.h"
 #include "options.h"
 #include "panic.h"
 #include "string.h"
+#include "trap.h"
 #include "watchdog.h"
 
 extern const struct ktest ktests_start[], ktests_end[];
@@ -178,6 +180,8 @@ static void run_one(const struct ktest *test)
 	}
 	current.test = NULL;
 	ktest_rescue = NULL;
+	ktest_step_end();
+	trap_uninstall_all();
 	panic_record.kind = PANIC_NONE;         /* what has come back here was caught */
 	irq_restore(flags);
 	check_locks();

@@ -5,7 +5,8 @@
  *   image_start       the kernel image (text, rodata, data, bss, stacks)
  *   ffffffff80000000  KERNEL_BASE: image address = KERNEL_BASE + physical
  *          ...        nothing
- *   ffff8xxxxxxxxxxx  the direct map: every frame of RAM but the image's, and the text screen
+ *   ffff8xxxxxxxxxxx  the direct map: every frame of RAM but the image's, the text screen,
+ *                     and the local APIC
  *   ffff800000000000  DIRECT_MAP_BASE: address = DIRECT_MAP_BASE + physical
  *          ...        nothing, page 0 included: a null pointer faults
  *

@@ -5,6 +5,7 @@
  * Every stage runs this same kmain(); what a stage can do is decided by which
  * files stand behind frame.h, heap.h, rescue.h and log.h.
  */
+#include "apic.h"
 #include "bootinfo.h"
 #include "clock.h"
 #include "console.h"
@@ -32,6 +33,7 @@ _Noreturn void kmain(uint32_t magic, paddr_t information)
 	options_init();                         /* what the user wants */
 	memmap_init();                          /* who owns which memory */
 	paging_init();                          /* the final address space */
+	apic_init();                            /* the CPU's own interrupt controller, if any */
 	frame_init();                           /* lab 1: physical memory */
 	heap_init();                            /* lab 2: memory by the byte */
 	initramfs_init();                       /* unpack the first files: labs 3 and 4 */

@@ -11,6 +11,7 @@
  */
 #include "paging.h"
 
+#include "apic.h"
 #include "cpu.h"
 #include "image.h"
 #include "memmap.h"
@@ -86,6 +87,8 @@ static void map_data(void)
 	map_image(boot_stack, boot_stack_top, READ_WRITE);
 	map_image(fault_stack, fault_stack_top, READ_WRITE);
 	map_image(nmi_stack, nmi_stack_top, READ_WRITE);
+	map_image(nmi_stack_2, nmi_stack_2_top, READ_WRITE);
+	map_image(nmi_stack_3, nmi_stack_3_top, READ_WRITE);
 }
 
 /* The direct map: RAM that somebody owns or may own, but not the image, whose text is executable. */
@@ -110,6 +113,14 @@ static void map_screen(void)
 	    SCREEN_PHYSICAL + SCREEN_BYTES, READ_WRITE);
 }
 
+static void map_apic(void)
+{
+	paddr_t page = apic_page();
+
+	if (page != PADDR_NONE)
+		map((vaddr_t)phys_to_virt(page), page, page + PAGE_BYTES, READ_WRITE);
+}
+
 void paging_init(void)
 {
 	root = memmap_alloc(PAGE_BYTES);
@@ -118,6 +129,7 @@ void paging_init(void)
 	map_data();
 	map_ram();
 	map_screen();
+	map_apic();
 	write_cr3(virt_to_phys(root));
 }
 

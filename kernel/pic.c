@@ -3,7 +3,7 @@
  * pic.c: the legacy interrupt controllers, moved away from the exceptions.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere (with interrupts masked);
- * pic_init() and pic_unmask() from boot.
+ * pic_init() from boot.
  */
 #include "pic.h"
 
@@ -38,6 +38,13 @@ void pic_unmask(unsigned irq)
 	uint16_t port = (irq < 8 ? MASTER : SLAVE) + DATA;
 
 	outb(port, inb(port) & (uint8_t)~(1u << irq % 8));
+}
+
+void pic_mask(unsigned irq)
+{
+	uint16_t port = (irq < 8 ? MASTER : SLAVE) + DATA;
+
+	outb(port, inb(port) | (uint8_t)(1u << irq % 8));
 }
 
 bool pic_is_spurious(unsigned irq)

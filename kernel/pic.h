@@ -5,7 +5,7 @@
  * Source: Intel 8259A data sheet.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere (with interrupts masked);
- * pic_init() and pic_unmask() from boot.
+ * pic_init() from boot.
  */
 #ifndef PIC_H
 #define PIC_H
@@ -19,6 +19,7 @@
 void pic_init(uint8_t first_vector);
 
 void pic_unmask(unsigned irq);
+void pic_mask(unsigned irq);
 
 /* Was IRQ 7 or 15 only noise? Such an interrupt must not be acknowledged as usual. */
 bool pic_is_spurious(unsigned irq);

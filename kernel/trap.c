@@ -2,22 +2,24 @@
 /*
  * trap.c: the CPU's tables, and what happens on an exception.
  *
- * NMI and double fault run on stacks of their own, so that they can report also
+ * NMI (nmi.c) and double fault run on stacks of their own, so that they can report also
  * when the stack they interrupt is the problem. A stack that runs into its guard
  * page cannot hold the page fault's frame, which makes a double fault.
  *
- * Locks: none. Allocates: nothing. Callable from: boot; trap_dispatch() from anywhere.
+ * Locks: none. Allocates: nothing. Callable from: boot; irq_install(),
+ * trap_install() and trap_uninstall_all() from anywhere but an NMI handler; trap_dispatch() from
+ * anywhere.
  */
 #include "trap.h"
 
 #include <stddef.h>
 
 #include "backtrace.h"
-#include "console.h"
 #include "cpu.h"
 #include "image.h"
 #include "layout.h"
 #include "memory.h"
+#include "nmi.h"
 #include "panic.h"
 #include "pic.h"
 #include "ubsan.h"
@@ -29,14 +31,6 @@
 
 #define IST_FAULT       1
 #define IST_NMI         2
-
-/* System control port B. Source: IBM PC AT technical reference, "I/O channel check". */
-#define SYSTEM_CONTROL  0x61
-#define PARITY_ERROR    0x80
-#define CHANNEL_ERROR   0x40
-#define PARITY_OFF      0x04    /* clears its error as well */
-#define CHANNEL_OFF     0x08
-#define WRITABLE        0x0f
 
 #define GATE_INTERRUPT  0x8e    /* present, ring 0, interrupts masked inside */
 #define TSS_AVAILABLE   0x89
@@ -73,6 +67,7 @@ static uint64_t gdt[5] = {
 	[KERNEL_DS / 8] = 0x00cf92000000ffff,
 };
 static void (*irq_handlers[NR_IRQS])(void);
+static bool (*trap_handlers[NR_EXCEPTIONS])(struct trap_frame *frame);
 
 static const char *const names[NR_EXCEPTIONS] = {
 	[0] = "divide error", [1] = "debug exception", [2] = "NMI", [3] = "breakpoint",
@@ -112,7 +107,7 @@ void trap_init(void)
 	uint64_t base = (uint64_t)&tss;
 
 	tss.ist[IST_FAULT - 1] = (uint64_t)fault_stack_top;
-	tss.ist[IST_NMI - 1] = (uint64_t)nmi_stack_top;
+	tss.ist[IST_NMI - 1] = nmi_first_stack();
 	tss.io_map = sizeof(tss);               /* none */
 	gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
 				(uint64_t)TSS_AVAILABLE << 40 | (base >> 24 & 0xff) << 56;
@@ -131,6 +126,17 @@ void irq_install(unsigned irq, void (*handler)(void))
 	pic_unmask(irq);
 }
 
+void trap_install(unsigned vector, bool (*handler)(struct trap_frame *frame))
+{
+	trap_handlers[vector] = handler;
+}
+
+void trap_uninstall_all(void)
+{
+	for (unsigned vector = 0; vector < NR_EXCEPTIONS; vector++)
+		trap_handlers[vector] = NULL;
+}
+
 static void dispatch_irq(unsigned irq)
 {
 	if (pic_is_spurious(irq))
@@ -138,29 +144,6 @@ static void dispatch_irq(unsigned irq)
 	if (irq_handlers[irq] != NULL)
 		irq_handlers[irq]();
 	pic_acknowledge(irq);
-}
-
-/*
- * What the board says it has raised an NMI for. That source is off from then on, or its line would
- * stay up and no other NMI come through.
- */
-static const char *nmi_cause(void)
-{
-	uint8_t status = inb(SYSTEM_CONTROL);
-
-	if (status == 0xff || (status & (PARITY_ERROR | CHANNEL_ERROR)) == 0)
-		return "from outside, for no reason that the board tells";
-	outb(SYSTEM_CONTROL, (status & WRITABLE) |
-			     (status & PARITY_ERROR ? PARITY_OFF : CHANNEL_OFF));
-	return status & PARITY_ERROR ? "a parity or system error" : "an error of the I/O channel";
-}
-
-/* For an NMI that is not the watchdog's. Returns: nothing says that the kernel cannot go on. */
-static void report_nmi(const struct trap_frame *frame)
-{
-	console_printf("\nNMI: %s; interrupted, innermost first:\n", nmi_cause());
-	backtrace_print((struct backtrace){ frame->rip, frame->rbp, frame->rsp });
-	watchdog_doubt();               /* after the output, which counts as progress */
 }
 
 static _Noreturn void report_fault(const struct trap_frame *frame)
@@ -185,14 +168,26 @@ static _Noreturn void report_fault(const struct trap_frame *frame)
 		   name, frame->vector, frame->error, function, offset);
 }
 
+static void dispatch_exception(struct trap_frame *frame)
+{
+	bool (*handler)(struct trap_frame *) = trap_handlers[frame->vector];
+
+	if (handler != NULL && handler(frame))
+		return;
+	if (frame->vector != TRAP_NMI)
+		report_fault(frame);
+	if (watchdog_has_bitten())
+		lockup_report(frame);
+	nmi_report(frame);
+	watchdog_doubt();               /* after the output, which counts as progress */
+}
+
 void trap_dispatch(struct trap_frame *frame)
 {
+	if (frame->vector == TRAP_NMI)          /* first of all, see nmi.h */
+		tss.ist[IST_NMI - 1] = nmi_next_stack(frame);
 	if (frame->vector >= TRAP_IRQ_BASE)
 		dispatch_irq((unsigned)(frame->vector - TRAP_IRQ_BASE));
-	else if (frame->vector == TRAP_NMI && watchdog_has_bitten())
-		lockup_report(frame);
-	else if (frame->vector == TRAP_NMI)
-		report_nmi(frame);
 	else
-		report_fault(frame);
+		dispatch_exception(frame);
 }
