@@ -52,6 +52,7 @@
 #define PATIENCE_READS  (1u << 26)
 
 static struct buffer_sink *copy;
+static bool is_diverted;                /* to `copy` alone */
 static char last_written = '\n';
 static bool has_no_port;
 static bool is_on_screen;               /* does output go to the text screen as well? */
@@ -123,6 +124,8 @@ void console_write(const char *text, size_t nr_bytes)
 		copy->sink.write(&copy->sink, text, nr_bytes);
 	if (nr_bytes > 0)
 		last_written = end[-1];
+	if (is_diverted)
+		return;
 	if (is_on_screen)
 		screen_write(text, nr_bytes);
 	if (has_no_port)
@@ -166,6 +169,13 @@ void console_fresh_line(void)
 void console_copy_to(struct buffer_sink *buffer)
 {
 	copy = buffer;
+	is_diverted = false;
+}
+
+void console_divert_to(struct buffer_sink *buffer)
+{
+	copy = buffer;
+	is_diverted = true;
 }
 
 /* A port that has gone reads as ones, and so as ready for ever. */

@@ -40,6 +40,9 @@ extern struct sink console_sink;
 /* From now on, output also goes to `buffer` (NULL: no longer). For tests. */
 void console_copy_to(struct buffer_sink *buffer);
 
+/* The same, but it goes nowhere else. Ends with the next console_copy_to(). */
+void console_divert_to(struct buffer_sink *buffer);
+
 /* Unmasks interrupts. From now on console_read() can wait for a byte. */
 void console_enable_input(void);
 

@@ -20,12 +20,14 @@
  *
  * Locks: takes heap_lock, frame_lock and log_lock (or less: the file that implements it
  * says what). Allocates: the heap (or nothing). Callable from: anywhere but an NMI
- * handler.
+ * handler (from lab 5 on: anywhere).
  */
 #ifndef LOG_H
 #define LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "format.h"
@@ -51,8 +53,23 @@ void log_format(struct sink *sink, enum log_level level, const char *message, va
 /* The back end: formats one record, writes it to the console, and may keep it. */
 void log_record(enum log_level level, const char *message, va_list arguments);
 
+/* For back ends: the number of the record that log_record() has been called for. */
+uint64_t log_number(void);
+
+/* The last number that a record has got. 0: there was none. */
+uint64_t log_last_number(void);
+
 /* Writes the records that were kept to the console, oldest first ("dmesg"). */
 void log_dump(void);
+
+/*
+ * Writes records to the console that log_record() has put off, as those of lab 5 may be. The kernel
+ * calls it where nothing is interrupted: before each prompt. The loggers before lab 5 put none off.
+ */
+void log_flush(void);
+
+/* The same in a panic, after which nothing that it has interrupted goes on. */
+void log_force(void);
 
 /*
  * What lab 4's back end does, whatever its design. log_test.c names the test of each sentence.
@@ -100,5 +117,49 @@ struct log_storage {
 };
 
 extern struct log_storage log_storage;
+
+/*
+ * What lab 5's back end does, whatever its design: a record from any instruction. anywhere_test.c
+ * names the test of each sentence. Lab 4's sentences hold as well, but for the one lock and for what a
+ * handler may do, of which these say more.
+ *
+ * log_record(), log_read(), log_flush(), log_dump() and log_force():
+ *  - One of them may be called at any instruction of another or of itself: by a handler, of an NMI
+ *    for example. On the one CPU it runs to its end first.
+ *  - They take no lock and mask no interrupts.
+ * log_record():
+ *  - Whatever is logged in the midst of a record, that record is whole, and so are the others.
+ *  - If LOG_KEPT_RECORDS or more are logged in the midst of a record, it may be lost, and so may one
+ *    of the last LOG_KEPT_RECORDS, and all before them.
+ *  - A record that is lost is lost as a whole: its number is missing.
+ *  - The console gets each record that is not lost once, in the order of the numbers. So a record
+ *    that is logged in the midst of another, or while one is being written, may be put off.
+ *  - If it is in the midst of no other of these calls, the record is on the console when it returns.
+ * log_flush():
+ *  - It writes what was put off, unless it is in the midst of a call that will.
+ * Both:
+ *  - No call of console_write() begins in the midst of another, or of one of log_dump()'s.
+ * log_dump():
+ *  - It leaves out a record that is not finished. What is logged meanwhile it may leave out or show.
+ * log_force():
+ *  - It writes in order all records that the console has not got whole: also one that was just being
+ *    written, and of one that is not finished its beginning, if there is any, and LOG_CUT_MARK.
+ *  - It begins each on a new line (console_fresh_line()).
+ *  - It changes nothing: should something go on all the same, it finds all as it was.
+ */
+struct log_view {
+	uint64_t number;
+	bool is_whole;                  /* false: it is not finished; the text is its beginning */
+	size_t nr_bytes;                /* of the text; 0 is possible if it is not whole */
+	char text[LOG_RECORD_BYTES];    /* as the console gets it, or will get it */
+};
+
+/*
+ * Copies the record with the lowest number that is not below `from`, of those that are kept: the
+ * newest LOG_KEPT_RECORDS at least. A number between `from` and that one is of a record that is lost. A
+ * record that has a number and is not finished counts: the caller has interrupted it, and it will be
+ * finished later. Return: false if there is none.
+ */
+bool log_read(uint64_t from, struct log_view *view);
 
 #endif

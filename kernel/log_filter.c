@@ -3,7 +3,7 @@
  * log_filter.c: the log's front end: what is above the level is never formatted.
  *
  * Locks: takes heap_lock, frame_lock and log_lock (or less: as log.c does). Allocates:
- * the heap (as log.c does). Callable from: anywhere but an NMI handler.
+ * the heap (as log.c does). Callable from: where log_record() is.
  */
 #include "log.h"
 
@@ -21,6 +21,16 @@ const char *const log_level_names[NR_LOG_LEVELS] = {
 
 static uint64_t nr_records;             /* that passed the filter */
 static uint64_t number;                 /* of the record that log_record() is at work on */
+
+uint64_t log_number(void)
+{
+	return number;
+}
+
+uint64_t log_last_number(void)
+{
+	return __atomic_load_n(&nr_records, __ATOMIC_RELAXED);
+}
 
 /* Builds a number before `end`, with blanks in front if it has fewer digits than `width`. */
 static char *build_number(char *end, uint64_t value, unsigned width)

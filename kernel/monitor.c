@@ -325,6 +325,7 @@ static char *read_line(void)
 	enum line_end end;
 
 	do {
+		log_flush();
 		console_fresh_line();
 		monitor_prompts++;
 		console_printf(MONITOR_PROMPT);

@@ -25,6 +25,7 @@
 #include "cpu.h"
 #include "ktest.h"
 #include "lockup.h"
+#include "log.h"
 #include "machine.h"
 #include "spinlock.h"
 #include "string.h"
@@ -34,7 +35,7 @@
 #define MAX_EVENTS 8            /* the first, and one for its message and for each step it takes */
 
 enum step {
-	STEP_SCREEN, STEP_WORDS, STEP_REGISTERS, STEP_LOCKUP, STEP_BACKTRACE, STEP_LOCKS, STEP_END, NR_STEPS,
+	STEP_SCREEN, STEP_WORDS, STEP_REGISTERS, STEP_LOCKUP, STEP_BACKTRACE, STEP_LOCKS, STEP_LOG, STEP_END, NR_STEPS,
 };
 
 struct panic_record panic_record;
@@ -101,7 +102,7 @@ static void take_step(enum step step)
 	case STEP_LOCKUP:
 		if (kind != PANIC_LOCKUP)
 			break;
-		event.next_step = STEP_END;     /* backtrace and locks are part of the explanation */
+		event.next_step = STEP_LOG;     /* backtrace and locks are part of the explanation */
 		lockup_explain(event.start);
 		break;
 	case STEP_BACKTRACE:
@@ -114,6 +115,10 @@ static void take_step(enum step step)
 			break;
 		event.next_step = STEP_LOCKS;   /* one at a time: one that is damaged hides no other */
 		print_held_lock(event.lock);
+		break;
+	case STEP_LOG:
+		if (kind != PANIC_TODO)         /* which may be this one */
+			log_force();
 		break;
 	default:
 		console_printf("The machine stays put for a debugger.\n");

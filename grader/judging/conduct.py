@@ -79,12 +79,15 @@ _OFFERED_TO = {
                 "rodata_end",
 }
 
+# Whose contract stands in the header of another file.
+_HEADER_OF = {"log_console.c": "log.h"}
+
 # What the compiler itself calls.
 _RUNTIME = re.compile(r"__ubsan_handle_\w+|__stack_chk_(fail|guard)")
 
 # Headers that exist to test the kernel, to end it, or to tell it what to test; and the names of
 # variables, file-private ones included, that the grader reads.
-_HARNESS = {"ktest.h", "ktest_step.h", "machine.h", "options.h", "trace.h", "watchdog.h"}
+_HARNESS = {"ktest.h", "ktest_log.h", "ktest_step.h", "machine.h", "options.h", "trace.h", "watchdog.h"}
 _HARNESS_NAMES = re.compile(r"ktests?_.*|(frame|heap)_trace|monitor_prompts")
 
 # A section's name, and its flags (W, A, X as readelf prints them). boot/kernel.ld.in places all
@@ -274,7 +277,7 @@ def _of_size(obj: _Object) -> Iterator[str]:
 
 def _of_symbols(obj: _Object) -> Iterator[str]:
     """Names that the file uses or defines and that are not its own."""
-    own = "kernel/" + Path(obj.source).with_suffix(".h").name
+    own = "kernel/" + _HEADER_OF.get(obj.source, Path(obj.source).with_suffix(".h").name)
     for symbol in obj.symbols:
         name, owner, bind = symbol.name, _owner(symbol.name), symbol["st_info"]["bind"]
         if symbol["st_info"]["type"] == "STT_FILE":
