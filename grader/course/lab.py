@@ -56,6 +56,7 @@ class Test:
     console_never: tuple[str, ...] = ()     # regexes that must not appear
     lock: str | None = None                 # the lock of a deadlock
     frames: tuple[str, ...] = ()            # functions in the backtrace, outermost first
+    memory: tuple[str, ...] = ()            # regexes that must match what the kernel's data holds
     heaps: tuple[Heap, ...] = ()            # that the student's own tests must catch, or
 
 
@@ -173,19 +174,20 @@ def _read_test(table: Table, boot_id: str | None) -> Test:
         console_never=table.strings("console_never"),
         lock=table.take("lock", str, None),
         frames=table.strings("frames"),
+        memory=table.strings("memory"),
         heaps=heaps,
     )
     table.done()
     table.place += f" ({name})"
     if expect is not None and expect not in EXPECTATIONS:
         raise table.error(f"expect = {expect!r} is none of: {', '.join(EXPECTATIONS)}")
-    if expect is None and (test.console or test.console_never or test.lock or test.frames):
-        raise table.error("console, console_never, lock and frames need expect")
+    if expect is None and (test.console or test.console_never or test.lock or test.frames or test.memory):
+        raise table.error("console, console_never, lock, frames and memory need expect")
     if test.lock and expect != "deadlock":
         raise table.error('lock needs expect = "deadlock"')
     if test.points < 0:
         raise table.error("points must not be negative")
-    for pattern in test.console + test.console_never:
+    for pattern in test.console + test.console_never + test.memory:
         try:
             re.compile(pattern)
         except re.error as error:

@@ -28,7 +28,7 @@ _OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|S\.o\.d|c\.s|c\.
 
 # Of a lab.toml: the lines of a test that say how its boot ends. What is booted tells as much where
 # a boot waits for several predictions.
-DEMANDS = re.compile(r"(?m)^( *)(expect = .*\n(?: *(?:console|console_never|lock|frames) = .*\n)*)")
+DEMANDS = re.compile(r"(?m)^( *)(expect = .*\n(?: *(?:console|console_never|lock|frames|memory) = .*\n)*)")
 SEVERAL = re.compile(r"(?m)^(predict = .*,.*\n)((?:\w+ = .*\n)+)")
 
 

@@ -51,6 +51,12 @@ def _judge_console(test: Test, console: str) -> Finding | None:
     return None
 
 
+def _judge_memory(test: Test, memory: str) -> Finding | None:
+    """A complaint about what the kernel's variables do not hold."""
+    missing = next((pattern for pattern in test.memory if not re.search(pattern, memory)), None)
+    return missing and Finding(Verdict.WRONG, f"/{missing}/ is nowhere in the kernel's variables")
+
+
 def _judge_stack(test: Test, record: Record) -> str | None:
     """How the stopped machine differs from the one that the test asks for."""
     autopsy = record.autopsy or Autopsy()
@@ -76,7 +82,7 @@ def judge_end(test: Test, record: Record) -> Finding:
             lines)
     if crash and (difference := _judge_stack(test, record)):
         return Finding(crash.verdict, f"{difference}; {crash.detail}", lines)
-    complaint = _judge_console(test, record.console)
+    complaint = _judge_console(test, record.console) or _judge_memory(test, record.memory)
     if complaint and record.panic and TODO_IN_REPORT in record.panic.message:
         return replace(complaint, verdict=Verdict.NOT_IMPLEMENTED,
                        detail=record.panic.message.partition(TODO_IN_REPORT)[2])

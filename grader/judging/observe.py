@@ -9,7 +9,7 @@ import contextlib
 import struct
 
 from course.lab import Boot
-from judging import crash, facts, replay
+from judging import crash, facts, places, replay
 from judging.findings import Autopsy, dissect
 from judging.record import Panic, Record, Results
 from machine.abi import Outcome, PanicKind
@@ -59,8 +59,11 @@ async def _look(machine: Machine, image: Image, boot: Boot, wanted: list[str] | 
     """Adds to the record what a machine that has ended still shows."""
     if boot.expect is None:
         record.tests = read_tests(await Memory.of(machine, image), boot)
+        record.console = places.with_lines(record.console, image.path)
         if record.tests.are_complete or wanted is None:
             return
+    if any(test.memory for test in boot.tests):
+        record.memory = (await Memory.of(machine, image)).text()
     if not record.console:
         record.screen = await machine.screen()
     if record.ending.cause in (Cause.PANIC, Cause.LOCKUP):

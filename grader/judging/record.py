@@ -41,6 +41,7 @@ class Record:
     panic: Panic | None = None
     tests: Results = Results()
     autopsy: Autopsy | None = None
+    memory: str = ""                                    # the kernel's variables, where a test asks
     screen: list[str] = field(default_factory=list)     # of VGA text, if the kernel never spoke
     facts: dict[str, Value | NoSuchThing] = field(default_factory=dict)
     recording: Recording | None = None

@@ -144,6 +144,11 @@ class Memory:
         start = symbol.address - self.image.find("data_start", "").address
         return self._data[start:start + symbol.nr_bytes]
 
+    def text(self) -> str:
+        """All variables of the kernel but its stacks, as text: a byte a character."""
+        nr_bytes = self.image.find("bss_end", "").address - self.image.find("data_start", "").address
+        return self._data[:nr_bytes].decode("latin-1")
+
     def number(self, name: str, file: str | None = None) -> int:
         """What an integer variable holds."""
         return int.from_bytes(self.bytes(name, file), "little")

@@ -74,6 +74,7 @@ def test_a_good_file(load):
     ('expect = "monitor"', 'expect = "monitor"\nlock = "x"', 'lock needs expect = "deadlock"'),
     ('expect = "monitor"', 'expect = "monitor"\nconsole_never = ["("]', "regular expression"),
     ('points = 40', 'points = 40\nframes = ["f"]', "need expect"),
+    ('points = 40', 'points = 40\nmemory = ["f"]', "need expect"),
     ('mem = "6G"', 'mem = "6G"\ninput = ["ls"]', "takes no input"),
     ('fact = "elf.entry"', 'fact = "elf.exit"', "no fact 'elf.exit'"),
     ('fact = "elf.entry"', 'fact = "deadlock.lock"', "needs a boot that expects 'deadlock'"),

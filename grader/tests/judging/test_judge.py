@@ -68,6 +68,14 @@ def test_the_console_is_read_in_order():
         assert judge.judge_end(demand("monitor", **demands), record).verdict is Verdict.WRONG
 
 
+def test_what_the_kernels_variables_hold():
+    record = ended(Cause.PROMPT, "one\n")
+    record.memory = "\0\0[    1] text\0"
+    assert judge.judge_end(demand("monitor", memory=("t[a-e]xt", "1")), record).verdict is Verdict.PASS
+    finding = judge.judge_end(demand("monitor", memory=("text", "two")), record)
+    assert finding.verdict is Verdict.WRONG and finding.detail == "/two/ is nowhere in the kernel's variables"
+
+
 QUESTION = lab.Question("answers.lock", 10, "", "lock", "deadlock.lock")
 
 
