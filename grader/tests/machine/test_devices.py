@@ -218,6 +218,30 @@ def test_an_nmi_while_the_watchdog_is_off_is_no_lockup(iso):
         "  0x" in console and " console_read+0x" in console
 
 
+def test_an_nmi_leaves_a_record_in_lab_5(iso):
+    async def interrupt():
+        async with Machine(Config(image)) as guest:
+            await guest.wait()
+            await guest.qmp("inject-nmi")
+            while "nmi: from outside" not in guest.console:
+                await asyncio.sleep(0)
+            guest.type_line("dmesg")
+            return (await guest.wait()).cause, guest.console
+
+    image, _ = iso(5)
+    cause, console = asyncio.run(interrupt())
+    record, again = re.findall(r"\[ +2 .*\] warn  nmi: from outside, .*; it has interrupted console_read\+0x\w+$",
+                               console, re.M)
+    assert cause is Cause.PROMPT and record == again
+
+
+def test_a_machine_without_a_local_apic(iso, equipped):
+    equipped("-cpu", "qemu64,-apic")
+    console = ended(iso(5, "ktest=nmi.*,timer.*")[0])[1]
+    assert "ok 1 nmi.comes_and_returns_with_all_registers # SKIP this machine has no local APIC" in console
+    assert re.search(r"^ok \d timer.ticks_until_it_is_stopped$", console, re.M)
+
+
 def test_a_clock_that_is_slow_hides_no_lockup(iso):
     """As when the host has been busy during all of its measurements."""
     image, elf = iso(0)
