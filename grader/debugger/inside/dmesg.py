@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The command `dmesg`: the log's records, from memory: lab 3's list or lab 4's ring."""
+"""The command `dmesg`: the log's records, from memory: lab 3's list, lab 4's ring or lab 5's slots."""
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
 from debugger.inside.command import Command
-from debugger.inside.reader import LOG, Memory, Note, Ram
+from debugger.inside.reader import LOG, Memory, Note, Ram, evaluate
 from debugger.inside.text import printable
 
 MAX_RECORDS = 1000          # followed
@@ -53,13 +53,34 @@ def _ring() -> Iterator[str]:
         yield printable(line)
 
 
+def _slots() -> Iterator[str]:
+    """Lab 5's records, by number; what is not finished says so. Two bits of a tag are the state."""
+    slots, memory = LOG.variable("slots"), Memory()
+    ring = int(LOG.variable("log_storage")["ring"].address)
+    whole, filling = (int(evaluate(f"'log.c'::{state}")) for state in ("WHOLE", "FILLING"))
+    nr_slots = slots.type.range()[1] + 1
+    record_bytes = LOG.variable("log_storage")["line"].type.sizeof
+    found = []
+    for index in range(nr_slots):
+        number, state = divmod(int(slots[index]["tag"]), whole + 1)
+        nr_bytes = int(slots[index]["text"]["nr_bytes"])
+        if state not in (whole, filling):
+            continue
+        if nr_bytes > record_bytes:
+            raise Note(f"record {number}, in slot {index}: nr_bytes is {nr_bytes:#x}")
+        text = printable(memory.read(ring + index * record_bytes, nr_bytes).rstrip(b"\n"))
+        found.append((number, text if state == whole else f"{text} <not finished>"))
+    for _, text in sorted(found):
+        yield text
+
+
 class Dmesg(Command):
     """Show the log's records, oldest first, as they are in memory.
 
     Usage: dmesg [REGEX]
 
-    With REGEX, only those that it matches somewhere. Knows lab 3's logger and that of lab 4's
-    solution."""
+    With REGEX, only those that it matches somewhere. Knows lab 3's logger and those of the
+    solutions of labs 4 and 5."""
     name = "dmesg"
     has_argument = True
 
@@ -76,7 +97,10 @@ class Dmesg(Command):
             raise Note("this stage's logger keeps no records")
         if LOG.has("ring_head"):
             return _ring()
+        if LOG.has("slots") and any(field.name == "tag" for field in
+                                    LOG.variable("slots").type.target().fields()):
+            return _slots()
         if LOG.has("oldest"):
             return _list(Memory())
-        raise Note("this stage's log.c has neither `oldest` nor `ring_head`: "
-                   "known here are lab 3's logger and that of lab 4's solution. Type dmesg at the monitor")
+        raise Note("this stage's log.c has neither `oldest` nor `ring_head`, nor `slots` with tags: known "
+                   "here are lab 3's logger and the solutions of labs 4 and 5. Type dmesg at the monitor")

@@ -119,6 +119,12 @@ def test_dmesg_shows_the_lines_that_match(hung, cured):
             assert re.match(r"\[ +\d+  \d\.\d{3}\] (debug|info |warn ) \w+: ", line)
 
 
+def test_dmesg_shows_the_beginning_of_a_record_that_is_not_finished(boot):
+    """Lab 5's logger, interrupted in the midst of a record by a fault."""
+    text, = boot(5, Cause.PANIC, words=("VARIANT=bad-argument",)).gdb("dmesg rescue")
+    assert re.fullmatch(r"\[ +\d+ +0\.\d+\] debug heap: rescue 1: no room for \d+ bytes,  <not finished>\n", text)
+
+
 def test_dmesg_reads_a_ring_that_has_come_round(cured):
     text, = cured.damaged({
         "*(int *)&log_storage.ring[16380]": "0x6f0a6e6f", "*(int *)log_storage.ring": "0x0a656e",

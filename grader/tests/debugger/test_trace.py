@@ -112,6 +112,14 @@ def test_the_cure(trace):
     drawn.assert_legible()
 
 
+def test_the_cure_without_a_lock_of_the_logs(trace):
+    status, said, drawn = trace("LAB=5")
+    assert status == 0 and "heap_rescue returns true" in drawn.title, said
+    assert in_order(["kmalloc", "heap_rescue", "log_debug", "frame_alloc"], drawn.calls), drawn.calls
+    assert "heap_lock" in drawn.words and "log_lock" not in drawn.words
+    drawn.assert_legible()
+
+
 def test_a_stack_overflow_typed_at_the_monitor(trace):
     status, said, drawn = trace("LAB=3", "VARIANT=unlocked", "LOG=error", "TYPE=fill")
     assert status == 0 and "stack overflowed" in drawn.title, said
