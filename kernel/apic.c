@@ -9,6 +9,8 @@
  */
 #include "apic.h"
 
+#include "acpi.h"
+#include "console.h"
 #include "cpu.h"
 #include "memmap.h"
 
@@ -65,6 +67,11 @@ void apic_init(void)
 {
 	if (apic_page() == PADDR_NONE)
 		return;
+	if (acpi_apic_page() != PADDR_NONE && acpi_apic_page() != apic_page()) {
+		console_printf("apic: at %#lx, says the firmware, at %#lx, says the CPU; it is not used\n",
+			       acpi_apic_page(), apic_page());
+		return;
+	}
 	registers = phys_to_virt(apic_page());
 	if ((apic_read(APIC_VERSION) & 0xf0) != 0x10)
 		registers = NULL;

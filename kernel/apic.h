@@ -24,7 +24,10 @@
  */
 paddr_t apic_page(void);
 
-/* Finds out whether that page answers as a local APIC does. It is mapped: after paging_init(). */
+/*
+ * Finds out whether that page answers as a local APIC does, and whether the firmware says the same of it
+ * (acpi.h). It is mapped: after paging_init().
+ */
 void apic_init(void);
 
 /*

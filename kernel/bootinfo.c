@@ -34,6 +34,8 @@ enum tag_type {
 	TAG_LOADER_NAME = 2,
 	TAG_MODULE = 3,
 	TAG_MEMORY_MAP = 6,
+	TAG_OLD_RSDP = 14,
+	TAG_NEW_RSDP = 15,
 };
 
 struct information {            /* section 3.6.1 */
@@ -56,6 +58,11 @@ struct module_tag {             /* section 3.6.6 */
 	uint32_t start;         /* physical address of the first byte */
 	uint32_t end;           /* one past the last */
 	char text[];
+};
+
+struct rsdp_tag {               /* sections 3.6.14 and 3.6.15 */
+	struct tag tag;
+	uint8_t rsdp[];         /* the new one begins as the old one does */
 };
 
 struct memory_map_tag {         /* section 3.6.8 */
@@ -89,6 +96,8 @@ static const char *tag_name(uint32_t type)
 	case TAG_LOADER_NAME:  return "loader name";
 	case TAG_MODULE:       return "module";
 	case TAG_MEMORY_MAP:   return "memory map";
+	case TAG_OLD_RSDP:
+	case TAG_NEW_RSDP:     return "RSDP";
 	default:               return "unknown";
 	}
 }
@@ -209,6 +218,14 @@ static void read_memory_map(struct reader *reader, const struct tag *tag)
 	reader->has_memory_map = true;
 }
 
+static void read_rsdp(struct reader *reader, const struct tag *tag)
+{
+	const struct rsdp_tag *copied = (const struct rsdp_tag *)tag;
+
+	require_size(reader, tag, sizeof(*copied) + BOOTINFO_RSDP_BYTES);
+	memcpy(reader->info->rsdp, copied->rsdp, BOOTINFO_RSDP_BYTES);
+}
+
 /* Return: false for the end tag. */
 static bool read_tag(struct reader *reader, const struct tag *tag)
 {
@@ -218,6 +235,8 @@ static bool read_tag(struct reader *reader, const struct tag *tag)
 	case TAG_LOADER_NAME:  read_loader_name(reader, tag); break;
 	case TAG_MODULE:       read_module(reader, tag); break;
 	case TAG_MEMORY_MAP:   read_memory_map(reader, tag); break;
+	case TAG_OLD_RSDP:
+	case TAG_NEW_RSDP:     read_rsdp(reader, tag); break;
 	}
 	return true;
 }

@@ -19,6 +19,7 @@
 #define BOOTINFO_MAX_RANGES      128
 #define BOOTINFO_MAX_MODULES     8
 #define BOOTINFO_MAX_STRING      512            /* bytes, with the final NUL */
+#define BOOTINFO_RSDP_BYTES      20             /* of ACPI's root pointer, in its first version */
 
 /* Memory types of the memory map tag, section 3.6.8. Any other value means reserved. */
 enum bootinfo_memory {
@@ -48,6 +49,7 @@ struct bootinfo {
 	char loader_name[64];   /* "GRUB 2.06-…", or "" */
 	size_t nr_ranges;
 	struct bootinfo_range ranges[BOOTINFO_MAX_RANGES];      /* in the loader's order */
+	uint8_t rsdp[BOOTINFO_RSDP_BYTES];      /* a copy of ACPI's root pointer (acpi.h); 0s: none */
 	size_t nr_modules;
 	struct bootinfo_module modules[BOOTINFO_MAX_MODULES];
 };

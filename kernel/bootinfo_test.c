@@ -137,6 +137,33 @@ KTEST(bootinfo, the_usual_structure_is_copied)
 	CHECK(info.ranges[0].bytes == 0x7f00000 && info.ranges[0].type == 1, "range");
 }
 
+/* The structure with a root pointer of `nr_words` words. */
+static void build_with_rsdp(uint32_t type, unsigned nr_rsdp_words)
+{
+	build_usual();
+	reopen();
+	begin_tag(type);
+	for (uint32_t i = 1; i <= nr_rsdp_words; i++)
+		put(i);
+	end_tag();
+	end();
+	parse();
+}
+
+KTEST(bootinfo, acpis_root_pointer_is_copied_from_its_old_or_its_new_form)
+{
+	static const uint32_t words[BOOTINFO_RSDP_BYTES / 4] = { 1, 2, 3, 4, 5 };
+
+	build_with_rsdp(14, 5);
+	CHECK(memcmp(info.rsdp, words, sizeof(words)) == 0, "old");
+	build_with_rsdp(15, 9);
+	CHECK(memcmp(info.rsdp, words, sizeof(words)) == 0, "new");
+	build_usual();
+	parse();
+	CHECK(info.rsdp[0] == 0, "there is one without a tag");
+	EXPECT_PANIC("(RSDP) at offset", build_with_rsdp(14, 4));
+}
+
 KTEST(bootinfo, unknown_tags_and_longer_entries_are_skipped)
 {
 	begin();

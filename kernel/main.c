@@ -5,6 +5,7 @@
  * Every stage runs this same kmain(); what a stage can do is decided by which
  * files stand behind frame.h, heap.h, rescue.h and log.h.
  */
+#include "acpi.h"
 #include "apic.h"
 #include "bootinfo.h"
 #include "clock.h"
@@ -32,6 +33,7 @@ _Noreturn void kmain(uint32_t magic, paddr_t information)
 	bootinfo_init(magic, information);      /* what the boot loader tells us */
 	options_init();                         /* what the user wants */
 	memmap_init();                          /* who owns which memory */
+	acpi_init();                            /* what the firmware says of interrupts */
 	paging_init();                          /* the final address space */
 	apic_init();                            /* the CPU's own interrupt controller, if any */
 	frame_init();                           /* lab 1: physical memory */

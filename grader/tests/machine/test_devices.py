@@ -242,6 +242,13 @@ def test_a_machine_without_a_local_apic(iso, equipped):
     assert re.search(r"^ok \d timer.ticks_until_it_is_stopped$", console, re.M)
 
 
+def test_a_machine_whose_firmware_has_no_tables(iso, equipped):
+    equipped("-machine", "acpi=off")
+    console = ended(iso(5, "ktest=nmi.*,acpi.*")[0])[1]
+    assert "ok 1 acpi.finds_the_page\n" in console and "# SKIP one of them says nothing" in console
+    assert re.search(r"^ok \d nmi.comes_and_returns_with_all_registers$", console, re.M)
+
+
 def test_a_clock_that_is_slow_hides_no_lockup(iso):
     """As when the host has been busy during all of its measurements."""
     image, elf = iso(0)
