@@ -14,7 +14,7 @@
 #include "ktest_step.h"
 #include "log.h"
 
-#define HEARD_BYTES 65536
+#define HEARD_BYTES 32768
 
 /* What console_write() has got since heard_begin(). */
 struct heard {
@@ -60,8 +60,11 @@ bool record_is(const struct log_view *view, const char *text);
 void log_outer(void);
 void log_middle(void);
 
-/* Of the subject that is interrupted: its steps, and the number of the first record of this run. */
-extern struct ktest_steps outer_steps;
+/*
+ * The steps of the subject that is interrupted, and those of a handler that is interrupted itself; and
+ * the number of the first record of this run.
+ */
+extern struct ktest_steps outer_steps, inner_steps;
 extern uint64_t first_number;
 
 /* Notes the steps of `subject`, while it is listened to as `begin` says: heard_begin() or the other. */

@@ -57,7 +57,6 @@ KTEST(anywhere_nmi, a_record_from_an_nmi_at_any_instruction)
 	sweep_firsts(log_outer, send_nmi, false, two_records_flaw);
 }
 
-static struct ktest_steps tick_steps;
 static volatile unsigned nr_ticks;
 
 static void log_inner(void)
@@ -69,7 +68,7 @@ static void log_inner(void)
 static void tick(void)
 {
 	nr_ticks++;
-	if (!ktest_break(&tick_steps, random_below(&ktest_random, (uint32_t)tick_steps.nr_steps), log_middle,
+	if (!ktest_break(&inner_steps, random_below(&ktest_random, (uint32_t)inner_steps.nr_steps), log_middle,
 			 send_nmi))
 		send_nmi();
 }
@@ -82,7 +81,7 @@ KTEST(anywhere_nmi, ticks_that_log_with_nmis_in_their_midst)
 	expect_nmis(log_inner);
 	if (!apic_send_nmi())
 		SKIP("this machine has no local APIC that sends NMIs");
-	ktest_trace(&tick_steps, log_middle);
+	ktest_trace(&inner_steps, log_middle);
 	for (unsigned batch = 0; batch < NR_BATCHES; batch++) {
 		uint64_t first = log_last_number() + 1;
 		const char *flaw;

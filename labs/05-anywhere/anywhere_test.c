@@ -33,7 +33,6 @@
 
 #define INNER "test: from the innermost handler"
 
-static struct ktest_steps inner_steps;
 static struct log_view view;
 
 static void log_inner(void)

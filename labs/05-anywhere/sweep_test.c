@@ -107,7 +107,7 @@ const char *records_flaw(uint64_t first, const struct counted *wanted, size_t nr
 }
 
 uint64_t first_number;
-struct ktest_steps outer_steps;
+struct ktest_steps outer_steps, inner_steps;
 
 void log_outer(void)
 {

@@ -85,7 +85,7 @@ def command_of(row, usual):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """The last stage, for BIOS and for UEFI."""
+    """Stage 4, for BIOS and for UEFI. What lab 5 sweeps with needs another MiB."""
     return {firmware: boot_image(tmp_path_factory.mktemp(firmware), 4, "log=info",
                                  f"FIRMWARE={firmware}") for firmware in ("bios", "uefi")}
 
