@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "console.h"
 #include "cpu.h"
+#include "fail.h"
 #include "ktest_step.h"
 #include "machine.h"
 #include "options.h"
@@ -158,6 +159,14 @@ void __cyg_profile_func_exit(void *function, void *caller)
 		current.has_ended = current.depth == 0;
 }
 
+/* Where a test has failed behind allocations that failed on purpose: how to stop at the last. */
+static void note_failure(void)
+{
+	if (current.outcome == KTEST_FAILED && fail_number > 0)
+		ktest_note("allocations that failed on purpose: %lu; GDB stops at the last with BREAK='"
+			   "allocation_fails if fail_number == %lu'", fail_number, fail_number);
+}
+
 /* Runs one test; comes back however it ends. */
 static void run_one(const struct ktest *test)
 {
@@ -170,6 +179,7 @@ static void run_one(const struct ktest *test)
 	*test->outcome = KTEST_RUNNING;
 	ktest_random.state = options.seed;
 	watchdog_pet();
+	fail_init();
 	if (__builtin_setjmp(current.context) == 0) {
 		test->run();
 		current.outcome = KTEST_PASSED;
@@ -179,12 +189,14 @@ static void run_one(const struct ktest *test)
 		}
 	}
 	current.test = NULL;
+	fail_end();
 	ktest_rescue = NULL;
 	ktest_step_end();
 	trap_uninstall_all();
 	panic_record.kind = PANIC_NONE;         /* what has come back here was caught */
 	irq_restore(flags);
 	check_locks();
+	note_failure();
 	*test->outcome = current.outcome;
 }
 

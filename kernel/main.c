@@ -10,6 +10,7 @@
 #include "bootinfo.h"
 #include "clock.h"
 #include "console.h"
+#include "fail.h"
 #include "frame.h"
 #include "heap.h"
 #include "initramfs.h"
@@ -38,6 +39,7 @@ _Noreturn void kmain(uint32_t magic, paddr_t information)
 	apic_init();                            /* the CPU's own interrupt controller, if any */
 	frame_init();                           /* lab 1: physical memory */
 	heap_init();                            /* lab 2: memory by the byte */
+	fail_init();                            /* whose allocations fail, if asked to */
 	initramfs_init();                       /* unpack the first files: labs 3 and 4 */
 	console_enable_input();
 	ktest_run();                            /* if asked to; then it powers off */

@@ -87,6 +87,27 @@ static bool read_initramfs(struct options *parsed, struct text value)
 	return true;
 }
 
+/* Which allocation fails: the first is 1. */
+static bool read_which(uint64_t *which, struct text value)
+{
+	uint64_t number;
+
+	if (!read_number(value, &number) || number == 0)
+		return false;
+	*which = number;
+	return true;
+}
+
+static bool read_fail_nth(struct options *parsed, struct text value)
+{
+	return read_which(&parsed->fail_nth, value);
+}
+
+static bool read_fail_every(struct options *parsed, struct text value)
+{
+	return read_which(&parsed->fail_every, value);
+}
+
 static bool read_mem(struct options *parsed, struct text value)
 {
 	return read_number(value, &parsed->mem_bytes);
@@ -121,6 +142,8 @@ static const struct option {
 	{ "ktest=",     read_ktest },
 	{ "seed=",      read_seed },
 	{ "initramfs=", read_initramfs },
+	{ "fail_nth=",  read_fail_nth },
+	{ "fail_every=", read_fail_every },
 	{ "mem=",       read_mem },
 	{ "reserve=",   read_reserve },
 };

@@ -6,6 +6,8 @@
  *   ktest=GLOB[,GLOB…]          run these in-kernel tests, then power off
  *   seed=N                      seed of the tests' random numbers (1)
  *   initramfs=off               leave the initramfs packed
+ *   fail_nth=K                  the K-th allocation fails, from fail_init() on (fail.h)
+ *   fail_every=K                every K-th does
  *   mem=SIZE                    use no RAM above SIZE (SIZE takes K, M or G)
  *   reserve=SIZE@BASE           leave this range alone; may be given 8 times
  *
@@ -31,6 +33,7 @@ struct options {
 	char ktest[256];                /* "" = run no tests */
 	uint64_t seed;
 	bool initramfs;
+	uint64_t fail_nth, fail_every;  /* 0 = none fails on purpose */
 	uint64_t mem_bytes;             /* UINT64_MAX = all there is */
 	size_t nr_reserved;
 	struct { paddr_t base; uint64_t bytes; } reserved[OPTIONS_MAX_RESERVED];

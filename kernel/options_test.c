@@ -11,6 +11,7 @@ KTEST(options, an_empty_line_leaves_the_defaults)
 	options_parse(&parsed, "");
 	CHECK(parsed.log == LOG_INFO && parsed.seed == 1 && parsed.initramfs, "defaults");
 	CHECK(parsed.mem_bytes == UINT64_MAX && parsed.nr_reserved == 0, "defaults");
+	CHECK(parsed.fail_nth == 0 && parsed.fail_every == 0, "defaults");
 	CHECK(parsed.ktest[0] == '\0' && parsed.nr_bad == 0, "defaults");
 
 	options_parse(&parsed, " \t /boot/kernel.elf \t");
@@ -20,11 +21,12 @@ KTEST(options, an_empty_line_leaves_the_defaults)
 KTEST(options, every_option_is_read)
 {
 	options_parse(&parsed, "/kernel log=debug\tktest=heap.*,frame.?  seed=0x2a initramfs=off "
-			       "mem=128M reserve=64K@0x100000 reserve=1@2G");
+			       "mem=128M reserve=64K@0x100000 reserve=1@2G fail_nth=3 fail_every=1K");
 	CHECK(parsed.nr_bad == 0, "%u bad words", parsed.nr_bad);
 	CHECK(parsed.log == LOG_DEBUG && parsed.seed == 42 && !parsed.initramfs, "log, seed");
 	CHECK(strcmp(parsed.ktest, "heap.*,frame.?") == 0, "ktest is \"%s\"", parsed.ktest);
 	CHECK(parsed.mem_bytes == MIB(128), "mem is %lu", parsed.mem_bytes);
+	CHECK(parsed.fail_nth == 3 && parsed.fail_every == 1024, "what fails");
 	CHECK(parsed.nr_reserved == 2, "%zu reserved", parsed.nr_reserved);
 	CHECK(parsed.reserved[0].base == MIB(1) && parsed.reserved[0].bytes == KIB(64), "first");
 	CHECK(parsed.reserved[1].base == GIB(2) && parsed.reserved[1].bytes == 1, "second");
@@ -53,7 +55,7 @@ KTEST(options, a_bad_word_is_counted_and_changes_nothing)
 	static const char *const words[] = {
 		"quiet", "log", "=", "Log=info", "log=", "log=inf", "log=information", "log=3",
 		"ktest=", "seed=", "seed=x", "seed=1x", "seed=-1", "seed=0x", "initramfs=",
-		"initramfs=on", "initramfs=offf", "mem=", "mem=1MB", "mem=99999999999G",
+		"initramfs=on", "initramfs=offf", "fail_nth=", "fail_nth=0", "fail_every=0", "fail_every=-1", "mem=", "mem=1MB", "mem=99999999999G",
 		"reserve=", "reserve=4K", "reserve=4K@", "reserve=@1M", "reserve=0@1M",
 		"reserve=4K@1Mx", "reserve=1@0xffffffffffffffff", "reserve=4K,1M", "\"log=info\"",
 	};

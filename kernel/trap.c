@@ -16,6 +16,7 @@
 
 #include "backtrace.h"
 #include "cpu.h"
+#include "fail.h"
 #include "image.h"
 #include "layout.h"
 #include "memory.h"
@@ -173,6 +174,8 @@ static void dispatch_exception(struct trap_frame *frame)
 	bool (*handler)(struct trap_frame *) = trap_handlers[frame->vector];
 
 	if (handler != NULL && handler(frame))
+		return;
+	if (frame->vector == TRAP_DEBUG && fail_at(frame))
 		return;
 	if (frame->vector != TRAP_NMI)
 		report_fault(frame);

@@ -46,6 +46,10 @@ static void write_line(char *line, size_t nr_bytes, const struct options *option
 		fprintf(file, "\tktest=%s", options->ktest);
 	if (!options->initramfs)
 		fprintf(file, " initramfs=off");
+	if (options->fail_nth > 0)
+		fprintf(file, " fail_nth=%lu", options->fail_nth);
+	if (options->fail_every > 0)
+		fprintf(file, " fail_every=%lu", options->fail_every);
 	for (size_t i = 0; i < options->nr_reserved; i++)
 		fprintf(file, " reserve=%lu@%#lx", options->reserved[i].bytes,
 			options->reserved[i].base);
@@ -57,6 +61,7 @@ static void must_be_the_same(const struct options *once, const struct options *a
 	MUST(again->nr_bad == 0, "%u bad words: %s", again->nr_bad, console_text);
 	MUST(once->log == again->log && once->seed == again->seed &&
 	     once->initramfs == again->initramfs && once->mem_bytes == again->mem_bytes &&
+	     once->fail_nth == again->fail_nth && once->fail_every == again->fail_every &&
 	     strcmp(once->ktest, again->ktest) == 0 && once->nr_reserved == again->nr_reserved,
 	     "a word has another meaning");
 	for (size_t i = 0; i < once->nr_reserved; i++)

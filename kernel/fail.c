@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fail.c: allocations that fail on purpose.
+ *
+ * The CPU has four debug registers, and there are four functions that allocate. While a plan is in
+ * force each register holds the address of one, and the CPU raises a debug exception before it
+ * carries out the first instruction there:
+ *
+ *      caller ── call ──► kmalloc ──► debug exception ──► fail_at: counts
+ *                            │                               │         │
+ *                            └──────── is to succeed ◄───────┘         └──► is to fail:
+ *                                                                      allocation_fails
+ *
+ * An allocation that is to fail goes on in allocation_fails(), as if its caller had called that
+ * function in the allocator's place. Source: Intel SDM volume 3B, section 18.2 "Debug registers"
+ * and 18.3.1.1 "Instruction-breakpoint exception condition".
+ *
+ * Limits: GDB's hardware breakpoints take these registers under KVM, not under TCG. A test that
+ * steps (ktest_step.h) has the debug exceptions for itself meanwhile. One CPU.
+ *
+ * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler; fail_at() from
+ * anywhere.
+ */
+#include "fail.h"
+
+#include "frame.h"
+#include "heap.h"
+#include "options.h"
+#include "trap.h"
+
+/* DR7: all four enabled, each for instructions, which have no length. Bit 10 is always 1. */
+#define DR7_NONE          0x400ull
+#define DR7_INSTRUCTIONS  (DR7_NONE | 0xaaull)
+
+#define RFLAGS_RESUME     (1ull << 16)  /* no instruction breakpoint at the next instruction */
+
+uint64_t fail_number;
+
+static enum fail_plan plan;
+static uint64_t plan_nth;
+static struct fail_count count;
+static uint64_t value_of_failure;       /* what allocation_fails() returns */
+
+/* Runs in the place of an allocation that fails. Its caller is the allocation's. */
+static __attribute__((noinline)) uint64_t allocation_fails(void)
+{
+	return value_of_failure;
+}
+
+static void set_breakpoints(uint64_t control)
+{
+	__asm__ volatile("movq %0, %%dr0" : : "r"((uint64_t)kmalloc));
+	__asm__ volatile("movq %0, %%dr1" : : "r"((uint64_t)kzalloc));
+	__asm__ volatile("movq %0, %%dr2" : : "r"((uint64_t)krealloc));
+	__asm__ volatile("movq %0, %%dr3" : : "r"((uint64_t)frame_alloc));
+	__asm__ volatile("movq %0, %%dr7" : : "r"(control) : "memory");
+}
+
+void fail_begin(enum fail_plan new_plan, uint64_t nth)
+{
+	plan = new_plan;
+	plan_nth = nth;
+	count = (struct fail_count){ 0 };
+	set_breakpoints(plan == FAIL_NONE ? DR7_NONE : DR7_INSTRUCTIONS);
+}
+
+struct fail_count fail_count(void)
+{
+	return count;
+}
+
+struct fail_count fail_end(void)
+{
+	if (plan != FAIL_NONE)
+		set_breakpoints(DR7_NONE);
+	plan = FAIL_NONE;
+	return count;
+}
+
+void fail_init(void)
+{
+	fail_number = 0;
+	if (options.fail_nth > 0)
+		fail_begin(FAIL_NTH, options.fail_nth);
+	else if (options.fail_every > 0)
+		fail_begin(FAIL_EVERY_NTH, options.fail_every);
+	else
+		fail_end();
+}
+
+/* Is the allocation that was counted last to fail? */
+static bool is_to_fail(void)
+{
+	switch (plan) {
+	case FAIL_NTH:
+		return count.nr_allocations == plan_nth;
+	case FAIL_FROM_NTH:
+		return count.nr_allocations >= plan_nth;
+	case FAIL_EVERY_NTH:
+		return count.nr_allocations % plan_nth == 0;
+	default:
+		return false;
+	}
+}
+
+bool fail_at(struct trap_frame *frame)
+{
+	bool is_of_heap = frame->rip == (uint64_t)kmalloc || frame->rip == (uint64_t)kzalloc ||
+			  frame->rip == (uint64_t)krealloc;
+
+	if (plan == FAIL_NONE || (!is_of_heap && frame->rip != (uint64_t)frame_alloc))
+		return false;
+	count.nr_allocations++;
+	if (is_to_fail()) {
+		count.nr_failed++;
+		fail_number++;
+		value_of_failure = is_of_heap ? (uint64_t)NULL : PADDR_NONE;
+		frame->rip = (uint64_t)allocation_fails;
+	} else {
+		frame->rflags |= RFLAGS_RESUME;
+	}
+	return true;
+}
