@@ -2,23 +2,27 @@
 /*
  * monitor.c: the commands one can type at the kernel.
  *
- * Locks: takes heap_lock, frame_lock and log_lock (in what its commands call).
- * Allocates: the heap (for `alloc` and `fill`). Callable from: boot (as its last step).
+ * Commands about files are in files.c. A line that is no command may be an alias for some.
+ *
+ * Locks: takes store_lock, alias_lock, heap_lock, frame_lock and log_lock (in what its
+ * commands call). Allocates: the heap (for `alloc`, `fill`, `alias` and files). Callable
+ * from: boot (as its last step).
  */
 #include "monitor.h"
 
+#include "alias.h"
 #include "bootinfo.h"
 #include "console.h"
 #include "cpio.h"
+#include "fail.h"
+#include "files.h"
 #include "frame.h"
 #include "heap.h"
-#include "initramfs.h"
 #include "line.h"
 #include "log.h"
 #include "machine.h"
 #include "memmap.h"
 #include "memory.h"
-#include "name.h"
 #include "panic.h"
 #include "string.h"
 #include "watchdog.h"
@@ -43,7 +47,7 @@ static void **held_objects;
 static void help(const char *argument)
 {
 	for (const struct command *command = commands; command->name != NULL; command++)
-		console_printf("  %-8s%-8s%s\n", command->name, command->usage, command->help);
+		console_printf("  %-8s%-12s%s\n", command->name, command->usage, command->help);
 }
 
 static void mem(const char *argument)
@@ -89,121 +93,6 @@ static void log(const char *argument)
 		}
 	}
 	console_printf("log: no level \"%s\"; there are error, warn, info and debug\n", argument);
-}
-
-static void dmesg(const char *argument)
-{
-	log_dump();
-}
-
-/* What a file is, by the type in its mode. */
-static const struct file_type {
-	char letter;            /* as `ls -l` has it elsewhere */
-	const char *is;         /* for a sentence */
-} file_types[(DENTRY_TYPE_MASK >> DENTRY_TYPE_SHIFT) + 1] = {
-	[DENTRY_FIFO >> DENTRY_TYPE_SHIFT]      = { 'p', " is a pipe" },
-	[DENTRY_CHARACTER >> DENTRY_TYPE_SHIFT] = { 'c', " is a device" },
-	[DENTRY_DIRECTORY >> DENTRY_TYPE_SHIFT] = { 'd', " is a directory" },
-	[DENTRY_BLOCK >> DENTRY_TYPE_SHIFT]     = { 'b', " is a device" },
-	[DENTRY_REGULAR >> DENTRY_TYPE_SHIFT]   = { '-', " is a file" },
-	[DENTRY_SYMLINK >> DENTRY_TYPE_SHIFT]   = { 'l', " is a symbolic link" },
-	[DENTRY_SOCKET >> DENTRY_TYPE_SHIFT]    = { 's', " is a socket" },
-};
-
-static const struct file_type *type_of(const struct dentry *entry)
-{
-	static const struct file_type unknown = { '?', " is of an unknown type" };
-	const struct file_type *type =
-		&file_types[(entry->mode & DENTRY_TYPE_MASK) >> DENTRY_TYPE_SHIFT];
-
-	return type->is != NULL ? type : &unknown;
-}
-
-/* Says `before`, the name in quotes, and `after`. */
-static void complain(const char *before, const char *name, const char *after)
-{
-	console_printf("%s \"", before);
-	name_show(&console_sink, name, strlen(name));
-	console_printf("\"%s\n", after);
-}
-
-/*
- * The name in the directory that an argument stands for: it may begin with / or ./, and end
- * with /. Good until the next call.
- */
-static const char *path_of(const char *argument)
-{
-	static char path[LINE_MAX_BYTES + 1];
-	char *start = path;
-	size_t nr_bytes;
-
-	name_read(argument, path, sizeof(path));        /* it fits: no text is shorter than its name */
-	while (starts_with(start, "/") || starts_with(start, "./"))
-		start += *start == '/' ? 1 : 2;
-	if (strcmp(start, ".") == 0)
-		start++;
-	for (nr_bytes = strlen(start); nr_bytes > 0 && start[nr_bytes - 1] == '/'; nr_bytes--)
-		start[nr_bytes - 1] = '\0';
-	return start;
-}
-
-/* One line of ls. A device has its number where others have their size. */
-static void show_entry(const struct dentry *entry, const char *name)
-{
-	uint32_t type = entry->mode & DENTRY_TYPE_MASK;
-
-	if (type == DENTRY_CHARACTER || type == DENTRY_BLOCK)
-		console_printf("%c%4u,%4u  ", type_of(entry)->letter, entry->dev_major,
-			       entry->dev_minor);
-	else
-		console_printf("%c%9lu  ", type_of(entry)->letter, entry->nr_bytes);
-	name_show(&console_sink, name, strlen(name));
-	if (type == DENTRY_SYMLINK) {
-		console_printf(" -> ");
-		name_show(&console_sink, (const char *)entry->data, entry->nr_bytes);
-	}
-	console_printf("\n");
-}
-
-/* Prints what lies directly in a directory: the names below it that have no further '/'. */
-static void ls(const char *argument)
-{
-	const char *path = path_of(argument);
-	size_t path_bytes = strlen(path), cursor = 0, nr_listed = 0;
-	const struct dentry *entry = directory_find(&initramfs, path);
-
-	if (entry != NULL && (entry->mode & DENTRY_TYPE_MASK) != DENTRY_DIRECTORY) {
-		show_entry(entry, path);
-		return;
-	}
-	while ((entry = directory_next(&initramfs, &cursor)) != NULL) {
-		const char *rest = entry->name;
-
-		if (path_bytes > 0) {
-			if (strncmp(rest, path, path_bytes) != 0 || rest[path_bytes] != '/')
-				continue;
-			rest += path_bytes + 1;
-		}
-		if (strchr(rest, '/') != NULL)
-			continue;
-		show_entry(entry, rest);
-		nr_listed++;
-	}
-	if (nr_listed == 0)
-		complain("ls: nothing in", path, "");
-}
-
-static void cat(const char *argument)
-{
-	const char *path = path_of(argument);
-	const struct dentry *entry = directory_find(&initramfs, path);
-
-	if (entry == NULL)
-		complain("cat: no file", path, "");
-	else if ((entry->mode & DENTRY_TYPE_MASK) != DENTRY_REGULAR)
-		complain("cat:", path, type_of(entry)->is);
-	else
-		console_write((const char *)entry->data, entry->nr_bytes);
 }
 
 static bool hold(size_t bytes)
@@ -258,6 +147,41 @@ static void free_held(const char *argument)
 	console_printf("free: gave back %zu objects\n", nr_objects);
 }
 
+/* Makes an allocation fail, to see what becomes of the next command. */
+static void fail(const char *argument)
+{
+	unsigned long nth;
+	const char *end;
+
+	if (!parse_number(argument, &nth, &end) || *end != '\0' || nth == 0)
+		console_printf("fail: which allocation from now on? \"%s\" is no number from 1\n", argument);
+	else
+		fail_begin(FAIL_NTH, nth);
+}
+
+/* The words behind the first, which is then NUL-terminated. */
+static const char *behind_first_word(char *text)
+{
+	while (*text != '\0' && *text != ' ')
+		text++;
+	while (*text == ' ')
+		*text++ = '\0';
+	return text;
+}
+
+static void alias(const char *argument)
+{
+	static char name[LINE_MAX_BYTES + 1];
+	const char *lines;
+
+	format_string(name, sizeof(name), "%s", argument);
+	lines = behind_first_word(name);
+	if (*lines == '\0')
+		alias_remove(name);
+	else if (!alias_set(name, lines))
+		console_printf("alias: no memory for it; nothing has changed\n");
+}
+
 static void do_panic(const char *argument)
 {
 	panic("%s", *argument == '\0' ? "asked for at the monitor" : argument);
@@ -280,9 +204,14 @@ static const struct command commands[] = {
 	{ "frames", "", "check the frame allocator and count its blocks", frames },
 	{ "heap", "", "check the heap and count its objects", heap },
 	{ "log", "LEVEL", "show records up to error, warn, info or debug", log },
-	{ "dmesg", "", "the records that the log kept", dmesg },
-	{ "ls", "[DIR]", "list a directory of the initramfs, in no order", ls },
-	{ "cat", "FILE", "print a file of the initramfs", cat },
+	{ "dmesg", "[FILE]", "the records that the log kept; also into a file", files_dmesg },
+	{ "ls", "[DIR]", "list a directory, of the initramfs and of what was written", files_ls },
+	{ "cat", "FILE", "print a file", files_cat },
+	{ "write", "FILE TEXT", "add a line to a file, which is made if need be", files_write },
+	{ "mv", "FILE NAME", "rename a file that was written", files_mv },
+	{ "rm", "FILE", "remove a file that was written", files_rm },
+	{ "alias", "NAME LINES", "let NAME stand for lines, with ; between them; none: forget it", alias },
+	{ "fail", "K", "let the K-th allocation from now on fail", fail },
 	{ "alloc", "BYTES", "take an object from the heap and hold it", alloc },
 	{ "fill", "", "take all that the heap has", fill },
 	{ "free", "", "give back what alloc and fill hold", free_held },
@@ -292,20 +221,19 @@ static const struct command commands[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
-static void execute(char *line)
+/* Return: false if it begins with no command's name, which is then its first word. */
+static bool execute_command(char *line)
 {
-	char *name = line, *argument, *end;
+	char *name = line, *end = line + strlen(line);
+	const char *argument;
 
 	while (*name == ' ')
 		name++;
 	if (*name == '\0')
-		return;
-	for (argument = name; *argument != '\0' && *argument != ' '; argument++)
-		;
-	while (*argument == ' ')
-		*argument++ = '\0';
-	for (end = argument + strlen(argument); end > argument && end[-1] == ' ';)
+		return true;
+	while (end[-1] == ' ')
 		*--end = '\0';
+	argument = behind_first_word(name);
 	for (const struct command *command = commands; command->name != NULL; command++) {
 		if (strcmp(name, command->name) != 0)
 			continue;
@@ -313,9 +241,26 @@ static void execute(char *line)
 			console_printf("%s takes no argument\n", name);
 		else
 			command->run(argument);
-		return;
+		return true;
 	}
-	console_printf("no command \"%s\"; try help\n", name);
+	return false;
+}
+
+/* Carries out a line, or the lines that it is an alias for: commands, not aliases once more. */
+static void execute(char *line)
+{
+	static char of_alias[LINE_MAX_BYTES + 1];
+	size_t number = 0;
+
+	if (execute_command(line))
+		return;
+	while (*line == ' ')
+		line++;
+	for (; alias_line(line, number, of_alias, sizeof(of_alias)); number++)
+		if (!execute_command(of_alias))
+			console_printf("alias %s: no command \"%s\"\n", line, of_alias);
+	if (number == 0)
+		console_printf("no command \"%s\"; try help\n", line);
 }
 
 /* Waits for a line that was completed. It is good until the next call. */

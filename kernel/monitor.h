@@ -10,8 +10,8 @@
  * a prompt's first byte. The grader believes a prompt on the console only if this says
  * so, as anyone can print one.
  *
- * Locks: takes heap_lock, frame_lock and log_lock. Allocates: the heap. Callable from:
- * boot.
+ * Locks: takes store_lock, alias_lock, heap_lock, frame_lock and log_lock. Allocates:
+ * the heap. Callable from: boot.
  */
 extern unsigned monitor_prompts;
 
