@@ -303,7 +303,7 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
 	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-.PHONY: for_editors all elf iso run debug gdb console rewind trace grade hint files diff setup doctor clean help
+.PHONY: for_editors all elf iso run debug gdb console rewind trace sweep grade hint files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(initramfs) ## build all stages
 
@@ -347,6 +347,10 @@ trace: iso ## draw LAB=N from the call that runs out of memory on: calls and loc
 		$(call option,out,$(or $(OUT),build/trace-$(firstword $(stages)).svg)) \
 		$(if $(VARIANT),$(call option,variant,$(VARIANT)),$(call option,patch,$(PATCH))) $(typed) \
 		$(call option,test,$(TEST)) $(call option,options,$(OPTIONS))
+
+sweep: TEST = *_sweep.*,sweep.*
+sweep: iso ## let every allocation of LAB=6 fail once; also TEST='alias_sweep.*'
+	@$(python) grader/sweep.py $(machine) --words $(call quoted,LAB=$(LAB)$(if $(PATCH), PATCH=$(PATCH)))
 
 grade: ## grade all labs, or LAB=N; also HEAP=given
 	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH)) $(call option,heap,$(HEAP))

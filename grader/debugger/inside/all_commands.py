@@ -14,9 +14,10 @@ from debugger.inside.heap import Heap
 from debugger.inside.keyboard import Type
 from debugger.inside.locks import Locks
 from debugger.inside.slab import SlabAt
+from debugger.inside.store import Store
 
 COMMANDS: tuple[type[Command], ...] = (
-    Cycle, Locks, Frames, Heap, SlabAt, Dmesg, Dentries, Bootinfo, Type)
+    Cycle, Locks, Frames, Heap, SlabAt, Dmesg, Dentries, Store, Bootinfo, Type)
 
 
 class Ouroboros(gdb.Command):

@@ -247,6 +247,7 @@ MEMMAP = Module("memmap.c", "memory map", 0, "memmap_init", "paging_init")
 BOOTINFO = Module("bootinfo.c", "boot information", 0, "bootinfo_init", "options_init")
 INITRAMFS = Module("initramfs.c", "directory", 0, "initramfs_init", "console_enable_input")
 LOG = Module("log.c", "logger", 3, "log_record")
+STORE = Module("store.c", "store", 6, "store_create")
 SPINLOCK = Module("spinlock.c", "locks", 0, "spin_lock")
 
 
