@@ -16,7 +16,7 @@ from machine.qemu import Config
 
 SCRIPT = GRADER / "debugger/ouroboros.py"
 COMMANDS = ("cycle", "locks", "frames", "heap", "slab initramfs.slots", "dmesg", "dentries",
-            "bootinfo")
+            "store", "bootinfo")
 MAX_STEPS = 1_000_000   # lines of Python that one command may carry out
 COLUMNS = 100
 POISON = "0x6b6b6b6b6b6b6b6b"

@@ -10,6 +10,8 @@ from course.lab import students_files
 
 MOST = 40           # points that one exercise may bring; less than half
 
+GIVEN = "alias_sweep."      # tests of a file that is handed out whole, with errors in it
+
 LABS = [number for number in lab.available() if lab.load(lab.available()[number]).sources]
 
 
@@ -43,7 +45,8 @@ def test_the_skeleton_gets_nothing(tmp_path):
     assert status == 1 and set(labs) == set(lab.available())
     for graded in labs.values():
         assert graded["points"] == 0
-        assert {test["verdict"] for test in graded["tests"]} == {"NOT_IMPLEMENTED"}, graded
+        verdicts = {test["verdict"] for test in graded["tests"] if not test["name"].startswith(GIVEN)}
+        assert verdicts == {"NOT_IMPLEMENTED"}, graded
 
 
 def points_in_handout(exercise):

@@ -29,6 +29,8 @@ def test_every_command_in_every_stage(boot, lab):
                if "waits for" not in line)
     assert found["cycle"].startswith("cpu0 waits for heap_lock in kmalloc" if lab == 3 else
                                      "No cycle: cpu0 waits for no lock.")
+    assert found["store"] == ("The store has no files.\n" if lab >= 6 else
+                              "store: there is no store yet in this stage.\n")
     assert "heap_lock" in found["locks"] and "loader:       GRUB" in found["bootinfo"]
     assert "initramfs" in found["bootinfo"] and "kernel" in found["bootinfo"]
     if lab < 1:
@@ -130,6 +132,17 @@ def test_dmesg_reads_a_ring_that_has_come_round(cured):
         "*(int *)&log_storage.ring[16380]": "0x6f0a6e6f", "*(int *)log_storage.ring": "0x0a656e",
         "'log.c'::ring_tail": "16380", "'log.c'::ring_head": "16387"}, "dmesg")
     assert text == "on\none\n"
+
+
+def test_store_shows_what_was_written(boot):
+    guest = boot(6, line="write notes hello")
+    assert guest.gdb("store") == ["        6 of         6  notes  'hello\\n'\n"]
+    damaged, = guest.damaged({"files->nr_bytes": "7"}, "store")
+    assert damaged == "store: file 1 of the list: nr_bytes is 0x7, capacity_bytes 0x6.\n"
+    damaged, = guest.damaged({"files->next": "files"}, "store")
+    assert damaged.endswith("the list never ends.\n")
+    damaged, = guest.damaged({"files->name": "16"}, "store")
+    assert damaged.startswith("store: the name of file 1 of the list")
 
 
 def test_dentries_shows_a_part_or_what_matches(cured):
