@@ -39,10 +39,11 @@ static size_t nr_lines;                 /* of all aliases, with those of one tha
 /* The link that leads to the alias of that name, or the NULL behind the last alias. */
 static struct alias **find(const char *name)
 {
-	struct alias **link = &aliases;
+	struct alias **link;
 
-	while (*link != NULL && strcmp((*link)->name, name) != 0)
-		link = &(*link)->next;
+	for (link = &aliases; *link != NULL; link = &(*link)->next)
+		if (strcmp((*link)->name, name) == 0)
+			break;
 	return link;
 }
 

@@ -444,27 +444,34 @@ KTEST(store_sweep, read_needs_no_memory)
 
 /* ---- memory that is really gone */
 
-/* Takes all that the heap has, as a chain. */
-static void **exhaust(void)
+/* What keeps memory from the others. */
+struct hoard {
+	struct hoard *next;
+};
+
+/* Takes all that the heap has. */
+static struct hoard *exhaust(void)
 {
-	void **chain = NULL, **object;
+	struct hoard *all = NULL, *more;
 
 	for (size_t bytes = MIB(1), step; bytes >= HEAP_ALIGN_BYTES; bytes -= step) {
 		step = bytes > PAGE_BYTES ? bytes / 2 : HEAP_ALIGN_BYTES;
-		while ((object = kmalloc(bytes)) != NULL) {
-			*object = chain;
-			chain = object;
+		for (more = kmalloc(bytes); more != NULL; more = kmalloc(bytes)) {
+			more->next = all;
+			all = more;
 			ktest_progress();
 		}
 	}
-	return chain;
+	return all;
 }
 
-static void give_back(void **chain)
+static void give_back(struct hoard *all)
 {
-	for (void **next; chain != NULL; chain = next) {
-		next = *chain;
-		kfree(chain);
+	while (all != NULL) {
+		struct hoard *next = all->next;
+
+		kfree(all);
+		all = next;
 		ktest_progress();
 	}
 }
@@ -480,13 +487,13 @@ KTEST(store_sweep, an_exhausted_heap_is_borne)
 	enum store_result created, appended, renamed;
 	bool is_as_said, is_removed;
 	const char *name;
-	void **chain;
+	struct hoard *all;
 
 	clear();
 	CHECK(store_create("motd") == STORE_DONE && store_append("motd", pattern, 5000) == STORE_DONE, "motd");
 	CHECK(store_create("b") == STORE_DONE, "b");
 	log_level = LOG_ERROR;          /* else it is told of each rescue */
-	chain = exhaust();
+	all = exhaust();
 	created = store_create(LONG_NAME);
 	appended = store_append("b", pattern, MAX_BYTES);
 	renamed = store_rename("b", "c");
@@ -494,7 +501,7 @@ KTEST(store_sweep, an_exhausted_heap_is_borne)
 	is_as_said = has_file("motd", pattern, 5000) && has_file(name, pattern, 0) &&
 		     has_file(LONG_NAME, pattern, 0) == (created == STORE_DONE);
 	is_removed = store_remove("motd") == STORE_DONE;
-	give_back(chain);
+	give_back(all);
 	log_level = options.log;
 	CHECK(is_possible(created) && is_possible(renamed) && appended == STORE_NO_MEMORY, "%u, %u, %u",
 	      created, renamed, appended);

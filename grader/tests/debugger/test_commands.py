@@ -135,7 +135,7 @@ def test_dmesg_reads_a_ring_that_has_come_round(cured):
 
 
 def test_store_shows_what_was_written(boot):
-    guest = boot(6, line="write notes hello")
+    guest = boot(6, mem="48M", line="write notes hello")
     assert guest.gdb("store") == ["        6 of         6  notes  'hello\\n'\n"]
     damaged, = guest.damaged({"files->nr_bytes": "7"}, "store")
     assert damaged == "store: file 1 of the list: nr_bytes is 0x7, capacity_bytes 0x6.\n"
