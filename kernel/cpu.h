@@ -88,6 +88,12 @@ static inline void write_dr(unsigned number, uint64_t address)
 	case 1:
 		__asm__ volatile("movq %0, %%dr1" : : "r"(address));
 		break;
+	case 2:
+		__asm__ volatile("movq %0, %%dr2" : : "r"(address));
+		break;
+	case 3:
+		__asm__ volatile("movq %0, %%dr3" : : "r"(address));
+		break;
 	}
 }
 

@@ -23,6 +23,7 @@
  */
 #include "fail.h"
 
+#include "cpu.h"
 #include "frame.h"
 #include "heap.h"
 #include "options.h"
@@ -49,11 +50,11 @@ static __attribute__((noinline)) uint64_t allocation_fails(void)
 
 static void set_breakpoints(uint64_t control)
 {
-	__asm__ volatile("movq %0, %%dr0" : : "r"((uint64_t)kmalloc));
-	__asm__ volatile("movq %0, %%dr1" : : "r"((uint64_t)kzalloc));
-	__asm__ volatile("movq %0, %%dr2" : : "r"((uint64_t)krealloc));
-	__asm__ volatile("movq %0, %%dr3" : : "r"((uint64_t)frame_alloc));
-	__asm__ volatile("movq %0, %%dr7" : : "r"(control) : "memory");
+	write_dr(0, (uint64_t)kmalloc);
+	write_dr(1, (uint64_t)kzalloc);
+	write_dr(2, (uint64_t)krealloc);
+	write_dr(3, (uint64_t)frame_alloc);
+	write_dr7(control);
 }
 
 void fail_begin(enum fail_plan new_plan, uint64_t nth)
