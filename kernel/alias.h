@@ -5,7 +5,7 @@
  * Every call happens as a whole, or changes nothing: whichever allocation fails in it, nothing of
  * the heap is lost, and no lock stays held.
  *
- * Locks: takes alias_lock, heap_lock, frame_lock and log_lock (the last three in the heap).
+ * Locks: takes alias_lock, heap_lock and frame_lock (the last two in the heap).
  * Allocates: the heap (in alias_set()). Callable from: anywhere but an NMI handler (with no lock
  * held).
  */

@@ -264,7 +264,7 @@ void files_rm(const char *argument)
 
 /*
  * The log's records go into memory of their own first. If they went straight into the store, it
- * would be asked for memory with log_lock held, and a rescue of the heap logs.
+ * would be asked for memory with log_lock held, where there is one, and a rescue of the heap logs.
  */
 void files_dmesg(const char *argument)
 {

@@ -21,9 +21,9 @@
  * Each operation takes a lock for as long as it looks at what is shared: a handler may use the
  * store wherever interrupts are on. Interrupts are allowed afterwards if they were before.
  *
- * Locks: takes store_lock, heap_lock, frame_lock and log_lock (the last three in the heap and for
- * the record). Allocates: the heap (what a removal allocates, it must be able to do without).
- * Callable from: anywhere but an NMI handler (with no lock held).
+ * Locks: takes store_lock, heap_lock and frame_lock (the last two in the heap). Allocates: the
+ * heap (a removal must be able to do without). Callable from: anywhere but an NMI handler (with no
+ * lock held).
  *
  * Each sentence has a test by name (the heads of lab 6's store_test.c and store_sweep_test.c list
  * them).

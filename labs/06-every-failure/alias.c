@@ -11,7 +11,7 @@
  *
  * Exercise 6.4: whoever wrote this tried it with all the memory there is.
  *
- * Locks: takes alias_lock, heap_lock, frame_lock and log_lock (the last three in the heap).
+ * Locks: takes alias_lock, heap_lock and frame_lock (the last two in the heap).
  * Allocates: the heap. Callable from: anywhere but an NMI handler (with no lock held).
  */
 #include "alias.h"

@@ -14,8 +14,8 @@
  *
  * Limits: a file is found by asking one after the other.
  *
- * Locks: takes store_lock, heap_lock, frame_lock and log_lock (the last three in the heap and for
- * the record). Allocates: the heap. Callable from: anywhere but an NMI handler (with no lock held).
+ * Locks: takes store_lock, heap_lock and frame_lock (the last two in the heap). Allocates: the
+ * heap. Callable from: anywhere but an NMI handler (with no lock held).
  */
 #include "store.h"
 
