@@ -241,8 +241,8 @@ class Module:
 
 
 FRAMES = Module("frame.c", "frame allocator", 1, "frame_init", "heap_init")
-HEAP = Module("heap.c", "heap", 2, "heap_init", "initramfs_init")
-PAGES = Module("pages.c", "heap", 2, "heap_init", "initramfs_init")
+HEAP = Module("heap.c", "heap", 2, "heap_init", "fail_init")
+PAGES = Module("pages.c", "heap", 2, "heap_init", "fail_init")
 MEMMAP = Module("memmap.c", "memory map", 0, "memmap_init", "paging_init")
 BOOTINFO = Module("bootinfo.c", "boot information", 0, "bootinfo_init", "options_init")
 INITRAMFS = Module("initramfs.c", "directory", 0, "initramfs_init", "console_enable_input")
