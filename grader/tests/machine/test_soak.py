@@ -23,6 +23,11 @@ ARGUMENTS = {
     "": lambda draw: draw.choice([""] * 9 + ["no", "argument is taken"]),
     "LEVEL": lambda draw: draw.choice(["error", "warn", "info", "debug", "loud", "", "info x"]),
     "[DIR]": lambda draw: draw.choice(["", "etc", "usr", "usr/share/", "etc/motd", "no", "/etc", "..", "//"]),
+    "[FILE]": lambda draw: draw.choice([""] * 9 + ["log"]),
+    "FILE TEXT": lambda draw: f"{draw.choice(NAMES)} some text",
+    "FILE NAME": lambda draw: f"{draw.choice(NAMES)} {draw.choice(NAMES)}",
+    "NAME LINES": lambda draw: draw.choice(["", "look", "look ls; heap", "heap ls"]),
+    "K": lambda draw: draw.choice(["", "0", "-1", "x"]),    # a plan would outlive the soak
     "FILE": lambda draw: draw.choice([*NAMES, "etc", "", "/etc/motd", "no", "etc/motd/", "x" * 120]),
     "BYTES": lambda draw: draw.choice([
         f"{draw.randint(0, 4096)}", f"{draw.randint(0, 1 << 21)}", hex(1 << draw.randint(0, 63)),
@@ -35,7 +40,7 @@ SELDOM = {"fill": 8, "ls usr/share/factor": 3, "dmesg": 10, "help": 20}
 
 def commands_in(text):
     """The commands that help lists, each with what it takes."""
-    found = re.findall(r"^  (\w+) +((?:\[?[A-Z]+\]?)?) +\S.*$", text, re.MULTILINE)
+    found = re.findall(r"^  (\w+) +((?:\[?[A-Z]+\]?(?: [A-Z]+)?)?) +\S.*$", text, re.MULTILINE)
     return {name: usage for name, usage in found if name not in LAST}
 
 
