@@ -180,7 +180,7 @@ void initramfs_init(void)
 {
 	const struct bootinfo_module *module = &bootinfo.modules[0];
 	size_t nr_bytes = module->end - module->start;
-	struct cpio_error error;
+	static struct cpio_error error;         /* static: any compiler lets a debugger find it */
 
 	if (!options.initramfs)
 		log_info("initramfs: left packed, as the command line says");
