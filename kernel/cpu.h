@@ -23,6 +23,7 @@ struct cpu {
 extern struct cpu this_cpu;
 
 #define RFLAGS_IF (1ull << 9)
+#define RFLAGS_RF (1ull << 16)         /* no breakpoint at the next instruction */
 
 /*
  * "memory" in an instruction below: the compiler moves no read or write of memory past it. A

@@ -15,8 +15,8 @@
  * function in the allocator's place. Source: Intel SDM volume 3B, section 18.2 "Debug registers"
  * and 18.3.1.1 "Instruction-breakpoint exception condition".
  *
- * Limits: GDB's hardware breakpoints take these registers under KVM, not under TCG. A test that
- * steps (ktest_step.h) has the debug exceptions for itself meanwhile. One CPU.
+ * Limits: GDB's hardware breakpoints take these registers under KVM, not under TCG. A test
+ * that breaks in at an instruction (ktest_step.h) takes them from a plan. One CPU.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler; fail_at() from
  * anywhere.
@@ -32,8 +32,6 @@
 /* DR7: all four enabled, each for instructions, which have no length. Bit 10 is always 1. */
 #define DR7_NONE          0x400ull
 #define DR7_INSTRUCTIONS  (DR7_NONE | 0xaaull)
-
-#define RFLAGS_RESUME     (1ull << 16)  /* no instruction breakpoint at the next instruction */
 
 uint64_t fail_number;
 
@@ -118,7 +116,7 @@ bool fail_at(struct trap_frame *frame)
 		value_of_failure = is_of_heap ? (uint64_t)NULL : PADDR_NONE;
 		frame->rip = (uint64_t)allocation_fails;
 	} else {
-		frame->rflags |= RFLAGS_RESUME;
+		frame->rflags |= RFLAGS_RF;
 	}
 	return true;
 }

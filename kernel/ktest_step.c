@@ -18,7 +18,6 @@
 #include "trap.h"
 
 #define RFLAGS_TF       (1ull << 8)
-#define RFLAGS_RF       (1ull << 16)    /* the next instruction raises no debug exception */
 #define DR7_ENABLE(n)   (1ull << 2 * (n))       /* an instruction breakpoint, at DR0 … DR3 */
 #define DR6_HIT(n)      (1ull << (n))
 
