@@ -5,6 +5,7 @@ Standard library only, as doctor.py must work without more.
 """
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import errno
@@ -107,14 +108,18 @@ def temporary_directory(place: str | None = None) -> Iterator[str]:
     program of ours that makes one in the same place removes it, with what still runs on its files.
     """
     clear_away(place or tempfile.gettempdir())
+    cleanup = contextlib.ExitStack()
     with undisturbed():
         directory, lock = _new_directory(place)
+        cleanup.callback(os.close, lock)
+        cleanup.callback(shutil.rmtree, directory, ignore_errors=True)
+        atexit.register(cleanup.close)      # a signal may come before `try`, or instead of `with`
     try:
         yield directory
     finally:
         with undisturbed():
-            shutil.rmtree(directory, ignore_errors=True)
-            os.close(lock)
+            cleanup.close()
+            atexit.unregister(cleanup.close)
 
 
 def _new_directory(place: str | None) -> tuple[str, int]:

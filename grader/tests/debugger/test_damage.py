@@ -74,7 +74,7 @@ def test_while_the_kernel_wakes_up(reset):
     assert found["frame_init"]["frames"] == \
         "frames: frame_init() has not run yet. Try: hbreak heap_init, continue.\n"
     assert found["heap_init"]["heap"] == \
-        "heap: heap_init() has not run yet. Try: hbreak initramfs_init, continue.\n"
+        "heap: heap_init() has not run yet. Try: hbreak fail_init, continue.\n"
     assert "frames are free" in found["heap_init"]["frames"]
     assert "64 of 64 pages are free" in found["initramfs_init"]["heap"]
     for stop in stops:

@@ -374,6 +374,31 @@ def test_a_second_signal_does_not_disturb_the_clean_up(second):
     assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGHUP, "cleaned up\n", "")
 
 
+@pytest.mark.parametrize("moment", ["tempfile.mkdtemp", "shutil.rmtree", "signal.pthread_sigmask"])
+@pytest.mark.parametrize("call", range(1, 5))
+def test_a_signal_at_any_moment_leaves_no_directory(moment, call, tmp_path):
+    """As the first thing that the call-th call of a function of the machine's does, or the last."""
+    module, function = moment.split(".")
+    program = ("import os, signal, shutil, tempfile\n"
+               "from debugger.foreground import clean_up_when_told_to_end\n"
+               "from machine.host import temporary_directory\n"
+               f"calls, real = 0, {moment}\n"
+               "def signalled(*arguments, **names):\n"
+               "    global calls\n"
+               "    calls += 1\n"
+               f"    if calls == {call}:\n"
+               "        os.kill(os.getpid(), signal.SIGTERM)\n"
+               "    return real(*arguments, **names)\n"
+               f"{module}.{function} = signalled\n"
+               "clean_up_when_told_to_end()\n"
+               "with temporary_directory():\n"
+               "    pass\n"
+               "signal.raise_signal(signal.SIGTERM)\n")
+    done = subprocess.run([sys.executable, "-c", program], cwd=GRADER, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert (done.returncode, [*tmp_path.iterdir()]) == (128 + signal.SIGTERM, [])
+
+
 def test_nothing_outlives_make(tmp_path):
     make = subprocess.Popen(["make", "debug", "LAB=0", "BREAK=kmain", f"ISO={tmp_path}/0.iso"],
                             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
