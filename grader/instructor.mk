@@ -6,8 +6,9 @@ MINUTES = 10
 LABS    =
 GIVEN   =
 SITE    = build/docs
+PICTURES = docs/pictures
 
-.PHONY: exercise handout docs mutants test gradescope fuzz
+.PHONY: exercise handout docs film lines mutants test gradescope fuzz
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)
@@ -20,6 +21,19 @@ docs_python = $(or $(shell sh grader/find-python sphinx myst_parser furo),$(call
 
 docs: ## the handbook and the handouts as a site: build/docs/index.html
 	@$(call quoted,$(docs_python)) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(call quoted,$(SITE))
+
+# Each picture is of a run. What log-lock shows is not what lab 3 asks for.
+film: ## film the hang and its cure, and draw a variant's hang: writes docs/pictures/
+	@$(MAKE) --no-print-directory iso LAB=3 LOG=debug ISO=build/film/hangs.iso
+	@$(MAKE) --no-print-directory iso LAB=4 LOG=debug ISO=build/film/cured.iso
+	@$(python) grader/film.py build/film/hangs.iso build/film/cured.iso $(call quoted,$(PICTURES)/film.svg)
+	@$(MAKE) --no-print-directory trace LAB=3 VARIANT=log-lock LOG=info TYPE=fill \
+		OUT=$(call quoted,$(PICTURES)/log-lock.svg)
+
+lines: ## count what stage LAB=N is made of: C and its headers, without tests, comments and blank lines
+	$(need_lab)
+	@printf '%d lines of C in stage $(LAB)\n' "$$($(CC) -fpreprocessed -dD -E -P -w -x c \
+		$(filter-out %_test.c,$(sources)) kernel/*.h | grep -c .)"
 
 mutants: ## grade the known-bad submissions of all labs, or LAB=N: does the grader catch them?
 	@$(need_compiler)$(python) grader/mutants.py $(LAB)

@@ -42,7 +42,8 @@ LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "name.txt", "answers.toml"
 
 # What these patterns match, but is of no use without solutions and instructors.
 LEFT_OUT = {"docs/index.md", "docs/performance.md", "docs/diagrams/performance.svg", "docs/fuzzing.md",
-            "grader/benchmark.py", "grader/fuzzing.py", "grader/handout.py", "grader/course/handout.py",
+            "grader/benchmark.py", "grader/film.py", "grader/debugger/film.py", "grader/fuzzing.py",
+            "grader/handout.py", "grader/course/handout.py",
             "grader/mutants.py", "grader/classroom/mutants.py"}
 
 # Pages that tell the answers of a lab, by the first lab with which they may be handed out.

@@ -23,14 +23,18 @@ LETTER = 0.62                   # width of a letter in its size: no monospaced f
 NAME, PLACE, SMALL, TITLE = 13, 10.5, 11, 17            # sizes of type
 STEP, GAP = 9, 5                # between what begins or ends, at least; and a tenfold time adds
 
-INK, FAINT, PAPER = "#1d2530", "#5b6672", "#ffffff"
+INK, FAINT, PAPER, RULE = "#1d2530", "#5b6672", "#ffffff", "#c9d0d7"
 CYCLE, CYCLE_PALE = "#c44e00", "#fde6d8"
 CALL, CALL_PALE = "#7d8b99", "#eef2f6"
 OTHER_PALE = "#e4e4e4"
+# What replaces them where the reader prefers dark pages. All other colours stay.
+DARK = {INK: "#e6edf3", FAINT: "#a9b6c2", PAPER: "#0f141a", RULE: "#3a444f",
+        CYCLE: "#ff9a5c", CYCLE_PALE: "#4a2813", CALL_PALE: "#232c36", OTHER_PALE: "#39434d"}
 # Okabe and Ito's colours, which the colour-blind can tell apart; they differ in lightness too.
 LOCKS = {"heap_lock": "#0072b2", "log_lock": "#e69f00", "frame_lock": "#009e73"}
 MORE_LOCKS = ("#cc79a7", "#56b4e9", "#8c6d31")
 LIGHT = ("#e69f00", "#cc79a7", "#56b4e9")       # of these; black type goes on them
+BLACK, WHITE = "#101010", "#fcfcfc"
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,12 @@ def _rect(x: float, y: float, width: float, height: float, **more: object) -> st
                                   **more) + "/>")
 
 
+def _dark_style() -> str:
+    rules = "".join(f'[{what}="{light}"]{{{what}:{dark}}}'
+                    for light, dark in DARK.items() for what in ("fill", "stroke"))
+    return f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
+
+
 class Picture:
     """All that is drawn, in this order."""
 
@@ -248,7 +258,7 @@ class Picture:
         for lock in self._layout.locks:
             yield _text(self._left - 12, self._lane(lock) + 16, lock, NAME, text_anchor="end",
                         font_weight="bold", fill=INK)
-            yield _rect(self._left, self._lane(lock) + 11, self._layout.x[-1], 1, fill="#c9d0d7")
+            yield _rect(self._left, self._lane(lock) + 11, self._layout.x[-1], 1, fill=RULE)
         for band in self._layout.bands:
             colour, x = self._colours[band.lock], self._x(band.first)
             foot = self._y(band.holder.row + 1) - 4
@@ -261,7 +271,7 @@ class Picture:
             yield _rect(x, lane + 4, last - x, LANE - 8, fill=colour, rx=2)
             label = f"since {band.place}" + ("" if band.last is not None else ", never released")
             if text_width(label, SMALL) + 12 < last - x:
-                yield _text(x + 6, lane + 16, label, SMALL, fill=INK if colour in LIGHT else PAPER)
+                yield _text(x + 6, lane + 16, label, SMALL, fill=BLACK if colour in LIGHT else WHITE)
 
     def _axis(self) -> Iterator[str]:
         """Numbers where there is room for them: those of locks and of the end first."""
@@ -328,6 +338,6 @@ class Picture:
             f'role="img" aria-labelledby="title desc" font-family="{FONT}">',
             f'<title id="title">{_words(self._caption.title)}</title>',
             f'<desc id="desc">{_words(" ".join(described))}</desc>',
-            _rect(0, 0, self.width, self.height, fill=PAPER),
+            _dark_style(), _rect(0, 0, self.width, self.height, fill=PAPER),
             *self._head(), *self._tints(), *self._boxes(), *self._locks(), *self._axis(),
             *self._foot(), *self._snake(), "</svg>", ""])

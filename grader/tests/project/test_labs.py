@@ -1,7 +1,11 @@
 """The reference solutions: full points, every time, also on a busy machine."""
+import functools
 import re
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 from conftest import GRADER, ROOT, grade
@@ -11,12 +15,29 @@ from trees import patch_for
 from course import lab
 
 
+BUSY = 3            # times as long as on two cores that have nothing else to do
+
+
+@functools.cache
+def reference(number):
+    """What grading the reference's lab brings: status, labs, output; and the seconds it takes."""
+    with tempfile.TemporaryDirectory() as directory:
+        began = time.monotonic()
+        return *grade(str(number), directory=Path(directory)), time.monotonic() - began
+
+
 @pytest.mark.parametrize("number", sorted(lab.available()))
-def test_the_reference_gets_full_points(number, tmp_path):
-    status, labs, output = grade(str(number), directory=tmp_path)
+def test_the_reference_gets_full_points(number):
+    status, labs, output, _ = reference(number)
     assert status == 0, output
     assert [(graded["lab"], graded["points"], graded["max"]) for graded in labs] == \
         [(number, 100, 100)]
+
+
+def test_grading_takes_no_longer_than_the_first_page_says():
+    minutes = int(re.search(r"\*\*(\d+)\*\* minutes", (ROOT / "README.md").read_text())[1])
+    seconds = sum(reference(number)[-1] for number in lab.available())
+    assert seconds <= BUSY * 60 * minutes
 
 
 def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
