@@ -350,7 +350,7 @@ trace: iso ## draw LAB=N from the call that runs out of memory on: calls and loc
 
 sweep: TEST = *_sweep.*,sweep.*
 sweep: iso ## let every allocation of LAB=6 fail once; also TEST='alias_sweep.*'
-	@$(python) grader/sweep.py $(machine) --words $(call quoted,LAB=$(LAB)$(if $(PATCH), PATCH=$(PATCH)))
+	@$(python) grader/sweep.py $(machine) --words $(call quoted,LAB=$(LAB)$(if $(HEAP), HEAP=$(HEAP))$(if $(PATCH), PATCH=$(PATCH)))
 
 grade: ## grade all labs, or LAB=N; also HEAP=given
 	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH)) $(call option,heap,$(HEAP))

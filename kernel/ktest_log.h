@@ -60,6 +60,13 @@ bool record_is(const struct log_view *view, const char *text);
 void log_outer(void);
 void log_middle(void);
 
+/* A record that is cut, and whether this is that one, with all of its text that has room. */
+void log_long(void);
+bool is_long_record(const struct log_view *view);
+
+/* As log_middle(), more often than any logger needs to keep. */
+void log_many(void);
+
 /*
  * The steps of the subject that is interrupted, and those of a handler that is interrupted itself; and
  * the number of the first record of this run.

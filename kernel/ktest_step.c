@@ -28,8 +28,8 @@ static bool ends_when_masked;           /* no step is taken behind one with inte
 
 static struct ktest_steps *traced;      /* by on_traced_step() */
 
-/* Breakpoints: that of a subject, and that of a handler's own subject. */
-#define NR_BREAKS 2
+/* Breakpoints: that of a subject, that of a handler's own subject, and so on. One register each. */
+#define NR_BREAKS 4
 static unsigned nr_breaks;              /* in use */
 static struct {
 	unsigned long nr_passes;        /* of the instruction, up to the one where the handler runs */

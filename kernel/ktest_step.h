@@ -42,8 +42,8 @@ void ktest_trace(struct ktest_steps *steps, void (*subject)(void));
 /*
  * Runs `subject` with interrupts on, and `handler` once, with interrupts masked, in front of the
  * instruction that is steps->at[step], when it is executed for as many times as in the steps up to
- * there. A handler may do the same with a subject of its own, once. Return: false if it did not run,
- * as the subject took another way.
+ * there. A handler may do the same with a subject of its own, four deep in all. Return: false if it did
+ * not run, as the subject took another way.
  */
 bool ktest_break(const struct ktest_steps *steps, unsigned long step, void (*subject)(void),
 		 void (*handler)(void));

@@ -149,7 +149,7 @@ extern struct log_storage log_storage;
  */
 struct log_view {
 	uint64_t number;
-	bool is_whole;                  /* false: it is not finished; the text is its beginning */
+	bool is_whole;                  /* false: it is not finished; the text is how it will begin */
 	size_t nr_bytes;                /* of the text; 0 is possible if it is not whole */
 	char text[LOG_RECORD_BYTES];    /* as the console gets it, or will get it */
 };

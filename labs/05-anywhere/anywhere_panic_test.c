@@ -89,6 +89,15 @@ KTEST(anywhere_panic, shows_what_was_put_off_at_any_instruction)
 	sweep_firsts(log_outer, log_and_force, false, force_flaw);
 }
 
+/* A panic in the midst of dmesg, behind a record that dmesg has put off. */
+KTEST(anywhere_panic, shows_what_was_put_off_at_any_instruction_of_dmesg)
+{
+	heard_alone_begin(LOG_INFO);
+	log_many();
+	heard_end();
+	sweep_firsts(log_dump, log_and_force, false, force_flaw);
+}
+
 /* The console gets the record as if nothing had been. */
 static const char *forgotten_flaw(void)
 {

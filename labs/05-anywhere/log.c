@@ -45,6 +45,9 @@ struct log_storage log_storage;
  */
 enum state { RESERVED = 1, FILLING, WHOLE, NR_STATES };
 
+static const char mark[] = LOG_CUT_MARK "\n";
+#define MARK_BYTES (sizeof(mark) - 1)
+
 static struct slot {
 	uint64_t tag;                   /* number * NR_STATES + state; 0: no record was here */
 	uint64_t lost;                  /* the last record that found the slot taken, or 0 */
@@ -103,15 +106,13 @@ static void set_state(struct slot *slot, uint64_t number, enum state state)
 static void fill(struct slot *slot, uint64_t number, enum log_level level, const char *message,
 		 va_list arguments)
 {
-	static const char mark[] = LOG_CUT_MARK "\n";
-	const size_t mark_bytes = sizeof(mark) - 1;
 	char *text = &log_storage.ring[number % LOG_KEPT_RECORDS * LOG_RECORD_BYTES];
 
 	buffer_sink_init(&slot->text, text, LOG_RECORD_BYTES);
 	set_state(slot, number, FILLING);
 	log_format(&slot->text.sink, level, message, arguments);
 	if (slot->text.cut)
-		memcpy(&text[LOG_RECORD_BYTES - mark_bytes], mark, mark_bytes);
+		memcpy(&text[LOG_RECORD_BYTES - MARK_BYTES], mark, MARK_BYTES);
 }
 /* END SOLUTION */
 
@@ -147,6 +148,8 @@ static bool read_one(uint64_t number, struct log_view *view)
 	if (found == tag(number, RESERVED))
 		return true;
 	view->nr_bytes = slot->text.nr_bytes;
+	if (!view->is_whole && view->nr_bytes > LOG_RECORD_BYTES - MARK_BYTES)
+		view->nr_bytes = LOG_RECORD_BYTES - MARK_BYTES;
 	memcpy(view->text, slot->text.text, view->nr_bytes);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return __atomic_load_n(&slot->tag, __ATOMIC_RELAXED) == found;
@@ -161,7 +164,8 @@ bool log_read(uint64_t from, struct log_view *view)
 
 	if (from + LOG_KEPT_RECORDS <= last)
 		from = last - LOG_KEPT_RECORDS + 1;
-	for (; from <= last; from++)
+	/* A writer may come in between at each step, and push all out that were there. */
+	for (; from <= log_last_number(); from++)
 		if (read_one(from, view))
 			return true;
 	return false;

@@ -119,6 +119,34 @@ void log_middle(void)
 	log_info("%s", MIDDLE);
 }
 
+#define ALPHABET  "abcdefghijklmnopqrstuvwxyz"
+#define ALPHABETS ALPHABET ALPHABET ALPHABET ALPHABET ALPHABET
+#define LONG      ALPHABETS ALPHABETS
+
+void log_long(void)
+{
+	log_info("%s", LONG);
+}
+
+bool is_long_record(const struct log_view *view)
+{
+	static const char level[] = "] info  ", end[] = LOG_CUT_MARK "\n";
+	const size_t end_bytes = sizeof(end) - 1;
+	const char *stamp_end = memchr(view->text, ']', view->nr_bytes), *text;
+
+	if (view->nr_bytes != LOG_RECORD_BYTES || stamp_end == NULL)
+		return false;
+	text = stamp_end + sizeof(level) - 1;
+	return memcmp(text, LONG, (size_t)(view->text + LOG_RECORD_BYTES - end_bytes - text)) == 0 &&
+	       memcmp(view->text + LOG_RECORD_BYTES - end_bytes, end, end_bytes) == 0;
+}
+
+void log_many(void)
+{
+	for (unsigned i = 0; i < 2 * LOG_KEPT_RECORDS + 1; i++)
+		log_middle();
+}
+
 void check_step(const char *flaw, const struct ktest_steps *steps, unsigned long step)
 {
 	uint64_t address = (uint64_t)ktest_address(steps, step), offset = 0;

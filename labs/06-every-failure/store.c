@@ -2,18 +2,6 @@
 /*
  * store.c: files in memory, of which every allocation may fail.
  *
- * Each operation first does all that can fail, on the side, where nobody sees it and it can be
- * undone; then, in steps none of which can fail, it makes that the truth.
- *
- *      files ──► ┌──────┐ next   ┌──────┐ next
- *                │ file │───────►│ file │───────► NULL
- *                └──────┘        └──────┘
- *                 │    │ bytes        three objects of the heap for each file: the structure,
- *            name ▼    ▼              its name, and its contents, with room to grow
- *            "motd"  ########....
- *
- * Limits: a file is found by asking one after the other.
- *
  * Locks: takes store_lock, heap_lock and frame_lock (the last two in the heap). Allocates: the
  * heap. Callable from: anywhere but an NMI handler (with no lock held).
  */
@@ -28,6 +16,19 @@
 #include "string.h"
 
 /* BEGIN SOLUTION 6.1 */
+/*
+ * Theory of operation. Each operation first does all that can fail, on the side, where nobody sees
+ * it and it can be undone; then, in steps none of which can fail, it makes that the truth.
+ *
+ *      files ──► ┌──────┐ next   ┌──────┐ next
+ *                │ file │───────►│ file │───────► NULL
+ *                └──────┘        └──────┘
+ *                 │    │ bytes        three objects of the heap for each file: the structure,
+ *            name ▼    ▼              its name, and its contents, with room to grow
+ *            "motd"  ########....
+ *
+ * Shortcomings. A file is found by asking one after the other.
+ */
 struct file {
 	struct file *next;              /* NULL = it is the last one */
 	char *name;                     /* NUL-terminated */

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import gdb
+
 from debugger.inside.command import Command
 from debugger.inside.reader import STORE, Memory, Note, Ram
 
 MAX_FILES = 1000            # followed
 MAX_SHOWN = 20              # bytes of contents
+FIELDS = {"next", "name", "bytes", "nr_bytes", "capacity_bytes"}
+
+
+def _first() -> gdb.Value:
+    """The variable that leads to the first file. Raises Note if its files are not like lab 6's solution's."""
+    first = STORE.variable("files")
+    kind = first.type.target() if first.type.code == gdb.TYPE_CODE_PTR else None
+    if kind is None or kind.code != gdb.TYPE_CODE_STRUCT or not FIELDS <= {field.name for field in kind.fields()}:
+        raise Note("this stage's `files` are not like those of lab 6's solution, which are known here. Type ls "
+                   "at the monitor")
+    return first
 
 
 class Store(Command):
@@ -16,11 +29,11 @@ class Store(Command):
 
     Usage: store
 
-    Knows the list of lab 6's solution."""
+    Knows the list of lab 6's solution. The monitor's ls knows every store."""
     name = "store"
 
     def lines(self, argument: str) -> Iterator[str]:
-        first = STORE.variable("files")
+        first = _first()
         memory, ram = Memory(), Ram()
         kind, address, nr_found = first.type.target(), int(first), 0
         seen: set[int] = set()

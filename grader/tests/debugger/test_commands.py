@@ -145,6 +145,17 @@ def test_store_shows_what_was_written(boot):
     assert damaged.startswith("store: the name of file 1 of the list")
 
 
+@pytest.mark.parametrize("design, why", [
+    ("one-object/store.c", "`files` are not like those of lab 6's solution, which are known here. Type ls at the "
+                           "monitor"),
+    ("logged/store.c", "store.c has no `files`: known here is the store that lab 6 hands out")])
+def test_a_store_of_ones_own(design, why, boot, tmp_path):
+    patch = tmp_path / "own.patch"
+    patch.write_text(patch_for("labs/06-every-failure/store.c", (GRADER / "tests/designs" / design).read_text()))
+    text, = boot(6, mem="48M", line="write notes hello", words=(f"PATCH={patch}",)).gdb("store")
+    assert " ".join(text.split()) == f"store: this stage's {why}."
+
+
 def test_dentries_shows_a_part_or_what_matches(cured):
     first, some, none = cured.gdb("dentries", "dentries etc/*", "dentries zebra*")
     assert first.startswith("2,609 entries in 4,096 slots: 64% full.\n")

@@ -57,8 +57,9 @@ STORE = "labs/06-every-failure/store.c"
 @pytest.mark.parametrize("number, file, design", [
     (1, "labs/01-frames/frame.c", "frame.c"), (2, "labs/02-heap/heap.c", "heap.c"),
     (4, "labs/04-static-log/log.c", "log.c"), (5, "labs/05-anywhere/log.c", "per-context/log.c"),
-    (5, "labs/05-anywhere/log.c", "two-counts/log.c"),
-    (6, STORE, "store.c"), (6, STORE, "logged/store.c")])
+    (5, "labs/05-anywhere/log.c", "two-counts/log.c"), (5, "labs/05-anywhere/log.c", "both-lost/log.c"),
+    (6, STORE, "store.c"), (6, STORE, "logged/store.c"), (6, STORE, "one-object/store.c"),
+    (6, STORE, "chunks/store.c")])
 def test_another_design_gets_full_points(number, file, design, tmp_path):
     """It is unlike ours, and keeps the contract: nothing else may be asked for."""
     patch = tmp_path / "other.patch"

@@ -17,6 +17,9 @@
 
 #define MAX_DEPTH 6
 
+static const char mark[] = LOG_CUT_MARK "\n";
+#define BEGINNING_BYTES (LOG_RECORD_BYTES - (sizeof(mark) - 1))        /* behind that a mark may come */
+
 struct log_storage log_storage;         /* not used */
 
 static struct slot {
@@ -30,8 +33,6 @@ static unsigned depth;
 
 static void fill(struct slot *slot, enum log_level level, const char *message, va_list arguments)
 {
-	static const char mark[] = LOG_CUT_MARK "\n";
-
 	if (slot->number > log_number())
 		return;                 /* it has its number since before many others: it is lost */
 	__atomic_store_n(&slot->number, 0, __ATOMIC_RELAXED);
@@ -61,6 +62,8 @@ static bool copy(const struct slot *slot, struct log_view *view)
 		return false;
 	view->is_whole = __atomic_load_n(&slot->whole, __ATOMIC_ACQUIRE) == view->number;
 	view->nr_bytes = slot->sink.nr_bytes;
+	if (!view->is_whole && view->nr_bytes > BEGINNING_BYTES)
+		view->nr_bytes = BEGINNING_BYTES;
 	memcpy(view->text, slot->text, view->nr_bytes);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return __atomic_load_n(&slot->number, __ATOMIC_RELAXED) == view->number;

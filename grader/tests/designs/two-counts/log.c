@@ -15,6 +15,9 @@
 #define NR_SLOTS 200
 #define NR_LOST  1024
 
+static const char mark[] = LOG_CUT_MARK "\n";
+#define BEGINNING_BYTES (LOG_RECORD_BYTES - (sizeof(mark) - 1))        /* behind that a mark may come */
+
 struct log_storage log_storage;         /* not used */
 
 static struct slot {
@@ -60,7 +63,6 @@ static struct slot *take(uint64_t number)
 
 void log_record(enum log_level level, const char *message, va_list arguments)
 {
-	static const char mark[] = LOG_CUT_MARK "\n";
 	uint64_t number = log_number();
 	struct slot *slot = take(number);
 
@@ -95,6 +97,8 @@ static bool copy(uint64_t number, struct log_view *view)
 	if (__atomic_load_n(&slot->counted, __ATOMIC_ACQUIRE) != number)
 		return true;
 	view->nr_bytes = slot->nr_bytes;
+	if (!view->is_whole && view->nr_bytes > BEGINNING_BYTES)
+		view->nr_bytes = BEGINNING_BYTES;
 	memcpy(view->text, slot->text, view->nr_bytes);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return __atomic_load_n(&slot->before, __ATOMIC_RELAXED) == number;
@@ -106,7 +110,7 @@ bool log_read(uint64_t from, struct log_view *view)
 
 	if (from + NR_SLOTS <= last)
 		from = last - NR_SLOTS + 1;
-	for (; from <= last; from++)
+	for (; from <= log_last_number(); from++)
 		if (copy(from, view))
 			return true;
 	return false;
