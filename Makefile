@@ -53,6 +53,8 @@ RECORDING =
 TYPE      =
 OUT       =
 EX        =
+PROTOCOL  =
+CPUS      = 1
 V         =
 PATCH     = $(if $(word 2,$(VARIANT)),,$(patsubst %,$(lab_dir)/variants/%.patch,$(filter $(variants),$(VARIANT))))
 CMDLINE   = $(strip log=$(LOG) $(if $(TEST),ktest=$(TEST)) $(OPTIONS))
@@ -303,7 +305,7 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
 	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-.PHONY: for_editors all elf iso run debug gdb console rewind trace sweep grade hint files diff setup doctor clean help
+.PHONY: for_editors all elf iso run debug gdb console rewind trace sweep model grade hint files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(initramfs) ## build all stages
 
@@ -351,6 +353,12 @@ trace: iso ## draw LAB=N from the call that runs out of memory on: calls and loc
 sweep: TEST = *_sweep.*,sweep.*
 sweep: iso ## let every allocation of LAB=6 fail once; also TEST='alias_sweep.*'
 	@$(python) grader/sweep.py $(machine) --words $(call quoted,LAB=$(LAB)$(if $(HEAP), HEAP=$(HEAP))$(if $(PATCH), PATCH=$(PATCH)))
+
+# SPIN and what it makes use a C compiler of this host, and not the one for the kernel.
+model: ## check the model of LAB=7 with SPIN; PROTOCOL=name CPUS=2 draws what goes wrong, as build/model-NAME-2.svg
+	$(need_lab)
+	@$(python) grader/model.py --lab $(LAB) $(if $(PROTOCOL),$(call option,protocol,$(PROTOCOL)) \
+		$(call option,cpus,$(CPUS)) $(call option,out,$(or $(OUT),build/model-$(PROTOCOL)-$(CPUS).svg)))
 
 grade: ## grade all labs, or LAB=N; also HEAP=given
 	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH)) $(call option,heap,$(HEAP))

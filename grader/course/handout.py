@@ -35,9 +35,9 @@ FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*
          "boot/compile-commands", "boot/find-grub", "boot/link", "boot/mkinitramfs", "boot/mkiso", "kernel/*.[chS]",
          "docs/*.md", "docs/diagrams/*.svg", "labs/diff-files", "labs/patch-layer",
          "grader/*.py", "grader/find-python", "grader/setup.sh", "grader/reports/*.html",
-         *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course",
+         *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course", "proof",
                                               "judging", "reports", "classroom")))
-LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "name.txt", "answers.toml", "hints.toml", "*.c",
+LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "name.txt", "answers.toml", "hints.toml", "*.c", "*.pml",
              "variants/*.patch")
 
 # What these patterns match, but is of no use without solutions and instructors.
@@ -88,7 +88,7 @@ def check_students_files(into: Path, given: Lab) -> None:
     for name in given.paths:
         if not (into / name).is_file():
             raise LabError(f"{name}, which students edit, is not handed out")
-    for name in given.sources:
+    for name in (path for path in given.paths if path.endswith((".c", ".pml"))):
         if (into / name).read_bytes() == (ROOT / name).read_bytes():
             raise LabError(f"{name} has no solution between marks: whatever is in it would be "
                            f"handed out. Try: git checkout {name}")

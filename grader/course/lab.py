@@ -6,16 +6,15 @@ names the place. The classes below describe the format: the keys are called as t
 """
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
-import operator
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from course import fact_names
+from course.model import Model, ModelTest, read_model
+from course.sealing import SEALED_BOOT, open_seal
 from course.table import LabError, Table
 from machine.host import ROOT
 
@@ -28,9 +27,6 @@ EXPECTATIONS = ("monitor", "deadlock", "hang", "panic", "fault", "stack_overflow
 EARLIER = ("reference", "own")
 
 FULL_POINTS = 100
-
-SEALED_BOOT = "boot"        # in the place of a test's name, for what is sealed of a boot
-SEAL_BYTES = 256            # what is sealed is filled up to a multiple of it: its length tells nothing
 
 
 class NoSuchLab(Exception):
@@ -103,15 +99,17 @@ class Lab:
     questions: tuple[Question, ...] = ()
     answers: str = ""                       # the file that holds the answers
     earlier: str = EARLIER[0]               # one of EARLIER
+    model: Model | None = None              # in Promela
 
     @property
     def name(self) -> str:
         return self.path.name
 
     @property
-    def tests(self) -> list[Test | Question]:
-        """Everything that has points, in the order of the file."""
-        return [*(test for boot in self.boots for test in boot.tests), *self.questions]
+    def tests(self) -> list[Test | ModelTest | Question]:
+        """Everything that has points: boots, the model, questions."""
+        return [*(test for boot in self.boots for test in boot.tests),
+                *(self.model.tests if self.model else ()), *self.questions]
 
     @property
     def keys(self) -> list[str]:
@@ -136,32 +134,9 @@ class Lab:
             *boot.sound, *(heap.name for test in boot.tests for heap in test.heaps)))]
 
 
-def _mask(name: str, data: bytes) -> bytes:
-    """Mixes a digest of a test's name into these bytes, or takes it out again."""
-    return bytes(map(operator.xor, data, hashlib.shake_256(name.encode()).digest(len(data))))
-
-
-def seal(name: str, demands: str) -> str:
-    """
-    The lines of a test that say how its boot ends, so that nobody reads them by chance who is to
-    predict it. No secret: the grader of the same tree opens it.
-    """
-    data = demands.encode()
-    return base64.b64encode(_mask(name, data + b" " * (-len(data) % SEAL_BYTES))).decode()
-
-
-def _open_seal(name: str, table: Table) -> None:
-    """Puts what is sealed into the test's table. Raises LabError."""
-    try:
-        data = base64.b64decode(table.take("sealed", str, ""), validate=True)
-        table.values |= tomllib.loads(_mask(name, data).decode())
-    except ValueError:
-        raise table.error(f"{name}: its seal is broken") from None
-
-
 def _read_test(table: Table, boot_id: str | None) -> Test:
     name = table.take("name", str)
-    _open_seal(name, table)
+    open_seal(name, table)
     expect = table.take("expect", str, None)
     heaps = tuple(Heap(*heap.partition(": ")[::2]) for heap in table.strings("heaps"))
     test = Test(
@@ -196,7 +171,7 @@ def _read_test(table: Table, boot_id: str | None) -> Test:
 
 
 def _read_boot(table: Table, path: Path) -> Boot:
-    _open_seal(SEALED_BOOT, table)
+    open_seal(SEALED_BOOT, table)
     boot_id = table.take("id", str, None)
     tests = tuple(_read_test(test, boot_id) for test in table.tables("test"))
     boot = Boot(
@@ -267,6 +242,7 @@ def load(path: Path) -> Lab:
         answers=answers.take("file", str, ...) if answers.values else "",
         questions=tuple(_read_question(question) for question in answers.tables("question", [])),
         earlier=table.take("earlier", str, EARLIER[0]),
+        model=read_model(table.take("model", dict, {}), place),
     )
     table.done()
     answers.done()

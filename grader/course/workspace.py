@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from course.build import Tree
-from course.lab import SEALED_BOOT, seal
+from course.sealing import SEALED_BOOT, seal
 from course.table import LabError
 from machine.host import ROOT, MachineError
 
@@ -24,21 +24,29 @@ SOURCES = ("Makefile", "boot", "kernel", "labs")
 BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/labs")
 
 # Our files, sources and built. What an editor, a compiler or patch has left behind is not.
-_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|patch|[cS]\.o|S\.o\.d|c\.s|c\.s\.d)")
+_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|pml|patch|[cS]\.o|S\.o\.d|c\.s|c\.s\.d)")
 
 # Of a lab.toml: the lines of a test that say how its boot ends. What is booted tells as much where
 # a boot waits for several predictions.
 DEMANDS = re.compile(r"(?m)^( *)(expect = .*\n(?: *(?:console|console_never|lock|frames|memory) = .*\n)*)")
 SEVERAL = re.compile(r"(?m)^(predict = .*,.*\n)((?:\w+ = .*\n)+)")
 
+# A protocol that a student's model must follow without having seen it: all but its name.
+HIDDEN = re.compile(r'(?m)^( +)name = "(hidden-\d+)"\n((?:\1\w+ = .*\n)+)')
+
 
 def sealed(table: str) -> str:
-    """A lab.toml in which no test says how a boot ends that is to be predicted: course.lab.seal()."""
+    """
+    A lab.toml in which no test says how a boot ends that is to be predicted, and no hidden protocol
+    what it does: course.sealing.
+    """
     def sealed_part(part: str) -> str:
         name = re.search(r'(?m)^ +name = "(.*)"$', part)
         pattern, name = (DEMANDS, name[1]) if name else (SEVERAL, SEALED_BOOT)
         return pattern.sub(lambda lines: f'{lines[1]}sealed = "{seal(name, lines[2])}"\n', part)
 
+    table = HIDDEN.sub(lambda lines: f'{lines[1]}name = "{lines[2]}"\n{lines[1]}sealed = '
+                                     f'"{seal(lines[2], lines[3])}"\n', table)
     return "".join(
         "".join(map(sealed_part, re.split(r"(?m)^(?= +\[)", boot)))
         if re.search(r"(?m)^predict = ", boot) else boot
@@ -52,7 +60,7 @@ def without_solutions(name: str) -> bytes:
     nothing has solutions in it.
     """
     file, skeleton = ROOT / name, ROOT / "labs/skeleton"
-    if file.suffix not in (".c", ".toml") or not skeleton.exists():
+    if file.suffix not in (".c", ".pml", ".toml") or not skeleton.exists():
         return file.read_bytes()
     done = subprocess.run(["sh", skeleton, file], capture_output=True, check=False)
     if done.returncode != 0:

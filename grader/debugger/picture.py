@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
@@ -46,6 +46,8 @@ class Caption:
     command: str                # that makes this picture
     waits_for: str = ""         # the lock that the story ends with, as nobody will release it
     ends_badly: bool = False
+    bad: int = 0                # the number of the outermost box, a CPU's, that it ends badly for
+    axis: str = ""              # what its numbers count; "" = instructions since the first call
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Span:
     """Where a box stands: its row, and the points at which it begins and ends."""
     box: Box
     row: int
+    root: int                   # the number of the outermost box around it
     first: int
     last: int = 0
     stands_out: bool = False
@@ -99,18 +102,19 @@ def _needs(box: Box) -> float:
     return max(text_width(box.function, NAME), text_width(box.place, PLACE)) + 12
 
 
-def _enter(layout: Layout, box: Box, row: int) -> list[Span]:
+def _enter(layout: Layout, box: Box, row: int, root: int) -> list[Span]:
     """Gives a box and all in it their points. Return: those that do not end."""
-    span = Span(box, row, layout.point(box.entered))
+    span = Span(box, row, root, layout.point(box.entered))
     layout.spans.append(span)
     endless = [span] if box.left is None else []
     for part in box.parts:
         if isinstance(part, Box):
-            endless += _enter(layout, part, row + 1)
+            endless += _enter(layout, part, row + 1, root)
         elif part.what == "takes":
             layout.bands.append(Band(part.lock, part.place, span, layout.point(part.at)))
         else:
-            held = [band for band in layout.bands if band.lock == part.lock and band.last is None]
+            held = [band for band in layout.bands if band.lock == part.lock and band.last is None
+                    and band.holder.root == root]
             at = layout.point(part.at)
             for band in held:
                 band.last = at
@@ -119,10 +123,26 @@ def _enter(layout: Layout, box: Box, row: int) -> list[Span]:
     return endless
 
 
-def lay_out(root: Box, end: int, width: float) -> Layout:
-    """Where everything stands, in a picture that is as wide, or as much wider as labels need."""
+def _sort(layout: Layout) -> None:
+    """Puts the points in the order of their times: those of several CPUs lie between each other."""
+    order = sorted(range(len(layout.times)), key=layout.times.__getitem__)
+    place = {point: index for index, point in enumerate(order)}
+    layout.times = [layout.times[point] for point in order]
+    for part in (*layout.spans, *layout.bands):
+        part.first = place[part.first]
+        part.last = part.last and place[part.last]
+
+
+def lay_out(roots: Sequence[Box], end: int, width: float) -> Layout:
+    """
+    Where everything stands, in a picture that is as wide, or as much wider as labels need: what one
+    CPU does below what another does.
+    """
     layout = Layout()
-    endless = _enter(layout, root, 0)
+    endless: list[Span] = []
+    for number, root in enumerate(roots):
+        endless += _enter(layout, root, layout.nr_rows if layout.spans else 0, number)
+    _sort(layout)
     if endless:
         last = layout.point(end)
         for span in endless:
@@ -177,9 +197,9 @@ def _dark_style() -> str:
 class Picture:
     """All that is drawn, in this order."""
 
-    def __init__(self, root: Box, end: int, caption: Caption) -> None:
+    def __init__(self, roots: Sequence[Box], end: int, caption: Caption) -> None:
         self._caption = caption
-        probe = lay_out(root, end, 0)
+        probe = lay_out(roots, end, 0)
         self._left = MARGIN + max([text_width(lock, NAME) for lock in probe.locks], default=0) + 12
         right = MARGIN + (SNAKE_WIDTH if caption.waits_for else 0)
         self._title = textwrap.wrap(caption.title, int((MIN_WIDTH - 2 * MARGIN) / TITLE / LETTER))
@@ -187,7 +207,7 @@ class Picture:
         below = 34 + LANE * len(probe.locks) + TICKS + FOOT
         height = self._top + ROW * probe.nr_rows + below
         width = max(float(MIN_WIDTH), probe.x[-1] + self._left + right, height * math.sqrt(2))
-        self._layout = lay_out(root, end, width - self._left - right)
+        self._layout = lay_out(roots, end, width - self._left - right)
         self.width = math.ceil(width)
         spare = (self.width / ASPECT - self._top - below) / probe.nr_rows
         self._row = min(MAX_ROW, max(ROW, spare))
@@ -198,14 +218,23 @@ class Picture:
         self._cycle = self._find_cycle()
 
     def _find_cycle(self) -> Band | None:
-        """The lock that is waited for at the end, as its holder has it."""
+        """The lock that is waited for at the end, as its holder has it. Marks the boxes of the cycle."""
         held = [band for band in self._layout.bands
                 if band.last is None and band.lock == self._caption.waits_for]
         if self._caption.ends_badly:
-            first = held[-1].holder.row if held else self._layout.spans[-1].row
+            first = {self._caption.bad: self._innermost.row}
+            if held:
+                holder = held[-1].holder
+                first = {self._caption.bad: 0, holder.root: holder.row}
             for span in self._layout.spans:
-                span.stands_out = span.box.left is None and span.row >= first
+                span.stands_out = span.box.kind == "bad" or (
+                    span.box.left is None and span.row >= first.get(span.root, math.inf))
         return held[-1] if held else None
+
+    @property
+    def _innermost(self) -> Span:
+        """What is inside all other boxes of the CPU that it ends badly for, at the end."""
+        return [span for span in self._layout.spans if span.root == self._caption.bad][-1]
 
     def _x(self, point: int | None) -> float:
         return self._left + self._layout.x[-1 if point is None else point]
@@ -239,7 +268,7 @@ class Picture:
         for span in self._layout.spans:
             x, y = self._x(span.first), self._y(span.row)
             width, height = self._x(span.last) - x, self._row - 4
-            other = span.box.kind != "call"
+            other = span.box.kind in ("other", "turns")
             stroke = CYCLE if span.stands_out else "none" if other else CALL
             fill = CYCLE_PALE if span.stands_out else OTHER_PALE if other else CALL_PALE
             yield _rect(x, y, width, height, rx=3, fill=fill, stroke=stroke,
@@ -288,13 +317,14 @@ class Picture:
                 taken.append((x - half, x + half))
                 yield f'<path d="M{x:.1f} {y}v5"{_attributes(stroke=FAINT, fill="none")}/>'
                 yield _text(x, y + 17, label, PLACE, text_anchor="middle", fill=FAINT)
-        yield _text(self._left, y + 34, f"instructions since {self._layout.spans[0].box.function} "
-                    "was called (this axis is no scale)", PLACE, fill=FAINT)
+        counts = self._caption.axis or f"instructions since {self._layout.spans[0].box.function} was called"
+        yield _text(self._left, y + 34, f"{counts} (this axis is no scale)", PLACE, fill=FAINT)
 
     def _foot(self) -> Iterator[str]:
         y, x = self.height - MARGIN, float(MARGIN)
-        entries = [(CALL_PALE, CALL, "a call, and the line that calls it"),
-                   (OTHER_PALE, "none", "a long call without locks: its instructions"),
+        calls = [(CALL_PALE, CALL, "a call, and the line that calls it"),
+                 (OTHER_PALE, "none", "a long call without locks: its instructions")]
+        entries = [*([(CALL_PALE, CALL, "a call")] if self._caption.axis else calls),
                    *((self._colours[lock], "none", f"{lock} is held")
                      for lock in self._layout.locks)]
         if self._caption.ends_badly:
@@ -313,7 +343,7 @@ class Picture:
         """From who waits back to who holds: it bites its own tail."""
         if not self._cycle:
             return
-        right, waiter = self._x(None), self._layout.spans[-1]
+        right, waiter = self._x(None), self._innermost
         tail = self._y(waiter.row) + (self._row - 4) / 2
         head = self._y(self._cycle.holder.row) + (self._row - 4) / 2
         out = right + SNAKE_WIDTH - 10

@@ -90,7 +90,7 @@ def draw(config: Config, given: argparse.Namespace) -> int:
         return 1
     words = caption(story, given)
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(Picture(outline(story), story["nr_instructions"], words).svg())
+    given.out.write_text(Picture([outline(story)], story["nr_instructions"], words).svg())
     print(f"{given.out}: {words.title}; {story['nr_instructions']:,} instructions from "
           f"{story['calls'][0]['function']} on")
     return 0

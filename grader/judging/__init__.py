@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Looks into machines, judges what happened, and gives points; tries the tools on a known-good stage.
-May import: course, debugger.inside, machine.
+May import: proof, course, debugger.inside, machine.
 Begin with grading.py (a lab, its boots, its tests); judge.py, ktests.py and crash.py decide.
 """

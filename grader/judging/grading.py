@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from course import answers, fact_names, student
+from course import answers, fact_names, patched, student
 from course.build import GIVEN, GIVEN_FROM, OBJECTS, Builder, BuildFailure, Misconduct, Stage
 from course.lab import EXPECTATIONS, Boot, Lab, Question, Test
-from judging import catching, commands, facts, judge, ktap, ktests
+from course.model import ModelTest
+from judging import catching, commands, facts, judge, ktap, ktests, modelling
 from judging.observe import observe
 from judging.record import Record
 from judging.result import LabScore, Score
@@ -27,11 +28,11 @@ from machine.host import MachineError, lack_of_room, without_private_paths
 class Task:
     """What to grade of one lab."""
     lab: Lab
-    tests: list[Test | Question]
+    tests: list[Test | ModelTest | Question]
     patch: Path | None
     heap: str = ""              # that stands in for the student's: Stage.heap
 
-    def has(self, test: Test | Question) -> bool:
+    def has(self, test: Test | ModelTest | Question) -> bool:
         return test in self.tests
 
     @property
@@ -111,8 +112,9 @@ class Grader:
                  if task.wanted_facts(boot) or any(task.has(test) for test in boot.tests)]
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._grade_boot(task, boot, given)) for boot in boots]
+            modelled = group.create_task(self._grade_model(task))
         graded = LabScore(task.lab, [], heap=task.heap)
-        scores: dict[str, Score] = {}
+        scores: dict[str, Score] = modelled.result()
         measured: dict[str, Measured] = {}
         for done in running:
             boot_scores, boot_facts, ends = done.result()
@@ -221,6 +223,24 @@ class Grader:
                 and not given.are_reference]
         return scores, measured, ends
 
+    async def _grade_model(self, task: Task) -> dict[str, Score]:
+        """The tests of the lab's model."""
+        model = task.lab.model
+        tests = [test for test in (model.tests if model else ()) if task.has(test)]
+        if not tests:
+            return {}
+        name = f"labs/{task.lab.name}/{model.file}"
+        try:
+            text = patched.read(self.builder.tree.root, name, task.patch)
+            async with self.slots:
+                found = await modelling.findings(model, task.lab.path, tests, text, self.builder.private)
+        except MachineError as error:
+            found = dict.fromkeys((test.name for test in tests), _blame(error))
+        run = f"make model LAB={task.lab.number}"
+        scores = [Score(test, found[test.name], "" if found[test.name].verdict is Verdict.PASS else run)
+                  for test in tests]
+        return {score.test.name: score for score in self._told(task, scores)}
+
     def _told(self, task: Task, scores: list[Score]) -> list[Score]:
         """The scores; the watcher has been told of those that were asked for."""
         for score in filter(lambda score: task.has(score.test), scores):
@@ -241,7 +261,7 @@ class Grader:
                 if score.test.name in kept else score for score in scores]
 
     async def _stage(self, task: Task, boot: Boot) -> Stage:
-        patches = [task.patch] if task.patch else []
+        patches = [task.patch] if task.patch and patched.changes_c(task.patch) else []
         if boot.variant:
             patches.append(self.builder.tree.root / "labs" / task.lab.name / "variants"
                            / f"{boot.variant}.patch")

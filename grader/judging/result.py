@@ -29,6 +29,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from course.lab import Lab, Question, Test
+from course.model import ModelTest
 from judging.verdict import Finding, Verdict
 
 SCHEMA = "ouroboros-grade/1"
@@ -37,7 +38,7 @@ SCHEMA = "ouroboros-grade/1"
 @dataclass(frozen=True)
 class Score:
     """One test, graded."""
-    test: Test | Question
+    test: Test | ModelTest | Question
     finding: Finding
     run: str = ""               # the command that shows it again
     debug: str = ""             # the command that shows it in GDB, stopped where it went wrong

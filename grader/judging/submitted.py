@@ -10,6 +10,7 @@ from pathlib import Path
 from course import workspace
 from course.build import Builder, build_all
 from course.lab import Lab, Question, available, students_files, students_sources
+from course.model import ModelTest
 from judging import conduct
 from judging.grading import Grader, Task, Watcher
 from judging.result import LabScore, Score
@@ -29,9 +30,10 @@ def _fall_short(graded: list[LabScore], lab: Lab) -> bool:
     return not {number for number in available() if number < lab.number} <= full
 
 
-def _is_unanswered(score: Score) -> bool:
-    """Is it a question without an answer? No other lab could change that."""
-    return isinstance(score.test, Question) and score.finding.verdict is Verdict.NOT_IMPLEMENTED
+def _stands_alone(score: Score) -> bool:
+    """Is it a question without an answer, or does it judge a model? No other lab could change that."""
+    return isinstance(score.test, ModelTest) or (
+        isinstance(score.test, Question) and score.finding.verdict is Verdict.NOT_IMPLEMENTED)
 
 
 class SubmissionGrader:
@@ -79,7 +81,7 @@ class SubmissionGrader:
         """Adds to each failure what becomes of it on our earlier labs."""
         lab = own.lab
         earlier = students_sources(lab.number - 1)
-        failed = [score.test for score in own.failures if not _is_unanswered(score)]
+        failed = [score.test for score in own.failures if not _stands_alone(score)]
         if not failed:
             return
         own_files = {path: text for path, text in self.files.items() if path not in earlier}

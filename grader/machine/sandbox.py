@@ -57,7 +57,7 @@ DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 LANDLOCK = Path(__file__).with_name("landlock.py")
 
 # What may run in the sandbox and is not part of the system everywhere.
-TOOLS = ("make", "gcc", "ld", "x86_64-elf-gcc", "x86_64-elf-ld", "x86_64-linux-gnu-gcc",
+TOOLS = ("make", "gcc", "cc", "ld", "spin", "x86_64-elf-gcc", "x86_64-elf-ld", "x86_64-linux-gnu-gcc",
          "x86_64-linux-gnu-ld", "qemu-system-x86_64", "grub-mkrescue", "grub2-mkrescue",
          "i686-elf-grub-mkrescue", "xorriso", "mformat", "patch", "gdb", "gdb-multiarch",
          "x86_64-elf-gdb")

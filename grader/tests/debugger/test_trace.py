@@ -185,7 +185,7 @@ def a_story(nr_turns=1, ending="waits"):
 def picture(story, **words):
     caption = Caption(**{"title": "t", "run": "r", "above": [], "command": "c", "waits_for": "l",
                          "ends_badly": True, **words})
-    return Drawn(Picture(outline(story), story["nr_instructions"], caption).svg())
+    return Drawn(Picture([outline(story)], story["nr_instructions"], caption).svg())
 
 
 def test_inlined_functions_have_a_box():
@@ -218,7 +218,7 @@ def test_a_long_recursion_is_cut_short(nr_turns, shown):
 @pytest.mark.parametrize("width", [0, 3000])
 def test_every_label_has_room(width):
     root = outline(a_story(3))
-    layout = lay_out(root, 1060, width)
+    layout = lay_out([root], 1060, width)
     assert layout.x == sorted(layout.x) and layout.x[-1] >= width
     for span in layout.spans:
         assert layout.x[span.last] - layout.x[span.first] > text_width(span.box.function, 13)

@@ -13,7 +13,7 @@ from trees import project_files
 from course import handout
 
 # From top to bottom. What lies in grader/ itself are the commands, above them all.
-ROOMS = ("classroom", "bench", "fuzz", "reports", "judging", "course", "debugger", "debugger.inside", "machine")
+ROOMS = ("classroom", "bench", "fuzz", "reports", "judging", "proof", "course", "debugger", "debugger.inside", "machine")
 SAYS = re.compile(r"(?P<what>.+)\nMay import: (?P<below>.+)\.\n"
                   r"Begin with (?P<first>\w+\.py)[ :;,].*\.")
 
