@@ -305,7 +305,7 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
 	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-.PHONY: for_editors all elf iso run debug gdb console rewind trace sweep model grade hint files diff setup doctor clean help
+.PHONY: for_editors all elf iso run debug gdb live console rewind trace sweep model grade watch hint files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(initramfs) ## build all stages
 
@@ -336,6 +336,9 @@ debug: iso ## the same, stopped at the first instruction, or at BREAK=function, 
 gdb: ## attach GDB to what make run has started; also LAB=N VARIANT=name
 	@$(terminal) gdb $(if $(LAB),--elf $(ELF))
 
+live: ## watch the frames, slabs, ring and locks of what make run has started; also LAB=N
+	@$(terminal) live $(if $(LAB),--elf $(ELF))
+
 console: ## see and type at the console of what make debug has started; also LAB=N
 	@$(terminal) console $(if $(LAB),--elf $(ELF))
 
@@ -362,6 +365,10 @@ model: ## check the model of LAB=7 with SPIN; PROTOCOL=name CPUS=2 draws what go
 
 grade: ## grade all labs, or LAB=N; also HEAP=given
 	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH)) $(call option,heap,$(HEAP))
+
+watch: ## grade LAB=N on every save of a file, with keys for a hint, GDB, rewind, trace; also HEAP=given
+	$(need_lab)
+	@$(need_compiler)$(python) grader/watch.py --lab $(LAB) $(call option,heap,$(HEAP))
 
 hint: ## the next hint for EX=2.1
 	@$(python) grader/hint.py $(call quoted,$(EX))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A machine and the person before it: `make run`, `debug`, `gdb` and `console`.
+"""A machine and the person before it: `make run`, `debug`, `gdb`, `live` and `console`.
 
     terminal.py run     --iso ISO --elf ELF [--stopped] [--mem 64M] [--accel tcg] [--firmware bios]
     terminal.py debug   --iso ISO --elf ELF [--break FUNCTION] [--type LINE] … [-- GDB-ARGUMENTS]
     terminal.py gdb     [--elf ELF] [-- GDB-ARGUMENTS]
+    terminal.py live    [--elf ELF]
     terminal.py console [--elf ELF | SOCKET]
 """
 from __future__ import annotations
@@ -27,7 +28,7 @@ from machine.start import prepare
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="terminal.py", description=__doc__.splitlines()[0],
                                      epilog="What follows -- goes to GDB.")
-    parser.add_argument("what", choices=["run", "debug", "gdb", "console"])
+    parser.add_argument("what", choices=["run", "debug", "gdb", "live", "console"])
     parser.add_argument("socket", type=Path, nargs="?", help="for console")
     parser.add_argument("--stopped", action="store_true", help="for run: until GDB lets it go")
     parser.add_argument("--count", action="store_true", help="time is instructions, as tests need it")
@@ -42,6 +43,8 @@ def main(words: list[str]) -> int:
             return view(given.socket or place.running(given.elf, place.CONSOLE))
         if given.what == "gdb":
             return attach(given.elf, arguments)
+        if given.what == "live":
+            return attach(given.elf, ["-ex", "python from debugger.inside import live; live.show()", "-ex", "quit"])
         config = machine_of(parser, given)
         clock = virtual_time() if given.count and config.accel == "tcg" else []
         if given.what == "run":

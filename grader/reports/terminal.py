@@ -45,7 +45,8 @@ def _print_line(console: Console, line: Text) -> None:
     console.print(line, soft_wrap=True)
 
 
-def _heading(graded: LabScore) -> Text:
+def heading(graded: LabScore) -> Text:
+    """The lab and its points in one line."""
     colour = "green" if graded.points == graded.max else "red"
     infra = any(score.finding.verdict is Verdict.INFRA for score in graded.scores)
     return Text.assemble((f"Lab {graded.lab.number} · {graded.lab.title}", "bold"), "  ",
@@ -69,7 +70,7 @@ def _table(graded: LabScore, width: int) -> list[Text]:
     return lines
 
 
-def _show_failure(console: Console, scores: list[Score], full: bool) -> None:
+def show_failure(console: Console, scores: list[Score], full: bool) -> None:
     """Prints what there is to say of one failure, or of several with the same cause."""
     first = scores[0]
     names = ", ".join(score.test.name for score in scores[:MAX_NAMES])
@@ -121,7 +122,7 @@ def show(console: Console, labs: list[LabScore], verbose: bool,
     if submission:
         _show_submission(console, submission)
     for graded in labs:
-        _print_line(console, _heading(graded))
+        _print_line(console, heading(graded))
         if submission and submission["trouble"] and not verbose:
             continue
         if len(labs) == 1 or graded.failures or verbose:
@@ -133,20 +134,20 @@ def show(console: Console, labs: list[LabScore], verbose: bool,
         if graded.failures:
             console.print()
         for scores in together(graded.failures, SAME):
-            _show_failure(console, scores, verbose)
+            show_failure(console, scores, verbose)
         rescued = [replace(score, finding=score.own, own=None) for score in graded.scores
                    if score.own and score not in graded.failures]
         if rescued:
             console.print(Text("On this student's earlier labs; these do not count:", "dim"))
         for scores in together(rescued, SAME):
-            _show_failure(console, scores, verbose)
+            show_failure(console, scores, verbose)
     if explained:
         if submission and any(score.run for lab in labs for score in lab.scores):
             where = f"are for the tree in {kept}" if kept else \
                 "are for the student's own tree; --keep DIR makes one here"
             console.print(Text(f"The commands above {where}.", "dim"))
         for graded in labs:
-            _print_line(console, _heading(graded))
+            _print_line(console, heading(graded))
     if len(labs) > 1:
         points, most = sum(lab.points for lab in labs), sum(lab.max for lab in labs)
         console.print(Text(f"All labs  {points}/{most}",

@@ -31,15 +31,19 @@ class Command(gdb.Command):
 
     def invoke(self, argument: str, from_tty: bool) -> None:
         self.dont_repeat()
+        for line in self.answer(argument.strip(), self.needs_kernel):
+            print(line)
+
+    def answer(self, argument: str, check: bool) -> Iterator[str]:
+        """lines(), with a note in the place of an error; `check`: whether the kernel is there."""
         try:
-            if argument.strip() and not self.has_argument:
+            if argument and not self.has_argument:
                 raise Note("takes no argument")
-            if self.needs_kernel:
+            if check:
                 check_kernel()
-            for line in self.lines(argument.strip()):
-                print(line)
+            yield from self.lines(argument)
         except (Note, gdb.error) as error:
-            print(self.note(f"{str(error).rstrip('.')}."))
+            yield self.note(f"{str(error).rstrip('.')}.")
         except Exception as error:      # a student's structures may be anything
-            print(self.note(f"this stage's structures are not those known here "
-                            f"({type(error).__name__}: {error})."))
+            yield self.note(f"this stage's structures are not those known here "
+                            f"({type(error).__name__}: {error}).")
