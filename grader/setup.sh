@@ -48,6 +48,10 @@ has_uefi() {
 # bubblewrap needs Linux, and elsewhere nothing replaces it.
 has_sandbox() { has bwrap || [ "$(uname -s)" != Linux ]; }
 
+# What lab 7's model needs, where there is that lab: SPIN, and a C library for what it makes.
+has_for_model() { [ ! -e labs/07-proof ] || has "$1"; }
+has_library() { [ ! -e labs/07-proof ] || [ "$(uname -s)" != Linux ] || has_file /usr/include/stdio.h; }
+
 # What make docs needs. A handout has no such target.
 has_for_docs() { [ ! -e docs/conf.py ] || sh grader/find-python "$1" > /dev/null; }
 
@@ -90,6 +94,8 @@ packages() {
 	need  |has_module rich         |python3-rich        |python3-rich           |python-rich       |
 	need  |has_module elftools     |python3-pyelftools  |python3-pyelftools     |python-pyelftools |
 	need  |has_module pytest       |python3-pytest      |python3-pytest         |python-pytest     |
+	lab 7, SPIN |has_for_model spin |spin           |                       |                  |spin
+	lab 7, SPIN |has_library       |libc6-dev          |glibc-devel            |                  |
 	a sandbox for student code |has_sandbox |bubblewrap |bubblewrap             |bubblewrap        |
 	FIRMWARE=uefi |has_grub x86_64-efi |grub-efi-amd64-bin |grub2-efi-x64-modules |grub            |x86_64-elf-grub
 	FIRMWARE=uefi |has_uefi        |ovmf                |edk2-ovmf              |edk2-ovmf         |qemu

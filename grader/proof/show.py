@@ -88,7 +88,7 @@ async def draw(lab: Lab, name: str, cpus: int, out: Path) -> int:
             return 1
         story = trail.read(await verifier.replay(CLAIMS[found], case.settings), cpus)
     if found == "null":
-        story.roots[story.got_null].kind = "bad"
+        story.roots[story.got_null].kind, story.roots[story.got_null].place = "bad", "gets NULL"
     cycle = story.cycle() if found == "deadlock" else ()
     bad = {"deadlock": cycle[0] if cycle else trail.NOBODY, "null": story.got_null}.get(found, 0)
     caption = Caption(

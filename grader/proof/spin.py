@@ -204,13 +204,18 @@ async def _translate(directory: Path, text: str) -> None:
         raise BadModel(f"the verifier that SPIN makes of it does not compile: {_line(said, 'error')}")
 
 
+def _check_installed() -> None:
+    """Raises MachineError if SPIN is not there."""
+    if shutil.which("spin") is None:
+        raise MachineError("spin is not installed, which checks models. Try: make setup")
+
+
 async def make(directory: Path, name: str, model: bytes, machine: Path) -> Verifier:
     """
     Makes the verifier of a model in an empty directory. `name` is the file's, `machine` the given file
     that it includes. Raises BadModel or MachineError.
     """
-    if shutil.which("spin") is None:
-        raise MachineError("spin is not installed, which checks models. Try: make setup")
+    _check_installed()
     (directory / name).write_bytes(model)
     shutil.copyfile(machine, directory / machine.name)
     try:
@@ -230,5 +235,13 @@ async def _check_tools(directory: Path) -> None:
     try:
         await _translate(probe, _PROBE)
     except BadModel as error:
-        raise MachineError(f"SPIN does not work here, as it does not even take a model of ours: {error}. "
+        raise MachineError(f"SPIN does not work here, as it does not take a model of ours either: {error}. "
                            "Try: make setup") from None
+
+
+async def try_it(directory: Path) -> str:
+    """Makes the verifier of a model of ours in an empty directory. Return: SPIN's version. Raises MachineError."""
+    _check_installed()
+    await _check_tools(directory)
+    _, said = await _run(directory, "spin", "-V")
+    return _line(said, "Version")

@@ -12,13 +12,14 @@ MOST = 40           # points that one exercise may bring; less than half
 
 GIVEN = "alias_sweep."      # tests of a file that is handed out whole, with errors in it
 
-LABS = [number for number in lab.available() if lab.load(lab.available()[number]).sources]
+LABS = [number for number, path in lab.available().items() if lab.load(path).sources or lab.load(path).model]
 
 
 def exercises(up_to):
     """The exercises of the labs up to one, in order."""
-    found = {number for source in lab.students_sources(up_to)
-             for number in re.findall(r"/\* BEGIN SOLUTION (\S+) \*/", (ROOT / source).read_text())}
+    paths = [path for number, place in lab.available().items() if number <= up_to for path in lab.load(place).paths]
+    found = {number for path in paths
+             for number in re.findall(r"/\* BEGIN SOLUTION (\S+) \*/", (ROOT / path).read_text())}
     return sorted(found)
 
 
@@ -57,9 +58,10 @@ def points_in_handout(exercise):
 
 
 def written(number):
-    """The points of what is written in C: the rest is for answers, and boots that are predicted."""
+    """The points of what is written: the rest is for answers, and boots that are predicted."""
     chosen = lab.load(lab.available()[number])
-    return sum(test.points for boot in chosen.boots if not boot.predict for test in boot.tests)
+    tests = [test for boot in chosen.boots if not boot.predict for test in boot.tests]
+    return sum(test.points for test in [*tests, *(chosen.model.tests if chosen.model else ())])
 
 
 @pytest.mark.parametrize("number", LABS)
