@@ -25,8 +25,8 @@
  * heap (a removal must be able to do without). Callable from: anywhere but an NMI handler (with no
  * lock held).
  *
- * Each sentence has a test by name (the heads of lab 6's store_test.c and store_sweep_test.c list
- * them).
+ * Each sentence has a test by name (the heads of lab 6's store_test.c, store_sweep_test.c and
+ * store_exhausted_test.c list them).
  */
 #ifndef STORE_H
 #define STORE_H
