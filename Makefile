@@ -52,6 +52,7 @@ STOPPED   =
 RECORDING =
 TYPE      =
 OUT       =
+POLICY    =
 EX        =
 PROTOCOL  =
 CPUS      = 1
@@ -100,8 +101,9 @@ endif
 ifeq ($(origin CROSS_COMPILE),undefined)
 CROSS_COMPILE = $(call once,CROSS_COMPILE,$(prefix))
 endif
-NM     ?= $(CROSS_COMPILE)nm
-STRIP  ?= $(CROSS_COMPILE)strip
+NM      ?= $(CROSS_COMPILE)nm
+STRIP   ?= $(CROSS_COMPILE)strip
+OBJDUMP ?= $(CROSS_COMPILE)objdump
 # The directory of the compiler's own headers, or what is the matter with the compiler.
 headers    = $(if $(filter headers:,$(firstword $1)),$(wordlist 2,99,$1),\
 	$(error $(or $1,the shell finds no tools: what is PATH?)))
@@ -236,17 +238,19 @@ $(eval $(call stage,stage-$(stage_name),$(call objects_of,$(LAB),$(patch_layer))
 endif
 
 build/flags: FORCE
-	$(call remember,$(subst $(CURDIR),.,$(CC) $(CFLAGS) $(LDFLAGS)))
+	$(call remember,$(subst $(CURDIR),.,$(CC) $(CFLAGS) $(LDFLAGS) -fdump-tree-original))
 
 # Files appear complete or not at all: two makes in one tree do not disturb each other.
 dependencies = -MD -MP -MT $@ -MF $@.$$$$.d
 appear       = mv $@.$$$$.d $@.d && mv $@.$$$$ $@
 
 # C goes through assembly language, which is kept: to be read, and to be looked into before anything
-# in it has made the assembler read a file.
+# in it has made the assembler read a file. GCC's text of each function, %.tree, shows `make prove`
+# what is converted; it changes nothing in the code.
 build/obj/%.c.s: %.c build/flags
 	$(room)
-	$(call say,CC,$<) $(CC) $(CFLAGS) $(dependencies) -S -o $@.$$$$ $< && $(appear)
+	$(call say,CC,$<) $(CC) $(CFLAGS) -fdump-tree-original=$@.$$$$.tree $(dependencies) -S -o $@.$$$$ $< || \
+		{ rm -f $@.$$$$.tree; exit 1; }; mv $@.$$$$.tree $@.tree && $(appear)
 
 build/obj/%.c.o: build/obj/%.c.s
 	@$(CC) -c -x assembler -o $@.$$$$ $< && mv $@.$$$$ $@
@@ -305,7 +309,7 @@ for_editors: build/stage-$(stage_name)/compile_commands.json
 	@[ build/stage -ef $(<D) ] || ln -sfn $(notdir $(<D)) build/stage
 	@[ -L build/compile_commands.json ] || ln -sf stage/compile_commands.json build/compile_commands.json
 
-.PHONY: for_editors all elf iso run debug gdb live console rewind trace sweep model grade watch hint files diff setup doctor clean help
+.PHONY: for_editors all elf iso run debug gdb live console rewind trace sweep model prove grade watch hint files diff setup doctor clean help
 
 all: $(foreach n,$(numbers),build/stage-$n/compile_commands.json build/stage-$n/kernel.elf) $(initramfs) ## build all stages
 
@@ -362,6 +366,14 @@ model: ## check the model of LAB=7 with SPIN; PROTOCOL=name CPUS=2 draws what go
 	$(need_lab)
 	@$(python) grader/model.py --lab $(LAB) $(if $(PROTOCOL),$(call option,protocol,$(PROTOCOL)) \
 		$(call option,cpus,$(CPUS)) $(call option,out,$(or $(OUT),build/model-$(PROTOCOL)-$(CPUS).svg)))
+
+policy        = labs/07-proof/proof.toml
+proof_objects = $(filter-out %_test.c.o,$(call objects_of,$(LAB),$(patch_layer)))
+prove: $(if $(call is_lab,$(LAB)),$(proof_objects)) ## prove what labs/07-proof/proof.toml says of stage LAB=N; also POLICY=file
+	$(need_lab)
+	$(if $(HEAP),$(error HEAP=$(HEAP): of those objects it is not known what they were made of. Without HEAP))
+	@$(python) grader/prove.py --stage $(stage_name) --objdump $(call quoted,$(OBJDUMP)) \
+		--policy $(call quoted,$(or $(POLICY),$(policy))) $(proof_objects)
 
 grade: ## grade all labs, or LAB=N; also HEAP=given
 	@$(need_compiler)$(python) grader/grade.py $(LAB:%=--lab %) $(call option,patch,$(PATCH)) $(call option,heap,$(HEAP))

@@ -102,6 +102,7 @@ too_old:
 	jmp	1b
 2:	hlt
 	jmp	2b
+	.type too_old_message, @object
 too_old_message:
 	.asciz	"\r\nOuroboros: this CPU lacks long mode or no-execute pages.\r\n"
 
@@ -120,10 +121,12 @@ start_long_mode:
 	jmp	*%rax
 
 	.balign 8
+	.type boot_gdt, @object
 boot_gdt:
 	.quad	0
 	.quad	0x00af9a000000ffff              /* KERNEL_CS: 64-bit code, ring 0 */
 	.quad	0x00cf92000000ffff              /* KERNEL_DS: data, ring 0 */
+	.type boot_gdt_pointer, @object
 boot_gdt_pointer:
 	.short	. - boot_gdt - 1
 	.long	boot_gdt

@@ -52,6 +52,7 @@
 #define PATIENCE_READS  (1u << 26)
 
 static struct buffer_sink *copy;
+static void (*ear)(const char *text, size_t nr_bytes);
 static bool is_diverted;                /* to `copy` alone */
 static char last_written = '\n';
 static bool has_no_port;
@@ -120,8 +121,10 @@ void console_write(const char *text, size_t nr_bytes)
 {
 	const char *end = text + nr_bytes;
 
-	if (copy != NULL)
-		copy->sink.write(&copy->sink, text, nr_bytes);
+	if (ear != NULL)
+		ear(text, nr_bytes);
+	else if (copy != NULL)
+		buffer_sink_write(&copy->sink, text, nr_bytes);
 	if (nr_bytes > 0)
 		last_written = end[-1];
 	if (is_diverted)
@@ -169,7 +172,13 @@ void console_fresh_line(void)
 void console_copy_to(struct buffer_sink *buffer)
 {
 	copy = buffer;
+	ear = NULL;
 	is_diverted = false;
+}
+
+void console_listen(void (*hear)(const char *text, size_t nr_bytes))
+{
+	ear = hear;
 }
 
 void console_divert_to(struct buffer_sink *buffer)

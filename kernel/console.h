@@ -40,7 +40,13 @@ extern struct sink console_sink;
 /* From now on, output also goes to `buffer` (NULL: no longer). For tests. */
 void console_copy_to(struct buffer_sink *buffer);
 
-/* The same, but it goes nowhere else. Ends with the next console_copy_to(). */
+/*
+ * From now on `hear` gets the output in the place of that buffer, up to the next console_copy_to(). For
+ * tests. It is no sink: of a sink's `write` nobody knows that it does not write to the console.
+ */
+void console_listen(void (*hear)(const char *text, size_t nr_bytes));
+
+/* The same as console_copy_to(), but it goes nowhere else. Ends with the next console_copy_to(). */
 void console_divert_to(struct buffer_sink *buffer);
 
 /* Unmasks interrupts. From now on console_read() can wait for a byte. */

@@ -431,7 +431,7 @@ void format(struct sink *sink, const char *template, ...)
 	va_end(arguments);
 }
 
-static bool buffer_write(struct sink *sink, const char *text, size_t nr_bytes)
+bool buffer_sink_write(struct sink *sink, const char *text, size_t nr_bytes)
 {
 	struct buffer_sink *buffer = (struct buffer_sink *)sink;
 	size_t room_bytes = buffer->capacity_bytes - buffer->nr_bytes;
@@ -448,7 +448,7 @@ static bool buffer_write(struct sink *sink, const char *text, size_t nr_bytes)
 void buffer_sink_init(struct buffer_sink *buffer, char *text, size_t capacity_bytes)
 {
 	*buffer = (struct buffer_sink){
-		.sink.write = buffer_write, .text = text, .capacity_bytes = capacity_bytes,
+		.sink.write = buffer_sink_write, .text = text, .capacity_bytes = capacity_bytes,
 	};
 }
 

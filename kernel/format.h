@@ -60,6 +60,12 @@ struct buffer_sink {
 void buffer_sink_init(struct buffer_sink *buffer, char *text, size_t capacity_bytes);
 
 /*
+ * Its `write`, for those who know that their sink is a buffer: a call by name can be followed, and
+ * `sink->write()` may be anyone's.
+ */
+bool buffer_sink_write(struct sink *sink, const char *text, size_t nr_bytes);
+
+/*
  * Formats into `text`, NUL-terminated, at most capacity_bytes > 0 with the NUL.
  * Return: true if all of it fitted.
  */

@@ -6,7 +6,8 @@
  * where a debug register needs as many as its instruction is executed. So a sweep over all steps
  * of a subject traces it once, and from then on breaks in.
  *
- * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler.
+ * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler; on_step(),
+ * on_traced_step() and on_break(), which the debug exception calls, from anywhere.
  */
 #include "ktest_step.h"
 

@@ -152,7 +152,7 @@ static bool words_write(struct sink *sink, const char *text, size_t nr_bytes)
 		nr_bytes = words->nr_left;
 	words->nr_left -= nr_bytes;
 	console_write(text, nr_bytes);
-	event.message.sink.write(&event.message.sink, text, nr_bytes);
+	buffer_sink_write(&event.message.sink, text, nr_bytes);
 	return words->nr_left > 0;
 }
 

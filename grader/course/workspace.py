@@ -24,7 +24,7 @@ SOURCES = ("Makefile", "boot", "kernel", "labs")
 BUILT = ("flags", "kernel.ld", "initramfs.cpio", "obj/boot", "obj/kernel", "obj/labs")
 
 # Our files, sources and built. What an editor, a compiler or patch has left behind is not.
-_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|pml|patch|[cS]\.o|S\.o\.d|c\.s|c\.s\.d)")
+_OURS = re.compile(r"[^.]+|.*\.(c|h|S|awk|in|toml|pml|patch|[cS]\.o|S\.o\.d|c\.s|c\.s\.d|c\.s\.tree)")
 
 # Of a lab.toml: the lines of a test that say how its boot ends. What is booted tells as much where
 # a boot waits for several predictions.
@@ -80,7 +80,7 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes],
         raise MachineError(f'make cannot work in "{into.parent.parent}", as that has a blank in it. Set '
                            "TMPDIR to another directory")
     hidden = {ROOT / name for name in students_files} | \
-        {ROOT / f"build/obj/{name}.{end}" for name in students_files for end in ("o", "s", "s.d")}
+        {ROOT / f"build/obj/{name}.{end}" for name in students_files for end in ("o", "s", "s.d", "s.tree")}
 
     def left_out(directory: str, names: list[str]) -> list[str]:
         paths = {name: Path(directory, name) for name in names}
@@ -103,7 +103,7 @@ def make(into: Path, students_files: list[str], files: Mapping[str, bytes],
         made = f"build/obj/{name}"
         shutil.copy2(ROOT / f"{made}.o", into / f"{made}.o")
         made_at = (ROOT / f"{made}.o").stat().st_mtime_ns
-        for emptied in (name, f"{made}.s", f"{made}.s.d"):     # no younger than the object: make leaves it
+        for emptied in (name, f"{made}.s", f"{made}.s.d", f"{made}.s.tree"):     # no younger than the object: make leaves it
             (into / emptied).write_bytes(b"")
             os.utime(into / emptied, ns=(made_at, made_at))
     return Tree(into, foreign=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Proves: what a model in Promela does in every order of its steps.
+"""Proves: what the calls of a kernel's objects can come to, and what a model in Promela does in every order of its steps.
 May import: course, debugger, machine.
-Begin with spin.py (a model and SPIN), then protocols.py (what is asked of it), trail.py (what it shows).
+Begin with check.py (a policy and a kernel), then graph.py (who calls whom); and spin.py (a model), then protocols.py.
 """

@@ -48,7 +48,6 @@
 
 /* The last of what went to the console. */
 struct ear {
-	struct buffer_sink sink;
 	size_t nr_bytes;                /* in text */
 	size_t nr_writes;               /* calls of console_write() */
 	size_t nr_lost;                 /* bytes that came before those in text */
@@ -57,9 +56,11 @@ struct ear {
 
 static struct ear console, dumped;
 
-static bool ear_write(struct sink *sink, const char *text, size_t nr_bytes)
+/* The one that hears now. */
+static struct ear *ear;
+
+static void ear_hear(const char *text, size_t nr_bytes)
 {
-	struct ear *ear = (struct ear *)sink;
 	uint64_t flags = irq_save();
 	size_t lost = 0;
 
@@ -77,16 +78,15 @@ static bool ear_write(struct sink *sink, const char *text, size_t nr_bytes)
 	memcpy(ear->text + ear->nr_bytes, text, nr_bytes);
 	ear->nr_bytes += nr_bytes;
 	irq_restore(flags);
-	return true;
 }
 
 /* Starts to listen, with the log at `level`. */
-static void listen_with(struct ear *ear, enum log_level level)
+static void listen_with(struct ear *with, enum log_level level)
 {
 	log_level = level;
-	ear->sink.sink.write = ear_write;
+	ear = with;
 	ear->nr_bytes = ear->nr_writes = ear->nr_lost = 0;
-	console_copy_to(&ear->sink);
+	console_listen(ear_hear);
 }
 
 static void listen(enum log_level level)
@@ -94,7 +94,7 @@ static void listen(enum log_level level)
 	listen_with(&console, level);
 }
 
-static void stop_listening(struct ear *ear)
+static void stop_listening(void)
 {
 	console_copy_to(NULL);
 	log_level = options.log;
@@ -104,7 +104,7 @@ static void stop_listening(struct ear *ear)
 /* Ends what listen() began. Return: the output since then. */
 static const char *heard(void)
 {
-	stop_listening(&console);
+	stop_listening();
 	return console.text;
 }
 
@@ -113,7 +113,7 @@ static const char *dump(void)
 {
 	listen_with(&dumped, LOG_DEBUG);
 	log_dump();
-	stop_listening(&dumped);
+	stop_listening();
 	return dumped.text;
 }
 
@@ -831,7 +831,7 @@ KTEST(log_hard_times, a_handler_may_log_while_dmesg_is_shown)
 		nr_from_handler = 0;
 		listen_with(&dumped, LOG_INFO);
 		ktest_interrupt_before_mask(step, log_dump, log_from_handler);
-		stop_listening(&dumped);
+		stop_listening();
 		goes_well = has_only_records(dumped.text) &&
 			    count(dumped.text, " info  test: from the handler\n") >= nr_from_handler;
 	} while (goes_well && nr_from_handler > 0);

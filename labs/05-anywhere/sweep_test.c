@@ -10,14 +10,14 @@
 
 struct heard heard;
 
-static bool heard_write(struct sink *sink, const char *text, size_t nr_bytes)
+static void heard_hear(const char *text, size_t nr_bytes)
 {
 	struct buffer_sink *into = &heard.sink;
 
 	heard.nr_writes++;
 	if (heard.is_inside) {
 		heard.nr_nested++;
-		return true;
+		return;
 	}
 	heard.is_inside = true;
 	if (nr_bytes > HEARD_BYTES - 1 - into->nr_bytes)
@@ -25,7 +25,6 @@ static bool heard_write(struct sink *sink, const char *text, size_t nr_bytes)
 	memcpy(heard.text + into->nr_bytes, text, nr_bytes);
 	into->nr_bytes += nr_bytes;
 	heard.is_inside = false;
-	return true;
 }
 
 void heard_begin(enum log_level level)
@@ -34,8 +33,8 @@ void heard_begin(enum log_level level)
 	heard.nr_writes = heard.nr_nested = 0;
 	heard.is_inside = false;
 	buffer_sink_init(&heard.sink, heard.text, HEARD_BYTES);
-	heard.sink.sink.write = heard_write;
 	console_copy_to(&heard.sink);
+	console_listen(heard_hear);
 }
 
 void heard_alone_begin(enum log_level level)

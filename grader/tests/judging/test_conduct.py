@@ -552,7 +552,7 @@ def test_every_name_of_the_kernel_is_known():
     assert {name for name in set(conduct.declared()) - offered
             if conduct.declared()[name] in open_headers} == {
         "clock_init", "clock_is_known", "console_announce", "console_copy_to", "console_divert_to",
-        "console_enable_input", "console_init", "console_read", "console_show_last_words",
+        "console_enable_input", "console_init", "console_listen", "console_read", "console_show_last_words",
         "lockup_report", "memmap_init", "paging_init", "panic_record", "panic_stop",
         "spinlocks_end", "spinlocks_start", "stack_guard_name", "stack_has_frame", "symbol_find",
         "watchdog_allow", "watchdog_doubt", "watchdog_has_bitten", "watchdog_init", "watchdog_pet", "watchdog_stop"}

@@ -5,15 +5,16 @@ in any stage that has the file; a header's, of all files that implement it.
 """
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import graphs
 import pytest
-from callgraph import Call, Function, Graph
 from conftest import ROOT
 
 from course import lab
+from proof.graph import Call
 
 # Each context of a caller, and the promises that allow it.
 ALLOWED_BY = {
@@ -92,29 +93,52 @@ def promise(file: str) -> Promise:
     return promise_of((ROOT / file).read_text())
 
 
-class Stage(Graph):
+class Stage:
     """A stage's functions; whoever hands over a sink may call it, and not whoever is handed one."""
 
-    def __init__(self, lab: int, directory: Path) -> None:
-        super().__init__(lab, directory, {r"[.>]write\(": set(), r"irq_handlers\[": {"disable_interrupt"}})
-        self.pointers |= {r"command->run\(": self.named_nowhere("kernel/monitor.c") | {"files_ls", "files_cat", "files_write", "files_mv", "files_rm", "files_dmesg"},
-                          r"option->read\(": self.named_nowhere("kernel/options.c"),
-                          # Tests may do as they like.
-                          r"test->run\(|ktest_rescue\(|subject\(|handler\(": set()}
-        self._sinks = {file: {self.find(name).title for name in self.named_nowhere(file)
-                              if name.endswith("_write")} for file in self.files}
+    def __init__(self, number: int) -> None:
+        kernel = graphs.stage(number)
+        self.graph, rules = kernel.graph, graphs.rules()
+        self.files = {made.source for made in self.graph.objects}
+        sinks = next(call for call in rules.calls if call.pointer == "write")
+        undo = self.graph.with_calls([])
+        kernel.pointers.apply(replace(rules, calls=tuple(
+            replace(call, targets=(), elsewhere=()) if call is sinks else call for call in rules.calls)))
+        for title in {title for name in (*sinks.targets, *sinks.elsewhere) for title in self.graph.titles_of(name)}:
+            for place in self.graph.taken[title].places:
+                for caller in self.titles_in(place.file):
+                    self.graph.calls[caller].append(Call(title, place, -1))
+        self.calls = dict(self.graph.calls)
+        undo()
 
-    def called(self, function: Function) -> set[str]:
-        return super().called(function) | self._sinks[function.file]
+    def called(self, title: str) -> set[str]:
+        """The titles of those that it calls, also through pointers."""
+        return {call.target for call in self.calls[title]}
+
+    def reached(self, roots: Iterable[str]) -> dict[str, list[str]]:
+        """The titles of all that roots, given by title, can come to call, each with a way there."""
+        ways = {root: [root] for root in roots}
+        todo = list(ways)
+        for title in todo:
+            for target in sorted(self.called(title)):
+                if target not in ways:
+                    ways[target] = [*ways[title], target]
+                    todo.append(target)
+        return ways
+
+    def file_of(self, title: str) -> str:
+        return self.graph.functions[title].source
+
+    def name_of(self, title: str) -> str:
+        return self.graph.functions[title].plain
 
     def titles_in(self, file: str) -> list[str]:
-        return [title for title, function in self.functions.items() if function.file == file]
+        return [title for title, function in self.graph.functions.items() if function.source == file]
 
 
 @pytest.fixture(scope="module")
-def stages(tmp_path_factory) -> dict[int, Stage]:
-    directory = tmp_path_factory.mktemp("callgraph")
-    return {number: Stage(number, directory) for number in lab.available()}
+def stages() -> dict[int, Stage]:
+    return {number: Stage(number) for number in lab.available()}
 
 
 def having(stages: dict[int, Stage], file: str) -> list[Stage]:
@@ -122,17 +146,10 @@ def having(stages: dict[int, Stage], file: str) -> list[Stage]:
             and not any((number, file) == known[:2] for known in DEADLOCK)]
 
 
-def lock_of(call: Call) -> str:
-    """The lock that a call of spin_lock() takes."""
-    found = re.search(r"spin_lock\(&(\w+)\)", call.source)
-    assert found, f"{call.file}:{call.line}: which lock? {call.source}"
-    return found[1]
-
-
 def taken(stage: Stage, file: str) -> dict[str, list[str]]:
     """The locks that a file's functions can come to take, each with a way there."""
-    return {lock_of(call): way for title, way in stage.reached(stage.titles_in(file)).items()
-            for call in stage.functions[title].calls if call.target == "spin_lock"}
+    return {lock.name: way for title, way in stage.reached(stage.titles_in(file)).items()
+            for lock in stage.graph.locks.get(title, ())}
 
 
 def memory(stage: Stage, file: str) -> set[str]:
@@ -174,21 +191,21 @@ def test_a_header_promises_what_all_its_implementations_keep(file):
         assert all(one.context_of(name) in ALLOWED_BY[its] for name, its in said.contexts)
 
 
-def context_of(stage: Stage, function: Function) -> str:
-    if function.file == "kernel/main.c":
+def context_of(stage: Stage, title: str) -> str:
+    if stage.file_of(title) == "kernel/main.c":
         return "boot"
-    its = promise(function.file).context_of(function.name)
+    its = promise(stage.file_of(title)).context_of(stage.name_of(title))
     if another := AS_ANOTHER.fullmatch(its):
-        return context_of(stage, stage.find(another[1]))
+        return context_of(stage, stage.graph.find(another[1]))
     return its
 
 
-def between_files(stage: Stage, titles: Iterable[str]) -> Iterator[tuple[Function, Function]]:
+def between_files(stage: Stage, titles: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Who calls whom in another file, of these functions."""
-    for title in titles:
-        caller = stage.functions[title]
-        for callee in map(stage.functions.get, stage.called(caller)):
-            if callee.file != caller.file:
+    for caller in titles:
+        for callee in stage.called(caller):
+            files = stage.file_of(caller), stage.file_of(callee)
+            if files[0] != files[1] and all(file.endswith(".c") for file in files):
                 yield caller, callee
 
 
@@ -196,18 +213,18 @@ def between_files(stage: Stage, titles: Iterable[str]) -> Iterator[tuple[Functio
     (("trap_dispatch", "panic_stop"), ALLOWED_BY["anywhere"]),
     (("monitor_run", "ktest_run"), ALLOWED_BY["the heap"])])
 def test_what_runs_there_may_be_called_from_there(stages, roots, allowed):
-    found = {f"{callee.file}: {callee.name}" for stage in stages.values()
+    found = {f"{stage.file_of(callee)}: {callee}" for stage in stages.values()
              for _, callee in between_files(stage, stage.reached(roots))
              if context_of(stage, callee) not in allowed}
     assert not found
 
 
 def test_what_only_some_may_call_is_called_by_them(stages):
-    found = {f"{callee.file}: {callee.name}, by {caller.name}" for stage in stages.values()
-             for caller, callee in between_files(stage, stage.functions)
+    found = {f"{stage.file_of(callee)}: {callee}, by {caller}" for stage in stages.values()
+             for caller, callee in between_files(stage, stage.graph.functions)
              if context_of(stage, callee) in ("boot", "the heap")
              and context_of(stage, caller) != context_of(stage, callee)
-             and Path(caller.file).stem != "heap"}
+             and Path(stage.file_of(caller)).stem != "heap"}
     assert not found
 
 

@@ -2,7 +2,7 @@
 import re
 import subprocess
 
-from callgraph import make
+from graphs import make
 from conftest import ROOT
 
 

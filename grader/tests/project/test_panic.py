@@ -2,8 +2,7 @@
 import asyncio
 import re
 
-import pytest
-from callgraph import Call, Graph, NoBound
+import graphs
 from conftest import ROOT, boot_image
 from trees import patch_for
 
@@ -13,9 +12,7 @@ from machine.abi import PanicKind
 from machine.image import Image
 from machine.machine import Machine
 from machine.qemu import Config
-
-TRAP_BYTES = 8 * (5 + 2 + 15 + 1)   # what the CPU and entry.S push, and the call of trap_dispatch
-CALL_BYTES = 8                      # a return address, which the compiler counts with nobody
+from proof.check import check
 
 LOG = "labs/04-static-log/log.c"
 LOCKS = range(12)
@@ -26,33 +23,12 @@ def number(file, name):
     return int(re.search(rf"^#define {name}\s+(\w+)", (ROOT / file).read_text(), re.M)[1], 0)
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory):
-    sources = "".join(path.read_text() for path in ROOT.glob("kernel/*.c"))
-    return Graph(max(lab.available()), tmp_path_factory.mktemp("ci"), {
-        r"(copy->|message\.)sink\.write\(": {"buffer_write"},       # of a struct buffer_sink
-        r"sink->write\(": set(re.findall(r"\.write = (\w+)", sources)),
-        r"irq_handlers\[": {"disable_interrupt"},
-        r"handler\(frame\)": set(),             # a test's
-    })
-
-
-def test_all_events_of_a_report_fit_on_one_stack(graph):
+def test_all_events_of_a_report_fit_on_one_stack():
     """Whatever a report runs into, it goes on on top of that: MAX_EVENTS times at most."""
-    stack_bytes, calls = graph.deepest("trap_dispatch")
-    event_bytes = TRAP_BYTES + stack_bytes + CALL_BYTES * len(calls) + 16
-    most = number("kernel/panic.c", "MAX_EVENTS") * event_bytes
-    assert most <= number("kernel/layout.h", "STACK_BYTES"), f"{event_bytes} bytes: {calls}"
-    assert graph.deepest("panic")[0] <= stack_bytes
-
-
-def test_a_call_back_to_panic_is_noticed(graph):
-    graph.find("fail_check").calls.append(Call("panic", "", 0))
-    try:
-        with pytest.raises(NoBound, match=r"^a cycle: panic -> .*fail_check -> panic$"):
-            graph.deepest("panic")
-    finally:
-        graph.find("fail_check").calls.pop()
+    bound, = (root.stack_bytes for root in graphs.rules().roots if root.function == "trap_vectors")
+    assert bound * number("kernel/panic.c", "MAX_EVENTS") <= number("kernel/layout.h", "STACK_BYTES")
+    proof = check(graphs.stage(max(lab.available())), graphs.rules())
+    assert proof.holds, [line for verdict in proof.verdicts for line in verdict.lines]
 
 
 def after(directory, statements, declarations=""):
