@@ -45,6 +45,7 @@ TEST      =
 OPTIONS   =
 VARIANT   =
 HEAP      =
+ORDER     =
 BARE      =
 WITHOUT   =
 BREAK     =
@@ -212,6 +213,9 @@ boot_objects := build/obj/boot/start.S.o build/obj/kernel/entry.S.o
 objects_of    = $(boot_objects) $(patsubst %,build/obj/%.o,$(call files_of,$1,$2))
 sources       = $(filter-out $(if $(HEAP),$(addprefix %/,$(call replaced,$(HEAP)))),$(call files_of,$(LAB),$(patch_layer)))
 
+# As objects are linked: those of the files in ORDER first, and as they stand there.
+linked = $(foreach name,$(ORDER),$(filter %/$(name).o,$1)) $(filter-out $(ORDER:%=\%/%.o),$1)
+
 # What a file was made with, in a file that changes only when that does.
 FORCE:
 remember = $(room); printf '%s\n' $(call quoted,$1) > $@.$$$$; if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
@@ -220,13 +224,13 @@ remember = $(room); printf '%s\n' $(call quoted,$1) > $@.$$$$; if cmp -s $@.$$$$
 # debugging information, and is linked in a quarter of the time: the grader makes thirty for one student.
 define stage
 build/$1/objects: FORCE
-	$$(call remember,$2)
+	$$(call remember,$$(call linked,$2))
 
 build/$1/kernel.elf: $2 build/$1/objects build/kernel.ld boot/symbols.awk
-	$$(call say,LINK,$$@) sh boot/link $$@ $$(call quoted,$$(CC)) $$(call quoted,$$(NM)) $(LDFLAGS) -- $$(filter %.o,$$^)
+	$$(call say,LINK,$$@) sh boot/link $$@ $$(call quoted,$$(CC)) $$(call quoted,$$(NM)) $(LDFLAGS) -- $$(call linked,$$(filter %.o,$$^))
 
 build/$1/bare.elf: $2 build/$1/objects build/kernel.ld
-	$$(call say,LINK,$$@) $$(CC) $(LDFLAGS) -Wl,--strip-debug -o $$@.$$$$$$$$ $$(filter %.o,$$^) && mv $$@.$$$$$$$$ $$@
+	$$(call say,LINK,$$@) $$(CC) $(LDFLAGS) -Wl,--strip-debug -o $$@.$$$$$$$$ $$(call linked,$$(filter %.o,$$^)) && mv $$@.$$$$$$$$ $$@
 
 build/$1/compile_commands.json: FORCE
 	$$(room); sh boot/compile-commands $$@ $$(CC) $$(EDITOR_CFLAGS) -- $(patsubst build/obj/%.o,%,$(filter %.c.o,$2))

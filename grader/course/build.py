@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import random
 import re
 import secrets
 import shutil
@@ -244,6 +245,7 @@ class Builder:
         self._built: dict[Stage, Built | BuildFailure | Misconduct] = {}
         self._isos: dict[Stage, Path] = {}      # with BLANK_LINE for their command line
         self._seeds: dict[Stage, int] = {}
+        self._orders: dict[Stage, list[str]] = {}
         self._nr_files = 0
 
     def new_file(self, suffix: str) -> Path:
@@ -288,8 +290,9 @@ class Builder:
                                     *stage.arguments)
         names = {Path(file).name for file in students_sources(stage.lab)}
         theirs = [source for source in sources if Path(source).name in names]
+        self._orders[stage] = self._order(stage, [Path(source).name for source in sources])
         await self._compile(lock, stage, theirs)
-        await self._make(lock, "elf", self.tree.initramfs, *stage.arguments)
+        await self._make(lock, "elf", self.tree.initramfs, *stage.arguments, *self._orders[stage])
         await asyncio.to_thread(self._inspect_all, "o", theirs)
         return Built(stage, Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))))
 
@@ -352,7 +355,8 @@ class Builder:
         tree, so none of them can have an object in it. Raises what build() does.
         """
         await self._build_once(stage)
-        words = [*stage.arguments, f"HEAP={' '.join(heaps)}", *(["BARE=yes"] if bare else [])]
+        words = [*stage.arguments, *self._orders[stage], f"HEAP={' '.join(heaps)}",
+                 *(["BARE=yes"] if bare else [])]
         async with self.tree.alone() as lock:
             await self._bring_objects(words)
             await self._make(lock, f"-j{os.cpu_count()}", "elf", *words)
@@ -384,6 +388,22 @@ class Builder:
                 digest.update(file.read_bytes() if file.is_file() else b"")
             self._seeds[stage] = int.from_bytes(digest.digest()[:4])
         return self._seeds[stage]
+
+    def _order(self, stage: Stage, files: list[str]) -> list[str]:
+        """
+        Has make link what a student handed in in an order of its own: the same each time, but not to be
+        known without our solutions. An address that is written as a number leads nowhere then. Tests
+        keep their order, which is that in which they run.
+        """
+        if not self.tree.foreign:
+            return []
+        secret = hashlib.sha256(self.seed(stage).to_bytes(4))
+        for file in filter(Path.is_file, map(ROOT.joinpath, students_sources())):
+            secret.update(file.read_bytes())
+        shuffled = random.Random(secret.digest()).sample(files, len(files))
+        tests = iter([name for name in files if name.endswith("_test.c")])
+        return ["ORDER=" + " ".join(next(tests) if name.endswith("_test.c") else name
+                                    for name in shuffled)]
 
     async def combine(self, *patches: Path) -> Path:
         """One patch that does what several do, one after the other."""

@@ -315,6 +315,43 @@ def test_the_grader_gives_no_point_and_names_it(tmp_path, function, statements, 
     assert all(words in test["detail"] for test in labs[0]["tests"]), output
 
 
+# What marks all tests as passed and ends the machine, if the numbers are right.
+BY_NUMBER = """#include "frame.h"
+struct entry { const char *name; void (*run)(void); unsigned *outcome; };
+static volatile unsigned long at[] = { %#xul, %#xul, %#xul, %#xul };
+void frame_init(void)
+{
+	for (struct entry *entry = (struct entry *)at[0]; entry < (struct entry *)at[1]; entry++)
+		*entry->outcome = 2;
+	*(unsigned *)at[2] = 2;
+	((void (*)(int))at[3])(0x10);
+}
+paddr_t frame_alloc(unsigned order) { return PADDR_NONE; }
+void frame_free(paddr_t base, unsigned order) { }
+void frame_stats(struct frame_stats *stats) { *stats = (struct frame_stats){ 0 }; }
+void frame_check(void) { }
+"""
+
+
+def test_an_address_written_as_a_number_leads_nowhere(iso, tmp_path):
+    """It is right in what make builds, also at a student's, but not in what the grader builds of it."""
+    def patched(file):
+        file.write_text(patch_for(name, BY_NUMBER % tuple(numbers)))
+        return file
+
+    name, numbers = "labs/01-frames/frame.c", [0xffffffff80100000] * 4
+    symbols = Image(iso(1, "log=info", f"PATCH={patched(tmp_path / 'any.patch')}")[1]).symbols
+    numbers = [symbols[each] for each in ("ktests_start", "ktests_end", "ktests_outcome", "machine_exit")]
+    findings, _ = boot(iso, patched(tmp_path / "right.patch"), [TWICE, COUNT])
+    assert {finding.verdict for finding in findings.values()} == {Verdict.PASS}, findings
+
+    file = tmp_path / "submission" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(BY_NUMBER % tuple(numbers))
+    status, labs, output = grade("--tree", str(tmp_path / "submission"), "1", directory=tmp_path)
+    assert status == 1 and labs[0]["points"] == 0, output
+
+
 def test_the_grader_gives_no_point_for_a_hang_behind_printed_passes(tmp_path):
     file = patch(tmp_path, "frame.c",
                  ('#include "memmap.h"\n', '#include "console.h"\n#include "memmap.h"\n'),
