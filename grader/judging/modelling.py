@@ -25,7 +25,7 @@ async def _complaint(test: ModelTest, case: Case, findings: Findings) -> str:
         return "" if found else f"{case}: the model does not find {NAMES[test.finds]}"
     for what in CLAIMS if case in test.right else [test.finds]:
         if await findings.finds(case, what):
-            return f"{case}: the model finds {NAMES[what]}, where that cannot be"
+            return f"{case}: the model finds {NAMES[what]}, which does not happen there"
     if case in test.right and not await findings.helps(case):
         return f"{case}: in the model no rescue ever helps a CPU to memory"
     return ""
