@@ -30,6 +30,7 @@ struct random ktest_random;
 bool (*ktest_rescue)(size_t bytes);
 
 enum ktest_outcome ktests_outcome;
+unsigned ktest_nmis_wanted;
 
 static struct {
 	const struct ktest *test;       /* that is running, or NULL */

@@ -97,6 +97,12 @@ extern struct random ktest_random;
  */
 extern bool (*ktest_rescue)(size_t bytes);
 
+/*
+ * How many NMIs from outside the tests have asked for. The grader sends one whenever it finds more than it
+ * has sent; it looks when there is output. A test that nobody answers, as in make run, should give up.
+ */
+extern unsigned ktest_nmis_wanted;
+
 /* Says that the test is getting on: pets the watchdog. Once in a million instructions will do. */
 void ktest_progress(void);
 

@@ -65,6 +65,7 @@ class Boot:
     cmdline: str = ""
     variant: str | None = None              # labs/NN/variants/NAME.patch
     input: tuple[str, ...] = ()             # lines typed at the monitor's prompt
+    nmis: bool = False                      # its tests ask for NMIs from outside, and get them
     predict: tuple[str, ...] = ()           # the keys in answers.toml that must be filled in first
     sound: tuple[str, ...] = ()             # heaps on which the student's own tests must pass
 
@@ -181,6 +182,7 @@ def _read_boot(table: Table, path: Path) -> Boot:
         cmdline=table.take("cmdline", str, ""),
         variant=table.take("variant", str, None),
         input=table.strings("input"),
+        nmis=table.take("nmis", bool, False),
         predict=table.strings("predict"),
         sound=table.strings("sound"),
     )
@@ -193,6 +195,8 @@ def _read_boot(table: Table, path: Path) -> Boot:
         raise table.error("heaps of a test need sound heaps of its boot, and these need tests with heaps")
     if (boot.input or boot.predict) and boot.expect is None:
         raise table.error("a boot that runs in-kernel tests takes no input and no prediction")
+    if boot.nmis and boot.expect is not None:
+        raise table.error("only a boot that runs in-kernel tests has NMIs sent")
     if not re.fullmatch(r"[1-9][0-9]*[MG]", boot.mem):
         raise table.error(f"mem = {boot.mem!r} is not a size like 64M or 6G")
     if boot.variant and not (path / "variants" / f"{boot.variant}.patch").is_file():

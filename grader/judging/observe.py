@@ -33,7 +33,8 @@ async def observe(config: Config, image: Image, boot: Boot, wanted: list[str] | 
     counts but what became of in-kernel tests.
     """
     tape = recording.tape("record") if recording else None
-    async with Machine(config, image.physical("monitor_prompts"), tape) as machine:
+    nmis_at = image.physical("ktest_nmis_wanted") if boot.nmis else None
+    async with Machine(config, image.physical("monitor_prompts"), tape, nmis_at=nmis_at) as machine:
         ending = await machine.run(boot.input)
         record = Record(ending, machine.console)
         if ending.cause not in (*BROKEN, Cause.NOT_LOADED):     # what is in memory is the kernel's

@@ -37,6 +37,7 @@ TOTAL_LIMIT = 300           # however talkative it is
 QMP_LIMIT = 30              # for QEMU's answer to a command
 
 CONSOLE_LIMIT_BYTES = 4 << 20
+NMIS_BYTES = 4                  # of ktest_nmis_wanted, kernel/ktest.h
 SOME_PROMPTS = 4                # of somebody else's, after which he need not go on
 FILE_BYTES = 16 << 20           # that QEMU may write
 TAPE_BYTES = 1 << 30            # the same when it records: spinning on PAUSE is 50 MB of tape
@@ -68,17 +69,20 @@ class Machine:
 
     `prompts_at` is the physical address of the kernel's monitor_prompts. Without one, a
     prompt is believed from the console: only for a kernel that nobody has tampered with.
+    `nmis_at` is that of its ktest_nmis_wanted: whoever gives it has the machine send these NMIs.
     With a `tape` to record on, the machine can be replayed once end_recording() has been called.
     Only with `logs_exceptions` does a triple fault name its exception: QEMU takes four times as
     long for a kernel that steps through its instructions then.
     """
 
     def __init__(self, config: Config, prompts_at: int | None = None, tape: Tape | None = None,
-                 logs_exceptions: bool = False):
+                 logs_exceptions: bool = False, nmis_at: int | None = None):
         self.config = config
         self._logged = "cpu_reset,int" if logs_exceptions else "cpu_reset"
         self._tape = tape
         self._prompts_at = prompts_at
+        self._nmis_at = nmis_at
+        self._nr_nmis = 0                       # sent
         self._nr_due = 1                        # prompts, until there is one to type at
         self._console = bytearray()
         self._log = bytearray()                 # the end of what QEMU logs
@@ -363,6 +367,7 @@ class Machine:
             self._changed.clear()
             if ending := await self._ended():
                 break
+            await self._send_nmis()
             try:
                 async with asyncio.timeout(POLL):
                     await self._changed.wait()
@@ -383,6 +388,13 @@ class Machine:
         if self._prompts_at is None:
             return nr_prompts(self._console)
         return int.from_bytes(await self.read_memory(self._prompts_at, PROMPTS_BYTES), "little")
+
+    async def _send_nmis(self) -> None:
+        """Sends the next NMI that the kernel's tests ask for. They ask for one more when it has come."""
+        if self._nmis_at is not None and \
+                int.from_bytes(await self.read_memory(self._nmis_at, NMIS_BYTES), "little") > self._nr_nmis:
+            self._nr_nmis += 1
+            await self.qmp("inject-nmi")
 
     async def _is_at_prompt(self) -> bool:
         """Does the monitor wait for a line, with nothing left of what was typed?"""

@@ -76,6 +76,7 @@ def test_a_good_file(load):
     ('points = 40', 'points = 40\nframes = ["f"]', "need expect"),
     ('points = 40', 'points = 40\nmemory = ["f"]', "need expect"),
     ('mem = "6G"', 'mem = "6G"\ninput = ["ls"]', "takes no input"),
+    ('input = ["dmesg"]', 'nmis = true', "has NMIs sent"),
     ('fact = "elf.entry"', 'fact = "elf.exit"', "no fact 'elf.exit'"),
     ('fact = "elf.entry"', 'fact = "deadlock.lock"', "needs a boot that expects 'deadlock'"),
     ('points = 40', 'points = 40\nsealed = "QQ=="', "heap.alignment: its seal is broken"),
