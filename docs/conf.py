@@ -25,6 +25,11 @@ html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sphinx = False
 
+# Where make puts the playground, if it can make it. It is no page of Sphinx's, which would take a link to
+# it for a file to be downloaded.
+_PLAYGROUND = Path(__file__).parents[1] / "build/playground/page"
+_PLAYGROUND_LINK = re.compile(r"\[([^]]*)\]\((playground/index\.html)\)")
+
 _PAGE = re.compile(r"\[[^]]*\]\((?P<path>[^)#:]+)\.md\)")
 
 
@@ -37,6 +42,15 @@ def _add_contents(_app, name: str, source: list[str]) -> None:
         pages = dict.fromkeys(match["path"] for match in _PAGE.finditer(part))
         source[0] += "\n".join(["\n```{toctree}", ":hidden:", f":caption: {title}", "",
                                 *pages, "```", ""])
+
+
+def _link_playground(_app, name: str, source: list[str]) -> None:
+    """The playground is linked to as it is, or left out with the line that names it."""
+    if _PLAYGROUND.exists():
+        source[0] = _PLAYGROUND_LINK.sub(r'<a class="reference internal" href="\2">\1</a>', source[0])
+    else:
+        source[0] = "".join(line for line in source[0].splitlines(keepends=True)
+                            if not _PLAYGROUND_LINK.search(line))
 
 
 def _join_chinese(_app, name: str, source: list[str]) -> None:
@@ -65,6 +79,7 @@ def _lead_in(app, error) -> None:
 
 def setup(app) -> None:
     app.connect("source-read", _add_contents)
+    app.connect("source-read", _link_playground)
     app.connect("source-read", _join_chinese)
     app.connect("html-page-context", _say_language)
     app.connect("build-finished", _lead_in)

@@ -8,7 +8,9 @@ GIVEN   =
 SITE    = build/docs
 PICTURES = docs/pictures
 
-.PHONY: exercise handout docs film lines mutants test gradescope fuzz
+.PHONY: exercise handout docs playground playground-host film lines mutants test gradescope fuzz
+
+include docs/playground/playground.mk
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)
@@ -19,8 +21,24 @@ handout: ## what students get, without solutions: build/handout/ with a .tar.gz;
 
 docs_python = $(or $(shell sh grader/find-python sphinx myst_parser furo),$(call no_python,sphinx$(comma) myst_parser and furo))
 
-docs: ## the handbook and the handouts as a site: build/docs/index.html
+docs: playground ## the handbook, the handouts and the playground as a site: build/docs/index.html
 	@$(call quoted,$(docs_python)) -m sphinx -E -a -W --keep-going -q -j auto -c docs . $(call quoted,$(SITE))
+	@[ ! -d $(page_at) ] || { cd $(call quoted,$(SITE)) && rm -rf $(playground) && \
+		cp -R $(call quoted,$(CURDIR))/$(page_at) $(playground) && cp $(call quoted,$(CURDIR))/$(playground)/index.html $(playground)/; }
+
+# The page is made anew, or is not there: then the site has no link to it. It has a link to the site only
+# there. A browser that cannot run it shows the film of a run.
+playground: $(if $(missing_for_page),,$(page_files) $(machines)) ## the labs in a page to play with: build/playground/page/index.html; also LABS=0-2
+	$(need_page_labs)
+	@rm -rf $(page_at)
+ifneq ($(missing_for_page),)
+	@echo "playground: left out, as there is no $(missing_for_page). Try: make setup"
+else
+	@mkdir -p $(page_at) && cp $(page_files) $(page_at)/ && sed '/id="home"/d' $(playground)/index.html > $(page_at)/index.html && \
+		cp $(machines) $(page_at)/machines.js && cp docs/pictures/film.svg $(page_at)/recorded.svg
+endif
+
+playground-host: $(playground_host)
 
 # Each picture is of a run. What log-lock shows is not what lab 3 asks for.
 film: ## film the hang and its cure, and draw a variant's hang: writes docs/pictures/

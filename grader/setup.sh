@@ -55,6 +55,9 @@ has_library() { [ ! -e labs/07-proof ] || [ "$(uname -s)" != Linux ] || has_file
 # What make docs needs. A handout has no such target.
 has_for_docs() { [ ! -e docs/conf.py ] || sh grader/find-python "$1" > /dev/null; }
 
+# What make playground needs. A handout has no such target either.
+has_for_playground() { [ ! -e docs/playground ] || has "$1"; }
+
 # What make bench needs, which runs on x86_64 Linux alone. A handout has no such target either.
 has_for_bench() {
 	[ ! -e grader/bench ] || [ "$(uname -sm)" != "Linux x86_64" ] || has "$1" || {
@@ -102,6 +105,8 @@ packages() {
 	make docs |has_for_docs sphinx |python3-sphinx      |python3-sphinx         |python-sphinx     |
 	make docs |has_for_docs myst_parser|python3-myst-parser |python3-myst-parser |python-myst-parser|
 	make docs |has_for_docs furo   |furo                |python3-furo           |python-sphinx-furo|
+	make playground |has_for_playground clang |clang |clang               |clang             |
+	make playground |has_for_playground wasm-ld |lld |lld                 |lld               |
 	make bench |has_for_bench stdio.h |libc6-dev        |glibc-devel            |glibc             |
 	make bench |has_for_bench valgrind |valgrind        |valgrind               |valgrind          |
 	make bench |has_for_bench valgrind/callgrind.h |valgrind |valgrind-devel    |valgrind          |
