@@ -187,7 +187,7 @@ class Verifier:
 
 async def _preprocess(directory: Path, file: str) -> str:
     """A file as the preprocessor leaves it. Raises BadModel."""
-    status, text = await _run(directory, compiler(), "-E", "-undef", "-x", "c", "-o", f"{file}.i", file)
+    status, text = await _run(directory, compiler(), "-E", "-undef", "-nostdinc", "-x", "c", "-o", f"{file}.i", file)
     if status != 0:
         raise BadModel(f"the preprocessor refuses it: {_line(text, 'error')}")
     return (directory / f"{file}.i").read_text(errors="replace")

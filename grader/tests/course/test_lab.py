@@ -105,3 +105,52 @@ def test_labs_are_selected_by_number_or_name():
 def test_a_lab_that_does_not_exist():
     with pytest.raises(lab.NoSuchLab, match="00-boot"):
         lab.select(["99"])
+
+
+MODEL = '''
+title = "The proof"
+files = ["rescue.pml"]
+boots_to = "the same"
+
+[model]
+file = "rescue.pml"
+  [[model.protocol]]
+  name = "loud"
+  about = "lab 3"
+  switches = ["log_allocates", "PAGES=2"]
+  [[model.protocol]]
+  name = "quiet"
+  [[model.test]]
+  name = "model.finds_it"
+  points = 100
+  finds = "deadlock"
+  within = ["loud/1"]
+  right = ["quiet/2"]
+'''
+
+
+def test_a_model(load):
+    model = load(MODEL).model
+    assert [case.settings for test in model.tests for case in (*test.within, *test.right)] == \
+        [{"CPUS": 1, "log_allocates": 1, "PAGES": 2}, {"CPUS": 2}]
+    assert [protocol.name for protocol in model.shown] == ["loud"]
+
+
+@pytest.mark.parametrize("old, new, message", [
+    ('file = "rescue.pml"', '', "model: file is missing"),
+    ('"PAGES=2"', '"PAGES=two"', "model, protocol 1: a switch is written as"),
+    ('name = "quiet"', 'name = "loud"', "two protocols have the same name"),
+    ('finds = "deadlock"', 'finds = "bugs"', "finds = 'bugs' is none of: deadlock"),
+    ('"loud/1"', '"loud"', "within: 'loud' is not PROTOCOL/CPUS"),
+    ('"loud/1"', '"loud/9"', "within: 'loud/9' is not PROTOCOL/CPUS"),
+    ('"quiet/2"', '"silent/2"', "a protocol of: loud, quiet"),
+    ('right = ["quiet/2"]', '', "a model that always says the same must fail"),
+    ('within = ["loud/1"]', '', "a model that always says the same must fail"),
+    ('points = 100', 'points = 40', "add up to 40"),
+    ('points = 100', 'points = -1', "must not be negative"),
+    ('name = "quiet"', 'name = "quiet"\n  sealed = "QQ=="', "quiet: its seal is broken"),
+])
+def test_a_mistake_in_a_model_is_named(load, old, new, message):
+    assert old in MODEL
+    with pytest.raises(LabError, match=message):
+        load(MODEL.replace(old, new, 1))

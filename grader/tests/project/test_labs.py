@@ -52,6 +52,7 @@ def test_four_busy_loops_beside_it_change_no_verdict(tmp_path):
 
 
 STORE = "labs/06-every-failure/store.c"
+MODEL = "labs/07-proof/rescue.pml"
 
 
 @pytest.mark.parametrize("number, file, design", [
@@ -59,7 +60,7 @@ STORE = "labs/06-every-failure/store.c"
     (4, "labs/04-static-log/log.c", "log.c"), (5, "labs/05-anywhere/log.c", "per-context/log.c"),
     (5, "labs/05-anywhere/log.c", "two-counts/log.c"), (5, "labs/05-anywhere/log.c", "both-lost/log.c"),
     (6, STORE, "store.c"), (6, STORE, "logged/store.c"), (6, STORE, "one-object/store.c"),
-    (6, STORE, "chunks/store.c")])
+    (6, STORE, "chunks/store.c"), (7, MODEL, "one-process.pml"), (7, MODEL, "unrolled.pml")])
 def test_another_design_gets_full_points(number, file, design, tmp_path):
     """It is unlike ours, and keeps the contract: nothing else may be asked for."""
     patch = tmp_path / "other.patch"
