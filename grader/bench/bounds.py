@@ -67,9 +67,9 @@ BOUNDS = [
     Bound("heap, trace a", 46, _mean("heap", "a")),
     Bound("heap, trace a, against mimalloc", 1.7, _ratio(_mean("heap", "a"),
           _mean("heap", "a", "mimalloc")), "times", 1.6,
-          "mimalloc checks nothing: whether a pointer is an object at all, it believes. Ours asks "
-          "the page's tag, computes the slot, and looks whether it is live, and whole if its slot "
-          "has a byte to tell by: about half of what `kfree` does."),
+          "mimalloc checks nothing: it believes that a pointer is an object. Ours asks the page's tag, "
+          "computes the slot, checks that it is live, and checks its mark if it has one. That is "
+          "about half of the work of `kfree`."),
     Bound("heap, trace b", 50, _mean("heap", "b")),
     Bound("heap, trace b, against mimalloc", 1.1, _ratio(_mean("heap", "b"),
           _mean("heap", "b", "mimalloc")), "times", 1.0,
@@ -87,9 +87,9 @@ BOUNDS = [
     Bound("heap, trace a, with junk", 63, _mean("junk", "a", JUNK)),
     Bound("heap, trace b, with junk", 375, _mean("junk", "b", JUNK)),
     Bound("heap, worst operation of all traces, rescue included", 600, _worst, aim=500,
-          why="It is a request that needs a rescue, which splits the largest block of frames. Of its "
-          "instructions some 45 see to it that no run that fits is missed, and that NULL is the last "
-          "resort, and some 65 that no free run that was written to is followed."),
+          why="It is a request that needs a rescue, which splits the largest block of frames. Some 45 "
+          "of its instructions make sure that no run that fits is missed, and that NULL is the last "
+          "resort. Some 65 make sure that no free run is followed that was written to."),
     Bound("heap, footprint of trace a", 1.15, _footprint("a"), "times what is live"),
     Bound("heap, footprint of trace b", 1.25, _footprint("b"), "times what is live"),
     Bound("frames, singles", 25, _mean("frames", "fresh")),

@@ -100,17 +100,17 @@ class Page:
         return int(match[1]) if match else None
 
     @cached_property
-    def _tokens(self):
+    def tokens(self):
         return MarkdownIt("commonmark").enable("table").parse(self.path.read_text())
 
     @cached_property
     def _inline(self):
-        return [child for token in self._tokens if token.type == "inline" for child in token.children]
+        return [child for token in self.tokens if token.type == "inline" for child in token.children]
 
     @cached_property
     def blocks(self) -> list[Block]:
         return [Block(token.info.strip(), token.content, token.map[0] + 1)
-                for token in self._tokens if token.type == "fence"]
+                for token in self.tokens if token.type == "fence"]
 
     @cached_property
     def spans(self) -> list[str]:
@@ -125,13 +125,13 @@ class Page:
     @cached_property
     def headings(self) -> list[tuple[str, str]]:
         """Each heading's level, "h2", and its text."""
-        return [(token.tag, self._tokens[index + 1].content)
-                for index, token in enumerate(self._tokens) if token.type == "heading_open"]
+        return [(token.tag, self.tokens[index + 1].content)
+                for index, token in enumerate(self.tokens) if token.type == "heading_open"]
 
     @cached_property
     def outline(self) -> list[str]:
         """What the page is made of, in order: headings, paragraphs, list items, rows, blocks."""
-        return [token.tag or token.type for token in self._tokens
+        return [token.tag or token.type for token in self.tokens
                 if token.nesting == 1 and token.type != "inline" or token.type == "fence"]
 
     @cached_property
