@@ -259,6 +259,9 @@ build/obj/%.c.s: %.c build/flags
 build/obj/%.c.o: build/obj/%.c.s
 	@$(CC) -c -x assembler -o $@.$$$$ $< && mv $@.$$$$ $@
 
+build/obj/%_test.c.o: build/obj/%_test.c.s boot/calls.awk
+	@awk -f boot/calls.awk $< > $@.$$$$.s && $(CC) -c -o $@.$$$$ $@.$$$$.s && rm $@.$$$$.s && mv $@.$$$$ $@
+
 .PRECIOUS: build/obj/%.c.s
 
 # What goes into a file, also into one that does not compile: a dot or more, and a path, a line.

@@ -32,10 +32,11 @@ bool (*ktest_rescue)(size_t bytes);
 enum ktest_outcome ktests_outcome;
 unsigned ktest_nmis_wanted;
 
+uint64_t ktest_calls;
+
 static struct {
 	const struct ktest *test;       /* that is running, or NULL */
 	void *context[5];               /* where run_one() waits for it */
-	unsigned depth;                 /* functions of its file that have begun, and have not ended */
 	bool has_ended;                 /* its body has run to its end, and all that it called */
 	enum ktest_outcome outcome;     /* so far; the test's own variable gets it last */
 	char directive[80];             /* what follows the '#' of the result line, or "" */
@@ -98,7 +99,7 @@ void ktest_catch_begin(struct ktest_catch *catch, const char *reason)
 {
 	catch->reason = reason;
 	catch->flags = read_rflags();
-	catch->depth = current.depth;
+	catch->calls = ktest_calls;
 	current.catch = catch;
 }
 
@@ -113,7 +114,6 @@ void ktest_catch_end(const struct place *place, const char *statement)
 	struct ktest_catch *catch = current.catch;
 
 	current.catch = NULL;
-	current.depth = catch->depth;
 	panic_record.kind = PANIC_NONE;
 	release_locks();
 	irq_restore(catch->flags);
@@ -126,8 +126,10 @@ void ktest_intercept(uint32_t kind, const char *message)
 {
 	if (current.test == NULL)
 		return;
-	if (kind == PANIC_BUG && current.catch != NULL)
+	if (kind == PANIC_BUG && current.catch != NULL) {
+		ktest_calls = current.catch->calls;
 		__builtin_longjmp(current.catch->context, 1);
+	}
 	if (kind == PANIC_TODO) {
 		format_string(current.directive, sizeof(current.directive), "%s", message);
 		end_test(KTEST_TODO);
@@ -150,14 +152,12 @@ static void check_locks(void)
 
 void __cyg_profile_func_enter(void *function, void *caller)
 {
-	current.depth++;
 }
 
 void __cyg_profile_func_exit(void *function, void *caller)
 {
-	current.depth--;
 	if (current.test != NULL && function == (void *)current.test->run)
-		current.has_ended = current.depth == 0;
+		current.has_ended = ktest_calls == 0;
 }
 
 /* Where a test has failed behind allocations that failed on purpose: how to stop at the last. */
@@ -174,7 +174,7 @@ static void run_one(const struct ktest *test)
 	uint64_t flags = read_rflags();
 
 	current.test = test;
-	current.depth = 0;
+	ktest_calls = 0;
 	current.has_ended = false;
 	current.directive[0] = '\0';
 	*test->outcome = KTEST_RUNNING;

@@ -13,7 +13,7 @@
  * ktest=GLOB names, in link order, and reports them as KTAP version 1 on the console.
  * A failed CHECK ends its test at once. An unexpected panic ends the kernel. A test that
  * ends with a lock held has failed, and so has one that is left before its end, or in which a
- * function of the test's file is. Every test starts with the same random seed.
+ * call comes back to another place. Every test starts with the same random seed.
  *
  * The console is for people: whatever runs in the kernel can print. What became of
  * a test stands in a variable of its own, which the grader reads in the machine's
@@ -117,7 +117,7 @@ struct ktest_catch {
 	void *context[5];               /* for __builtin_longjmp */
 	const char *reason;             /* the text that the message must contain */
 	uint64_t flags;                 /* RFLAGS to go back to */
-	unsigned depth;                 /* of calls of the test's functions, to go back to */
+	uint64_t calls;                 /* ktest_calls, to go back to */
 };
 
 _Noreturn void ktest_fail(const struct place *place, const char *condition,
@@ -135,10 +135,14 @@ void ktest_catch_end(const struct place *place, const char *statement);
 void ktest_intercept(uint32_t kind, const char *message);
 
 /*
- * What the compiler has each function of a test file call, at its start and at its end (GCC,
- * "Program Instrumentation Options"): a test that something has returned past, along the frame
- * pointers, has not come to its end, and fails.
+ * The numbers of the calls that are under way in the test's file, added up: boot/calls.awk has each
+ * call add its own, and take it away behind the call. A test has come to its end if none is left there:
+ * nothing has returned past a function or a check, by changing what is on the stack.
  */
+extern uint64_t ktest_calls;
+
+/* What the compiler has each function of a test file call, at its start and at its end (GCC,
+ * "Program Instrumentation Options"). */
 void __cyg_profile_func_enter(void *function, void *caller);
 void __cyg_profile_func_exit(void *function, void *caller);
 

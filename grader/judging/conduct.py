@@ -68,7 +68,7 @@ _OFFERED = {
 # What a file of tests may use beside that, what KTEST(catch, …) defines in it, and where.
 _OFFERED_TO_TESTS = {"ktest_fail", "ktest_skip", "ktest_note", "ktest_progress", "ktest_random",
                      "ktest_rescue", "ktest_interrupt",
-                     "ktest_catch_begin", "ktest_catch_missed", "ktest_catch_end", "panic_record",
+                     "ktest_catch_begin", "ktest_catch_missed", "ktest_catch_end", "ktest_calls", "panic_record",
                      "__cyg_profile_func_enter", "__cyg_profile_func_exit"}
 _OF_TESTS = re.compile(r"ktest_((entry|outcome)_)?catch_\w+(\.\w+)*", re.ASCII)
 _SECTION_OF_TESTS = ".ktests"

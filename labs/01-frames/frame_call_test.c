@@ -357,9 +357,13 @@ static void drop(size_t step, bool from_last)
 
 static void begin_cost(void)
 {
+	paddr_t base;
+
 	if (clock_instructions() == 0)
 		SKIP("this machine does not count instructions");
-	frame_free(frame_alloc(0), 0);          /* if that is not written yet, the test ends here */
+	base = frame_alloc(0);                  /* if that is not written yet, the test ends here */
+	CHECK(base != PADDR_NONE, "no frame is free");
+	frame_free(base, 0);
 	for (size_t i = 0; i < nr_held; i++)
 		if (held[i].base != PADDR_NONE)
 			frame_free(held[i].base, held[i].order);

@@ -240,7 +240,7 @@ def test_the_page_on_verdicts_lists_what_is_offered():
     page = (ROOT / "docs/verdicts.md").read_text().partition("## What is graded of a tree")[2]
     for header, names in conduct._OFFERED.items():
         assert f"`{header}`" in page or all(f"`{name}`" in page for name in names.split()), header
-    of_macros = re.compile(r"ktest_(fail|skip|catch_\w+)|__cyg_\w+")
+    of_macros = re.compile(r"ktest_(fail|skip|calls|catch_\w+)|__cyg_\w+")
     for name in conduct._OFFERED_TO_TESTS:
         assert of_macros.fullmatch(name) or f"`{name}`" in page, name
 

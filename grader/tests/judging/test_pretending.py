@@ -315,6 +315,46 @@ def test_the_grader_gives_no_point_and_names_it(tmp_path, function, statements, 
     assert all(words in test["detail"] for test in labs[0]["tests"]), output
 
 
+NOTHING = """#include "frame.h"
+%s
+void frame_init(void) { }
+paddr_t frame_alloc(unsigned order) { skip(); return PADDR_NONE; }
+void frame_free(paddr_t base, unsigned order) { skip(); }
+void frame_stats(struct frame_stats *stats) { *stats = (struct frame_stats){ 0 }; skip(); }
+void frame_check(void) { skip(); }
+"""
+
+# Has each function on the stack, up to the test's own, go on where it ends: mov 8(%rbp), %rsi
+# comes before the call that says so.
+JUMP = """
+static __attribute__((noinline)) void skip(void)
+{
+	void **chain[64], **frame = __builtin_frame_address(0);
+	unsigned n = 0;
+
+	for (; n < 64 && (uintptr_t)frame >= 0xffffffff80000000; frame = frame[0])
+		chain[n++] = frame;
+	for (unsigned i = 1; i + 4 < n; i++) {          /* run_one(), ktest_run() and kmain() are outside */
+		const unsigned char *at = chain[i][1], *last = at + 4000;
+
+		while (at < last && !(at[0] == 0x48 && at[1] == 0x8b && at[2] == 0x75 && at[3] == 8))
+			at++;
+		if (at < last)
+			chain[i][1] = (void *)(uintptr_t)at;
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("skip", ["static void skip(void) { }", JUMP], ids=["at-once", "past-the-checks"])
+def test_an_allocator_that_only_returns_is_worth_nothing(tmp_path, skip):
+    file = tmp_path / "nothing.patch"
+    file.write_text(patch_for("labs/01-frames/frame.c", NOTHING % skip))
+    _, labs, output = grade("1", "--patch", str(file), directory=tmp_path)
+    assert labs[0]["points"] == 0, output
+    assert "PASS" not in {test["verdict"] for test in labs[0]["tests"]}
+
+
 # What marks all tests as passed and ends the machine, if the numbers are right.
 BY_NUMBER = """#include "frame.h"
 struct entry { const char *name; void (*run)(void); unsigned *outcome; };
