@@ -6,9 +6,10 @@ MINUTES = 10
 LABS    =
 GIVEN   =
 SITE    = build/docs
+BOOK    = build/book
 PICTURES = docs/pictures
 
-.PHONY: exercise handout docs playground playground-host film lines mutants test gradescope fuzz
+.PHONY: exercise handout docs book playground playground-host film lines mutants test gradescope fuzz
 
 include docs/playground/playground.mk
 
@@ -39,6 +40,16 @@ else
 endif
 
 playground-host: $(playground_host)
+
+printer = $(shell sh grader/find-python weasyprint)
+
+# An EPUB, and the same printed where there is weasyprint.
+book: ## the same as a book: build/book/Ouroboros.epub, and Ouroboros.pdf
+	@rm -rf $(call quoted,$(BOOK)) && mkdir -p $(call quoted,$(BOOK))
+	@$(call quoted,$(docs_python)) -m sphinx -E -a -W --keep-going -q -b epub -d $(call quoted,$(BOOK)/read) -c docs . \
+		$(call quoted,$(BOOK)/pages) && mv $(call quoted,$(BOOK)/pages/Ouroboros.epub) $(call quoted,$(BOOK))
+	@$(if $(printer),$(call quoted,$(printer)) docs/book.py $(call quoted,$(BOOK)/Ouroboros.epub) $(call quoted,$(BOOK)/Ouroboros.pdf), \
+		echo 'book: no PDF, as there is no weasyprint. Try: make setup' >&2)
 
 # Each picture is of a run. What log-lock shows is not what lab 3 asks for.
 film: ## film the hang and its cure, and draw a variant's hang: writes docs/pictures/

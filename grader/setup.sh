@@ -57,6 +57,8 @@ has_for_docs() { [ ! -e docs/conf.py ] || sh grader/find-python "$1" > /dev/null
 
 # What make playground needs. A handout has no such target either.
 has_for_playground() { [ ! -e docs/playground ] || has "$1"; }
+# Fonts for the book's Chinese pages.
+has_chinese_for_docs() { [ ! -e docs/conf.py ] || [ -n "$(fc-list :lang=zh family 2> /dev/null)" ]; }
 
 # What make bench needs, which runs on x86_64 Linux alone. A handout has no such target either.
 has_for_bench() {
@@ -107,6 +109,8 @@ packages() {
 	make docs |has_for_docs furo   |furo                |python3-furo           |python-sphinx-furo|
 	make playground |has_for_playground clang |clang |clang               |clang             |
 	make playground |has_for_playground wasm-ld |lld |lld                 |lld               |
+	make book |has_for_docs weasyprint |weasyprint      |weasyprint             |python-weasyprint |weasyprint
+	make book |has_chinese_for_docs |fonts-wqy-microhei |wqy-microhei-fonts     |wqy-microhei      |
 	make bench |has_for_bench stdio.h |libc6-dev        |glibc-devel            |glibc             |
 	make bench |has_for_bench valgrind |valgrind        |valgrind               |valgrind          |
 	make bench |has_for_bench valgrind/callgrind.h |valgrind |valgrind-devel    |valgrind          |

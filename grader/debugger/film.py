@@ -17,6 +17,7 @@ from machine.machine import Machine
 from machine.qemu import Config
 
 TYPING, LINE, STILL, REST = 1.2, 0.3, 3.0, 5.0      # seconds: a command, a line, the hang, the end
+POSTER = 1.5                # seconds of the end that are seen first, and all that a still picture shows
 SIZE, ROW, EDGE = 12.5, 18, 16                      # of a letter, of a line, around it all
 HEAD, SPACE = 30, 12                                # above a console, and below it
 REPORT = "LOCKUP: "
@@ -28,10 +29,10 @@ STYLE = f"""\
       svg {{ --ink: #e6edf3; --faint: #a9b6c2; --paper: #161c23; --edge: #46525e;
             --blue: #56b4e9; --green: #2ec79b; --alert: #ff9a5c; }}
     }}
-    text {{ fill: var(--ink); font: {SIZE}px {FONT}; white-space: pre; }}
+    text {{ fill: var(--ink); font-size: {SIZE}px; font-family: {FONT}; }}
     rect {{ fill: var(--paper); stroke: var(--edge); }}
-    .head {{ font: bold 14px system-ui, sans-serif; }}
-    .said {{ font: 13px system-ui, sans-serif; fill: var(--faint); text-anchor: end; }}
+    .head {{ font-size: 14px; font-weight: bold; font-family: system-ui, sans-serif; }}
+    .said {{ font-size: 13px; font-family: system-ui, sans-serif; fill: var(--faint); text-anchor: end; }}
     .typed {{ fill: var(--blue); }}
     .alert {{ fill: var(--alert); font-weight: bold; }}
     .good {{ fill: var(--green); font-weight: bold; }}
@@ -82,6 +83,7 @@ class Film:
         self._drawn.append(f'<{element} id="f{number}" {attributes}>{escape(words)}</{element}>')
 
     def _line(self, words: str, kind: str = "") -> None:
+        words = words.replace("  ", "\N{NO-BREAK SPACE}" * 2)      # as not every reader of SVG keeps blanks
         where = f'x="{2 * EDGE}" y="{self._y + ROW - 5}"'
         self._appear("text", words, f'class="{kind}" {where}' if kind else where)
         self._y += ROW
@@ -122,7 +124,8 @@ class Film:
                 seen += ",100%"
             rules.append(f"    @keyframes k{number} {{ {hidden} {{ opacity: 0 }} {seen} {{ opacity: 1 }} }}\n"
                          f"    #f{number} {{ {'opacity: 0; ' if last else ''}"
-                         f"animation: k{number} {self._duration:.1f}s infinite }}")
+                         f""
+                         f"animation: k{number} {self._duration:.1f}s {POSTER - self._duration:.1f}s infinite }}")
         return "\n".join(rules)
 
     def svg(self) -> str:

@@ -2,9 +2,12 @@
 import calendar
 import fnmatch
 import functools
+import posixpath
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from collections import Counter
 from xml.etree import ElementTree
 
@@ -22,7 +25,7 @@ by_name = {"ids": lambda page: page.name}
 FOREIGN = {
     "FreeBSD": {"M_USE_RESERVE", "msgbuf"},
     "GitHub": {".github/workflows/grade.yml"}, "gh, GitHub's command": {"gh", "repo", "ORG"},
-    "PrairieLearn": {"info.json", "external"},
+    "PrairieLearn": {"info.json"},
     "Gradescope": {"results.json"},
     "Linux": {"Documentation/dev-tools/ktap.rst", "mm/page_alloc.c", "mm/slub.c", "GFP_NOFS",
               "GFP_NOIO", "PF_MEMALLOC", "ZONE_DMA", "ZONE_DMA32", "ZONE_NORMAL", "__GFP_NOFAIL",
@@ -290,6 +293,53 @@ def test_the_site_is_made_without_warnings_and_finds_words(site):
     for page in ORIGINALS:
         if page.path.parent.name != "handout":
             assert (site / page.name).with_suffix(".html").exists()
+
+
+# ---- the book
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """The directory with the book, made as make book does."""
+    into = tmp_path_factory.mktemp("book")
+    done = subprocess.run(["make", "-s", "book", f"BOOK={into}"], cwd=ROOT, text=True,
+                          capture_output=True, check=False)
+    warned = "" if (into / "Ouroboros.pdf").exists() else "book: no PDF, as there is no weasyprint. Try: make setup\n"
+    assert (done.returncode, done.stderr) == (0, warned), done.stdout + done.stderr
+    return into
+
+
+def test_the_epub_has_every_page_and_picture_and_no_link_that_leads_nowhere(book):
+    with zipfile.ZipFile(book / "Ouroboros.epub") as epub:
+        files = {name: epub.read(name) for name in epub.namelist()}
+    package = ElementTree.fromstring(files["content.opf"])
+    items = {item.get("id"): item.get("href") for item in package.findall(".//{*}item")}
+    assert set(items.values()) <= files.keys()
+    read = [items[item.get("idref")] for item in package.findall(".//{*}itemref")]
+    pages = {page.name.replace(".md", ".xhtml") for page in PAGES if page.path.parent.name != "handout"}
+    assert pages <= set(read) and len(read) == len(set(read))
+    for name in [*pages, "nav.xhtml"]:
+        for element in ElementTree.fromstring(files[name]).iter():
+            link = element.get("src") or element.get("href") or "#"
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(name), link.partition("#")[0]))
+            assert link.startswith(("#", "https:", "http:")) or path in files, (name, link)
+    for name, content in files.items():
+        assert not (name.endswith(".svg") and b"var(" in content), name
+
+
+def test_the_pdf_has_every_page_and_its_links_lead_to_one_place(book):
+    if not (book / "Ouroboros.pdf").exists():
+        pytest.skip("no weasyprint here")
+    done = subprocess.run([sys.executable, "-c", "import sys, zipfile, book; "
+                           "sys.stdout.buffer.write(book.whole(zipfile.ZipFile(sys.argv[1])))",
+                           book / "Ouroboros.epub"], cwd=ROOT / "docs", capture_output=True, check=True)
+    whole = done.stdout.decode()
+    names, links = re.findall(r' id="([^"]+)"', whole), re.findall(r' href="#([^"]+)"', whole)
+    assert len(names) == len(set(names)) and set(links) <= set(names)
+    for page in ORIGINALS:
+        if page.path.parent.name != "handout" and page.name != "docs/index.md":
+            assert re.sub(r"[^\w-]", "-", page.name.replace(".md", ".xhtml")) in names
+    assert (book / "Ouroboros.pdf").read_bytes().startswith(b"%PDF-")
 
 
 MEASURE = """<!DOCTYPE html><title>measuring</title><body><script>
