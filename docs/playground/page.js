@@ -11,7 +11,7 @@ const RUN_MS = 40;              // for each of them
 
 // Situations to begin with.
 const EXAMPLES = [
-  ["Blocks split and merge", "#lab=2&log=info&do=take+0,take+3,take+0,free+1,free+2"],
+  ["Blocks split and merge", "#lab=2&log=info&do=take+0,take+0,take+6,take+6,free+3,free+4"],
   ["Slabs fill", "#lab=2&log=info&do=allocate+100,fill+100+30,fill+24+200,free+7"],
   ["The heap is exhausted", "#lab=2&log=info&do=fill+4000+100"],
   ["The deadlock", "#lab=3&log=debug&do=unpack"],

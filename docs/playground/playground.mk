@@ -23,6 +23,8 @@ machine_files = $(call page_kernel,$1) $(page_machine)
 page_flags = -std=gnu11 -O1 -Wall -Wno-unused -Wno-uninitialized -Wno-format -Werror -ffreestanding -fno-builtin \
 	-iquote $(playground)/machine -iquote kernel -iquote . -include $(playground)/machine/shim.h
 page_clang = clang --target=wasm64 $(page_flags)
+# 16 MiB of memory: MACHINE_END in machine.h. A test calls __multi3.
+page_link  = wasm-ld -mwasm64 --no-entry --export-table --export=__multi3 --import-undefined --initial-memory=16777216
 host_clang = clang $(page_flags) -fno-stack-protector
 
 # What a step is: a call of a function of these files. All others run as one with who calls them.
@@ -32,7 +34,7 @@ page_own_flags = $(if $(filter $(whole_files),$1),,-finstrument-functions) \
 	$(if $(filter $(variadic_files),$1),-DDEFINES_VARIADIC)
 
 build/playground/flags: FORCE
-	$(call remember,$(page_clang) $(whole_files) $(variadic_files))
+	$(call remember,$(page_clang) $(page_link) $(whole_files) $(variadic_files))
 
 # WebAssembly has no return addresses. A step asks for one all the same, so it gets 0.
 no_return_address = sed -E 's/= (tail )?call (i8\*|ptr) @llvm.returnaddress[.p0]*\(i32 0\)( \#[0-9]+)?/= inttoptr i64 0 to \2/'
@@ -46,10 +48,9 @@ build/playground/host/%.o: % build/playground/flags
 	$(room)
 	$(call say,HOST,$<) $(host_clang) $(dependencies) -c -o $@.$$$$ $< && $(appear)
 
-# 16 MiB of memory: MACHINE_END in machine.h.
 define machine_of
-build/playground/lab-$1.wasm: $(patsubst %,build/playground/wasm/%.o,$(call machine_files,$1) $(playground)/machine/module.c)
-	$$(call say,LINK,$$@) wasm-ld -mwasm64 --no-entry --export-table --import-undefined --initial-memory=16777216 -o $$@ $$^
+build/playground/lab-$1.wasm: build/playground/flags $(patsubst %,build/playground/wasm/%.o,$(call machine_files,$1) $(playground)/machine/module.c)
+	$$(call say,LINK,$$@) $(page_link) -o $$@ $$(filter %.o,$$^)
 
 build/playground/host-$1: $(patsubst %,build/playground/host/%.o,$(call machine_files,$1) $(playground)/machine/main.c)
 	$$(call say,LINK,$$@) clang -o $$@ $$^

@@ -65,6 +65,15 @@ static void free_all(void)
 			give_back(&things[i]);
 }
 
+static void log_things(void)
+{
+	unsigned nr_live = 0;
+
+	for (size_t i = 0; i < nr_things; i++)
+		nr_live += things[i].is_live;
+	log_info("playground: %u things so far, %u of them in use", (unsigned)nr_things, nr_live);
+}
+
 static void unpack(void)
 {
 	directory_destroy(&initramfs);
@@ -91,7 +100,7 @@ const char *machine_do(const char *words)
 	} else if (strcmp(words, "dmesg") == 0) {
 		log_dump();
 	} else if (strcmp(words, "log") == 0) {
-		log_info("playground: %zu things so far", nr_things);
+		log_things();
 	} else if (starts_with(words, "allocate") && read_numbers(words + strlen("allocate"), numbers, 1)) {
 		return fill(numbers[0], 1);
 	} else if (starts_with(words, "fill") && read_numbers(words + strlen("fill"), numbers, 2)) {

@@ -145,6 +145,36 @@ def test_each_step_is_a_call_or_a_return(opened):
     assert page.value("shown.view.stack") == stacks[19]
 
 
+def test_blocks_never_overlap_while_they_split_and_merge(opened):
+    for operations in (["take 6"], ["take 6", "free 1"]):
+        request = {"lab": 2, "level": 3, "operations": operations, "steps": list(range(1, 200))}
+        views = opened().value(f"ask('look', {json.dumps(request)})")["views"]
+        shapes = [[(frame, order) for frame, order, _ in view["state"]["blocks"]] for view in views]
+        for shape in shapes:
+            assert all(frame % (1 << order) == 0 for frame, order in shape)
+            assert all(frame + (1 << order) <= after for (frame, order), (after, _) in zip(shape, shape[1:]))
+        assert len({len(shape) for shape in shapes}) > 1
+
+
+def test_products_of_128_bits_are_right(opened):
+    """The heap needs them to see whether a product overflows; clang calls machine.c's function for that."""
+    chance = random.Random(3)
+    pairs = [(chance.getrandbits(bits), chance.getrandbits(64)) for bits in (1, 31, 32, 33, 63, 64) for _ in range(50)]
+    products = opened().value(f"""(async () => {{
+        const packed = Uint8Array.from(atob(MACHINES.modules[4]), character => character.charCodeAt(0));
+        const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+        const module = await WebAssembly.compile(await new Response(stream).arrayBuffer());
+        const env = new Proxy({{}}, {{ get: () => () => undefined }});
+        const {{ memory, words, __multi3: multiply }} = (await WebAssembly.instantiate(module, {{ env }})).exports;
+        const at = Number(words()), view = new DataView(memory.buffer);
+        return {json.dumps([[str(number) for number in pair] for pair in pairs])}.map(([a, b]) => {{
+            multiply(BigInt(at), BigInt(a), 0n, BigInt(b), 0n);
+            return [view.getBigUint64(at, true), view.getBigUint64(at + 8, true)].map(String);
+        }});
+    }})()""")
+    assert [int(low) + (int(high) << 64) for low, high in products] == [a * b for a, b in pairs]
+
+
 def test_a_run_shows_what_happens_in_between(opened):
     page = opened("#lab=2&log=info&do=fill+4000+100")
     seen = page.value("""(async () => {
