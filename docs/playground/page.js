@@ -14,7 +14,7 @@ const EXAMPLES = [
   ["Blocks split and merge", "#lab=2&log=info&do=take+0,take+0,take+6,take+6,free+3,free+4"],
   ["Slabs fill", "#lab=2&log=info&do=allocate+100,fill+100+30,fill+24+200,free+7"],
   ["The heap is exhausted", "#lab=2&log=info&do=fill+4000+100"],
-  ["The deadlock", "#lab=3&log=debug&do=unpack"],
+  ["The deadlock, which answers lab 3", "#lab=3&log=debug&do=unpack"],
   ["The cure", "#lab=4&log=debug&do=unpack"],
 ];
 
