@@ -275,6 +275,11 @@ def test_a_diagram_fits_a_phone_and_both_colour_schemes(diagram):
     assert any(link.endswith(f"diagrams/{diagram.name}") for page in ORIGINALS for link in page.links)
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.lab is not None], **by_name)
+def test_every_handout_has_a_picture(page):
+    assert any("docs/diagrams/" in link for link in page.links)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The handbook, built as make docs does."""
@@ -340,6 +345,16 @@ def test_the_pdf_has_every_page_and_its_links_lead_to_one_place(book):
         if page.path.parent.name != "handout" and page.name != "docs/index.md":
             assert re.sub(r"[^\w-]", "-", page.name.replace(".md", ".xhtml")) in names
     assert (book / "Ouroboros.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_pages_have_those_before_and_after_them_and_name_their_language(site):
+    page = (site / "docs/memory.html").read_text()
+    assert re.search(r'class="next-page" href="allocators.html"', page)
+    assert re.search(r'class="prev-page" href="boot.html"', page) and '<html class="no-js" lang="en"' in page
+    for translation in TRANSLATIONS:
+        if translation.path.parent.name != "handout":
+            page = (site / translation.name.replace(".md", ".html")).read_text()
+            assert 'lang="zh-Hans"' in page and re.search(r'href="[^"]*"><span[^>]*>English</span>', page)
 
 
 MEASURE = """<!DOCTYPE html><title>measuring</title><body><script>
