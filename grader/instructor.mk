@@ -15,7 +15,7 @@ include docs/playground/playground.mk
 
 exercise: ## take the solutions of LAB=N out of its files, to do it yourself
 	$(need_lab)
-	@sh labs/leave-out $(wildcard $(lab_dir)/*.c $(lab_dir)/*.pml)
+	@sh labs/leave-out $(wildcard $(addprefix $(lab_dir)/,*.c *.pml proof.toml))
 
 handout: ## what students get, without solutions: build/handout/ with a .tar.gz; also LABS=0-2 GIVEN=yes
 	@$(python) grader/handout.py --into build/handout $(call option,labs,$(LABS)) $(if $(GIVEN),--given)

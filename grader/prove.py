@@ -16,7 +16,7 @@ from course.table import LabError
 from machine.host import ROOT
 from machine.start import prepare
 from proof import policy
-from proof.check import Kernel, Proof, check
+from proof.check import Proof, check, read_kernels
 from proof.objects import CannotRead
 
 
@@ -39,7 +39,8 @@ def main(words: list[str]) -> int:
     given = parser.parse_args(words)
     try:
         rules = policy.read(given.policy, os.path.relpath(given.policy, ROOT))
-        proof = check(Kernel([ROOT / path for path in given.objects], ROOT, given.objdump), rules)
+        kernel, = read_kernels([[ROOT / path for path in given.objects]], ROOT, given.objdump)
+        proof = check(kernel, rules)
     except LabError as error:
         print(f"prove: {error}", file=sys.stderr)
         return 2

@@ -296,6 +296,17 @@ class Builder:
         await asyncio.to_thread(self._inspect_all, "o", theirs)
         return Built(stage, Image(shutil.copyfile(self.tree.root / elf, self.new_file(".elf"))))
 
+    async def objects(self, stage: Stage) -> tuple[list[Path], str]:
+        """
+        The objects that a stage without its tests is made of, built, and the program that shows them.
+        Raises what build() does.
+        """
+        await self.build(stage)
+        async with self.tree.alone() as lock:
+            names, objdump = await _make(self.tree, lock, self.private, "print-proof_objects", "print-OBJDUMP",
+                                         *stage.arguments)
+        return [self.tree.root / name for name in names.split()], objdump
+
     async def config(self, built: Built, command_line: str, mem: str, by_grub: bool) -> Config:
         """
         A machine to boot a stage, from a file that nobody else uses: from a boot image, or, where

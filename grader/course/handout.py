@@ -37,7 +37,7 @@ FILES = ("LICENSE", "Makefile", ".gitattributes", ".gitignore", ".devcontainer/*
          "grader/*.py", "grader/find-python", "grader/setup.sh", "grader/reports/*.html",
          *(f"grader/{room}/*.py" for room in ("machine", "debugger", "debugger/inside", "course", "proof",
                                               "judging", "reports", "classroom")))
-LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "name.txt", "answers.toml", "hints.toml", "*.c", "*.pml",
+LAB_FILES = ("README.md", "README.zh.md", "lab.toml", "name.txt", "answers.toml", "hints.toml", "*.c", "*.pml", "proof.toml",
              "variants/*.patch")
 
 # What these patterns match, but is of no use without solutions and instructors.
@@ -89,7 +89,7 @@ def check_students_files(into: Path, given: Lab) -> None:
     for name in given.paths:
         if not (into / name).is_file():
             raise LabError(f"{name}, which students edit, is not handed out")
-    for name in (path for path in given.paths if path.endswith((".c", ".pml"))):
+    for name in (path for path in given.paths if path.endswith((".c", ".pml", "/proof.toml"))):
         if (into / name).read_bytes() == (ROOT / name).read_bytes():
             raise LabError(f"{name} has no solution between marks: whatever is in it would be "
                            f"handed out. Try: git checkout {name}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from course import fact_names
 from course.model import Model, ModelTest, read_model
+from course.proving import Proofs, ProofTest, read_proofs
 from course.sealing import SEALED_BOOT, open_seal
 from course.table import LabError, Table
 from machine.host import ROOT
@@ -101,15 +102,16 @@ class Lab:
     answers: str = ""                       # the file that holds the answers
     earlier: str = EARLIER[0]               # one of EARLIER
     model: Model | None = None              # in Promela
+    proofs: Proofs | None = None            # of who calls whom
 
     @property
     def name(self) -> str:
         return self.path.name
 
     @property
-    def tests(self) -> list[Test | ModelTest | Question]:
-        """Everything that has points: boots, the model, questions."""
-        return [*(test for boot in self.boots for test in boot.tests),
+    def tests(self) -> list[Test | ProofTest | ModelTest | Question]:
+        """Everything that has points: proofs, boots, the model, questions."""
+        return [*(self.proofs.tests if self.proofs else ()), *(test for boot in self.boots for test in boot.tests),
                 *(self.model.tests if self.model else ()), *self.questions]
 
     @property
@@ -246,6 +248,7 @@ def load(path: Path) -> Lab:
         answers=answers.take("file", str, ...) if answers.values else "",
         questions=tuple(_read_question(question) for question in answers.tables("question", [])),
         earlier=table.take("earlier", str, EARLIER[0]),
+        proofs=read_proofs(table.take("proof", dict, {}), place, int(path.name[:2])),
         model=read_model(table.take("model", dict, {}), place),
     )
     table.done()

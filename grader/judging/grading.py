@@ -14,7 +14,9 @@ from course import answers, fact_names, patched, student
 from course.build import GIVEN, GIVEN_FROM, OBJECTS, Builder, BuildFailure, Misconduct, Stage
 from course.lab import EXPECTATIONS, Boot, Lab, Question, Test
 from course.model import ModelTest
-from judging import catching, commands, facts, judge, ktap, ktests, modelling
+from course.proving import ProofTest
+from course.table import LabError
+from judging import catching, commands, facts, judge, ktap, ktests, modelling, proving
 from judging.observe import observe
 from judging.record import Record
 from judging.result import LabScore, Score
@@ -22,17 +24,20 @@ from judging.tapes import Tapes
 from judging.verdict import Finding, Verdict
 from machine.ending import BROKEN
 from machine.host import MachineError, lack_of_room, without_private_paths
+from proof import policy as policies
+from proof.check import read_kernels
+from proof.objects import CannotRead
 
 
 @dataclass(frozen=True)
 class Task:
     """What to grade of one lab."""
     lab: Lab
-    tests: list[Test | ModelTest | Question]
+    tests: list[Test | ProofTest | ModelTest | Question]
     patch: Path | None
     heap: str = ""              # that stands in for the student's: Stage.heap
 
-    def has(self, test: Test | ModelTest | Question) -> bool:
+    def has(self, test: Test | ProofTest | ModelTest | Question) -> bool:
         return test in self.tests
 
     @property
@@ -113,8 +118,9 @@ class Grader:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._grade_boot(task, boot, given)) for boot in boots]
             modelled = group.create_task(self._grade_model(task))
+            proved = group.create_task(self._grade_proofs(task))
         graded = LabScore(task.lab, [], heap=task.heap)
-        scores: dict[str, Score] = modelled.result()
+        scores: dict[str, Score] = modelled.result() | proved.result()
         measured: dict[str, Measured] = {}
         for done in running:
             boot_scores, boot_facts, ends = done.result()
@@ -222,6 +228,47 @@ class Grader:
                 if len(predicted) == 1 and scores[0].finding.verdict is Verdict.PASS
                 and not given.are_reference]
         return scores, measured, ends
+
+    async def _grade_proofs(self, task: Task) -> dict[str, Score]:
+        """The tests of the lab's policy."""
+        proofs = task.lab.proofs
+        tests = [test for test in (proofs.tests if proofs else ()) if task.has(test)]
+        if not tests:
+            return {}
+        try:
+            found = await self._prove(task, proofs.file, tests)
+        except FAILURES as error:
+            found = dict.fromkeys((test.name for test in tests), _blame(error))
+        scores = [Score(test, found[test.name], "" if found[test.name].verdict is Verdict.PASS
+                        else f"make prove LAB={test.stage}") for test in tests]
+        return {score.test.name: score for score in self._told(task, scores)}
+
+    async def _prove(self, task: Task, file: str, tests: list[ProofTest]) -> dict[str, Finding]:
+        """Judges the policy in that file of the lab's."""
+        def all_are(finding: Finding) -> dict[str, Finding]:
+            return dict.fromkeys((test.name for test in tests), finding)
+
+        name = f"labs/{task.lab.name}/{file}"
+        text = patched.read(self.builder.tree.root, name, task.patch)
+        if text is None:
+            return all_are(Finding(Verdict.NOT_IMPLEMENTED, f"there is no {name}"))
+        try:
+            policy = policies.parse(text, name)
+        except LabError as error:
+            return all_are(Finding(Verdict.WRONG, str(error)))
+        if proving.says_nothing(policy):
+            return all_are(Finding(Verdict.NOT_IMPLEMENTED, f"{name} says nothing yet"))
+        stages = sorted({test.stage for test in tests})
+        changes = task.patch if task.patch and patched.changes_c(task.patch) else None
+        built = [await self.builder.objects(Stage(stage, changes if stage == task.lab.number else None))
+                 for stage in stages]
+        try:
+            async with self.slots:
+                kernels = await asyncio.to_thread(read_kernels, [paths for paths, _ in built],
+                                                  self.builder.tree.root, built[0][1])
+                return await asyncio.to_thread(proving.judge, tests, dict(zip(stages, kernels)), policy)
+        except CannotRead as error:
+            raise MachineError(str(error)) from None
 
     async def _grade_model(self, task: Task) -> dict[str, Score]:
         """The tests of the lab's model."""

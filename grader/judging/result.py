@@ -30,6 +30,7 @@ from typing import Any
 
 from course.lab import Lab, Question, Test
 from course.model import ModelTest
+from course.proving import ProofTest
 from judging.verdict import Finding, Verdict
 
 SCHEMA = "ouroboros-grade/1"
@@ -38,7 +39,7 @@ SCHEMA = "ouroboros-grade/1"
 @dataclass(frozen=True)
 class Score:
     """One test, graded."""
-    test: Test | ModelTest | Question
+    test: Test | ProofTest | ModelTest | Question
     finding: Finding
     run: str = ""               # the command that shows it again
     debug: str = ""             # the command that shows it in GDB, stopped where it went wrong

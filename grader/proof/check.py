@@ -2,14 +2,17 @@
 """Goes through a policy, root by root, and says what is proved and what is not."""
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from proof import locks, objects, types
 from proof.flow import NoBound
 from proof.graph import TAKE, Graph, Step, Unknown
+from proof.objects import Object
 from proof.pointers import Pointers
 from proof.policy import Policy, Root
+from proof.types import Types
 from proof.verdict import Verdict, way_lines
 
 
@@ -20,18 +23,29 @@ class Proof:
     verdicts: list[Verdict]
 
     @property
+    def roots(self) -> list[Verdict]:
+        """The verdicts on a policy's roots."""
+        return self.verdicts[1:]
+
+    @property
     def holds(self) -> bool:
         return not self.troubles and bool(self.verdicts) and all(verdict.proved for verdict in self.verdicts)
 
 
 class Kernel:
-    """A stage's objects, read once."""
+    """A stage's calls and pointers."""
 
-    def __init__(self, paths: list[Path], root: Path, objdump: str = "objdump") -> None:
-        """Raises objects.CannotRead."""
-        made = objects.read(paths, root, objdump)
+    def __init__(self, made: list[Object], known: dict[Path, Types], root: Path) -> None:
         self.graph = Graph(made)
-        self.pointers = Pointers(self.graph, types.read(paths, objdump), root)
+        self.pointers = Pointers(self.graph, known, root)
+
+
+def read_kernels(stages: list[list[Path]], root: Path, objdump: str = "objdump") -> list[Kernel]:
+    """Reads stages by their objects in a tree, those that they have in common once. Raises CannotRead."""
+    paths = list(dict.fromkeys(path for stage in stages for path in stage))
+    made = {one.path: one for one in objects.read(paths, root, objdump)}
+    known = types.read(paths, objdump)
+    return [Kernel([made[path] for path in stage], known, root) for stage in stages]
 
 
 def _way_to(graph: Graph, name: str, root: str, ways: dict[str, list[Step]]) -> list[Step] | None:
@@ -86,13 +100,32 @@ def _root(graph: Graph, root: Root, shown: set[str]) -> Verdict:
 
 def check(kernel: Kernel, policy: Policy) -> Proof:
     """Judges a kernel by a policy, which leaves the kernel as it was."""
-    undo = kernel.graph.with_calls([])
-    try:
-        troubles = kernel.pointers.apply(policy)
-        if troubles:
+    with kernel.graph.kept():
+        if troubles := kernel.pointers.apply(policy):
             return Proof(troubles, [])
         shown: set[str] = set()             # functions whose way on is known to the reader
         order = locks.order(kernel.graph, shown)
         return Proof([], [order, *(_root(kernel.graph, root, shown) for root in policy.roots)])
-    finally:
-        undo()
+
+
+def what_breaks(kernel: Kernel, policy: Policy, function: str, never: Collection[str], static: bool, ends: bool
+                ) -> tuple[list[str], list[str]]:
+    """
+    What begins at a function, by a policy's word on pointers: does it reach one of `never`, has it, if `static`,
+    a frame of variable size, or does it, if `ends`, recurse? Return: what is wrong with the policy, or what
+    breaks that.
+    """
+    graph, broken = kernel.graph, []
+    with graph.kept():
+        if troubles := kernel.pointers.apply(policy):
+            return troubles, []
+        title = graph.find(function)
+        ways = graph.reached(title)
+        for name in never:
+            if way := _way_to(graph, name, title, ways):
+                steps = ", ".join(f"{graph.show(step.title)} at {step.place}" for step in way)
+                broken.append(f"{function} reaches {name}: by {steps}")
+        broken += graph.variable_frames(ways) if static else []
+        if ends and (cycle := graph.recursion(ways)):
+            broken.append(cycle)
+    return [], broken

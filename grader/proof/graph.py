@@ -6,7 +6,8 @@ Edges are what the machine code says. A call through a pointer has none before a
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -285,13 +286,56 @@ class Graph:
                  for title, following in zip(cycle, cycle[1:])]
         return f" ({', '.join(lines)})"
 
-    def with_calls(self, added: Iterable[tuple[str, str]]) -> Callable[[], None]:
-        """Adds calls, as if the source had them. Return: what takes them out again."""
-        before = {title: list(calls) for title, calls in self.calls.items()}
-        for caller, target in added:
-            self.calls[caller].append(Call(target, self.functions[caller].place, -1))
+    def variable_frames(self, ways: Iterable[str]) -> list[str]:
+        """Why the frames of these functions have no size that is known, of those that have none."""
+        found = []
+        for title in ways:
+            try:
+                self._flows[title].stack_bytes
+            except NoBound as error:
+                found.append(str(error))
+        return found
 
-        def undo() -> None:
-            self.calls.update(before)
+    def recursion(self, ways: Iterable[str]) -> str:
+        """How one of these functions comes to call itself, or ""."""
+        for title in ways:
+            below = self.reached(title, self.calls[title])
+            if title in below:
+                cycle = [*(step.title for step in below[title]), title]
+                return f"recursion: {' -> '.join(map(self.show, cycle))}{self._lines(cycle)}"
+        return ""
 
-        return undo
+    # ---- as if
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Calls that are added meanwhile, and locks, go at the end."""
+        calls = {title: list(calls) for title, calls in self.calls.items()}
+        locks = {title: list(locks) for title, locks in self.locks.items()}
+        try:
+            yield
+        finally:
+            self.calls, self.locks = calls, locks
+
+    @contextlib.contextmanager
+    def as_if(self, calls: Iterable[tuple[str, str]], locks: Iterable[tuple[str, str]] = (),
+              grows: Iterable[tuple[str, int]] = ()) -> Iterator[None]:
+        """
+        Meanwhile the functions, by name, have these calls, take these locks, and take so many bytes of stack
+        more. Raises Unknown.
+        """
+        with self.kept():
+            for caller, target in [*calls, *((caller, TAKE) for caller, _ in locks)]:
+                title = self.find(caller)
+                self.calls[title].append(Call(self.find(target), self.functions[title].place, -1))
+            for caller, lock in locks:
+                title = self.find(caller)
+                self.locks.setdefault(title, []).append(Lock(lock, self.functions[title].place))
+            more = {self.find(name): number for name, number in grows}
+            for title, number in more.items():
+                self._flows[title].stack_bytes += number
+            try:
+                yield
+            finally:
+                for title, number in more.items():
+                    self._flows[title].stack_bytes -= number

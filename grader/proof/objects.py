@@ -212,7 +212,7 @@ class _Reader:
     """Goes through what objdump prints, line by line."""
 
     def __init__(self, root: Path, objects: dict[str, Object], symbols: dict[str, _Symbols]) -> None:
-        self.prefix = f"{root}/"
+        self.prefixes = [f"{root}/"]            # of the trees that the objects were made in
         self.objects, self.symbols = objects, symbols
         self.object: Object | None = None
         self.section = ""
@@ -222,12 +222,20 @@ class _Reader:
         self.chain: list[tuple[str, Place]] = []
 
     def _file(self, name: str) -> str:
-        return os.path.normpath(name.removeprefix(self.prefix))
+        """A file's path in the tree that its object was made in: it may have been brought from another one."""
+        if name.endswith(f"/{self.object.source}"):
+            prefix = name.removesuffix(self.object.source)
+            if prefix not in self.prefixes:
+                self.prefixes.append(prefix)
+        prefix = next((prefix for prefix in self.prefixes if name.startswith(prefix)), "")
+        return os.path.normpath(name.removeprefix(prefix))
 
     def read(self, lines: Iterable[str]) -> None:
         for line in lines:
             if found := _INSTRUCTION.fullmatch(line):
                 self._instruction(found)
+            elif (found := _RELOCATION.fullmatch(line)) and self.function and self.function.code:
+                self._name_more(found)          # the second of an instruction
             elif found := _INLINED.fullmatch(line):
                 self.chain.append((found[3], Place(self._file(found[1]), int(found[2]))))
             elif found := _PLACE.fullmatch(line):
@@ -278,6 +286,11 @@ class _Reader:
             for name, where in zip([self.within, *(name for name, _ in chain)], [where for _, where in chain]):
                 self.function.inlined.setdefault(name, where)
 
+    def _name_more(self, found: re.Match[str]) -> None:
+        last = self.function.code[-1]
+        if (name := self._named(found[2], found[3])) is not None:
+            self.function.code[-1] = last._replace(names=(*last.names, name))
+
     def _named(self, kind: str, value: str) -> str | Spot | None:
         """What a relocation names: symbol, or section, and a distance."""
         found = re.fullmatch(r"(.+?)([+-]0x[0-9a-f]+)?", value)
@@ -290,7 +303,7 @@ class _Reader:
             return Spot(spot.section, spot.offset + distance)
         if name.startswith(".") or any(section.name == name for section in symbols.sections.values()):
             return Spot(name, distance)
-        return name
+        return f"{name}{distance:+#x}" if distance else name
 
 
 def read(paths: list[Path], root: Path, objdump: str = "objdump") -> list[Object]:

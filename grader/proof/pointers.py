@@ -24,7 +24,7 @@ from proof.policy import Policy, Targets
 from proof.types import Types
 
 _COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|/\*.*?\*/|//.*')
-_CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)*\(")
+_CALLED = re.compile(r"(->\s*|\.\s*)?\b([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)*\(")
 _CAST = re.compile(r"\(\s*(?:(?:const|unsigned|struct|enum|union)\s+)*(\w+)[\s*]*\)(?=\s*\()")
 _KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof"}
 
@@ -74,11 +74,15 @@ class Pointers:
         while line.count("(") < line.count(")"):        # GCC names the line where the call ends
             call = call._replace(place=Place(call.place.file, call.place.line - 1))
             line = self._line(call.place) + line
-        names = {name for name in _CALLED.findall(line) if name not in _KEYWORDS}
-        pointers = {name: types.pointer(name, call.written_in) for name in names}
-        found = {name: kinds for name, kinds in pointers.items() if kinds}
+        found: dict[str, set[str]] = {}
+        names = set()
+        for before, name in _CALLED.findall(line):
+            if name not in _KEYWORDS:
+                names.add(name)
+                if kinds := types.pointer(name, call.written_in, is_member=bool(before)):
+                    found.setdefault(name, set()).update(kinds)
         others = {name for name in names - found.keys() if name not in types.functions}
-        if not found or re.search(r"\)\s*\(", _CAST.sub(lambda cast: cast[0] if types.pointer(cast[1], call.written_in)
+        if not found or re.search(r"\)\s*\(", _CAST.sub(lambda cast: cast[0] if types.pointer(cast[1], call.written_in, False)
                                                         else "", line)):
             raise Unknown("calls what is not the name of a pointer: put it into a variable of its type, "
                           "and call that")

@@ -78,9 +78,15 @@ def _root(table: Table) -> Root:
 def read(file: Path, place: str) -> Policy:
     """Reads a policy; `place` is its name for people. Raises LabError."""
     try:
-        table = Table(tomllib.loads(file.read_text(encoding="utf-8")), place)
+        return parse(file.read_bytes(), place)
     except OSError as error:
         raise LabError(f"{place}: {error.strerror}") from None
+
+
+def parse(text: bytes, place: str) -> Policy:
+    """The policy that a file's contents are. Raises LabError."""
+    try:
+        table = Table(tomllib.loads(text.decode()), place)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise LabError(f"{place}: {error}") from None
     policy = Policy(table.strings("entered"), table.strings("compared"),

@@ -93,16 +93,17 @@ class Types:
         return {entry.values["name"]: self._function(entry) for entry in self._entries.values()
                 if entry.tag == "subprogram" and "name" in entry.values}
 
-    def pointer(self, name: str, function: str) -> set[str]:
+    def pointer(self, name: str, function: str, is_member: bool) -> set[str]:
         """
         The types of the functions that a pointer can point to which is called by this name in a function:
-        one of its own, or else whatever has the name outside of functions, and members.
+        a member of whatever structure; or one of the function's own, or else one outside of functions.
         """
+        if is_member:
+            return set(self._named(name, (entry for entry in self._entries.values() if entry.tag == "member")))
         own = {kind for entry in self._entries.values()
                if entry.tag == "subprogram" and entry.values.get("name") == function
                for kind in self._named(name, entry.children)}
-        return own or set(self._named(name, (entry for entry in self._entries.values() if entry.tag == "member"))) \
-            | set(self._named(name, self._outer))
+        return own or set(self._named(name, self._outer))
 
     @cached_property
     def _outer(self) -> list[_Entry]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from conftest import ROOT
 
 from proof import policy
-from proof.check import Kernel
+from proof.check import Kernel, read_kernels
 
 POLICY = ROOT / "labs/07-proof/proof.toml"
 
@@ -24,7 +24,7 @@ def objects(*words: str) -> list[Path]:
 
 def kernel(*words: str) -> Kernel:
     """The kernel that these words of make name, by its objects."""
-    return Kernel(objects(*words), ROOT)
+    return read_kernels([objects(*words)], ROOT)[0]
 
 
 @functools.cache

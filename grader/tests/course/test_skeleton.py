@@ -1,6 +1,7 @@
 """The handout's skeleton, and what becomes of it as one exercise after the other is solved."""
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, grade
@@ -10,7 +11,7 @@ from course.lab import students_files
 
 MOST = 40           # points that one exercise may bring; less than half
 
-GIVEN = "alias_sweep."      # tests of a file that is handed out whole, with errors in it
+GIVEN = ("alias_sweep.", "rescue_fails.")     # tests of a file that is handed out whole, with errors in it
 
 LABS = [number for number, path in lab.available().items() if lab.load(path).sources or lab.load(path).model]
 
@@ -19,8 +20,9 @@ def exercises(up_to):
     """The exercises of the labs up to one, in order."""
     paths = [path for number, place in lab.available().items() if number <= up_to for path in lab.load(place).paths]
     found = {number for path in paths
-             for number in re.findall(r"/\* BEGIN SOLUTION (\S+) \*/", (ROOT / path).read_text())}
-    return sorted(found)
+             for number in re.findall(r"(?:/\*|#) BEGIN SOLUTION (\d+\.\d+)", (ROOT / path).read_text())}
+    mended = {given.parent.name for path in paths for given in (ROOT / path).parent.glob(f"given/*/{Path(path).name}")}
+    return sorted(found | mended)
 
 
 def submission(solved, directory):
@@ -61,7 +63,8 @@ def written(number):
     """The points of what is written: the rest is for answers, and boots that are predicted."""
     chosen = lab.load(lab.available()[number])
     tests = [test for boot in chosen.boots if not boot.predict for test in boot.tests]
-    return sum(test.points for test in [*tests, *(chosen.model.tests if chosen.model else ())])
+    return sum(test.points for part in (chosen.model, chosen.proofs) if part for test in [*part.tests]) \
+        + sum(test.points for test in tests)
 
 
 @pytest.mark.parametrize("number", LABS)

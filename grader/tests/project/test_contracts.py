@@ -101,15 +101,14 @@ class Stage:
         self.graph, rules = kernel.graph, graphs.rules()
         self.files = {made.source for made in self.graph.objects}
         sinks = next(call for call in rules.calls if call.pointer == "write")
-        undo = self.graph.with_calls([])
-        kernel.pointers.apply(replace(rules, calls=tuple(
-            replace(call, targets=(), elsewhere=()) if call is sinks else call for call in rules.calls)))
-        for title in {title for name in (*sinks.targets, *sinks.elsewhere) for title in self.graph.titles_of(name)}:
-            for place in self.graph.taken[title].places:
-                for caller in self.titles_in(place.file):
-                    self.graph.calls[caller].append(Call(title, place, -1))
-        self.calls = dict(self.graph.calls)
-        undo()
+        with self.graph.kept():
+            kernel.pointers.apply(replace(rules, calls=tuple(
+                replace(call, targets=(), elsewhere=()) if call is sinks else call for call in rules.calls)))
+            for title in {title for name in (*sinks.targets, *sinks.elsewhere) for title in self.graph.titles_of(name)}:
+                for place in self.graph.taken[title].places:
+                    for caller in self.titles_in(place.file):
+                        self.graph.calls[caller].append(Call(title, place, -1))
+            self.calls = self.graph.calls
 
     def called(self, title: str) -> set[str]:
         """The titles of those that it calls, also through pointers."""
