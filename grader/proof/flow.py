@@ -16,6 +16,8 @@ from proof.objects import Function, Instruction, Object, Spot, table_at
 RETURN_BYTES = 8
 WORD_BYTES = 8
 
+_CALL_CHANGES = {f"%{name}" for name in ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")}
+
 _NUMBER = re.compile(r"\$(-?0x[0-9a-f]+)")
 _BELOW_RBP = re.compile(r"(-?0x[0-9a-f]+)?\(%rbp\),%rsp")
 
@@ -51,6 +53,15 @@ class Flow:
         if not instruction.ends_here and number + 1 < len(self.function.code) \
                 and (not instruction.is_call or self.returns(self.function.title, number)):
             found.append(number + 1)
+        return found
+
+    @cached_property
+    def before(self) -> dict[int, list[int]]:
+        """The numbers of the instructions that each one can follow."""
+        found: dict[int, list[int]] = {number: [] for number in range(len(self.function.code))}
+        for number in found:
+            for following in self.after(number):
+                found[following].append(number)
         return found
 
     @property
@@ -124,22 +135,31 @@ class Flow:
     # ---- what an instruction names as an argument
 
     def argument(self, number: int) -> Spot | str | None:
-        """What the first argument of a call points to, if that is one thing that is known."""
-        register = "%rdi"
-        for one in reversed(self.function.code[max(0, number - 40):number]):
-            source, _, target = one.operands.rpartition(",")
-            if target.replace("%e", "%r") != register:
-                if one.is_call and register in ("%rdi", "%rax", "%rsi", "%rdx", "%rcx", "%r8", "%r9", "%r10", "%r11"):
-                    return None
+        """What the first argument of a call points to, if on every way there it is the same known thing."""
+        found: set[Spot | str | None] = set()
+        todo, seen = [(before, "%rdi") for before in self.before[number]], set()
+        if not todo:
+            return None
+        while todo:
+            at, register = todo.pop()
+            if (at, register) in seen:
                 continue
-            if not one.name.startswith(("mov", "lea")):
-                return None
-            if one.names:
-                return one.names[0]
-            if not source.startswith("%"):
-                return None
-            register = source.replace("%e", "%r")
-        return None
+            seen.add((at, register))
+            one = self.function.code[at]
+            source, _, target = one.operands.rpartition(",")
+            if one.is_call and register in _CALL_CHANGES or "xchg" in one.name and register in one.operands:
+                found.add(None)
+            elif target.replace("%e", "%r") != register:
+                todo += [(before, register) for before in self.before[at]]
+                if not self.before[at]:                 # the function was called with it
+                    found.add(None)
+            elif one.name.startswith("mov") and source.startswith("%") and self.before[at]:
+                todo += [(before, source.replace("%e", "%r")) for before in self.before[at]]
+            elif one.names and (one.name.startswith("lea") or one.name.startswith("mov") and source.startswith("$")):
+                found.add(one.names[0])
+            else:                                       # out of memory, for one
+                found.add(None)
+        return found.pop() if len(found) == 1 else None
 
     def until(self, number: int, ends: Callable[[int], bool]) -> Iterator[int]:
         """The instructions that can follow one, up to where `ends(number)`."""
