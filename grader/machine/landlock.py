@@ -73,6 +73,15 @@ def confine(listed: list[str], readable: list[str], writable: list[str]) -> None
     os.close(rules)
 
 
+def _is_open(directory: str) -> bool:
+    """Can it be looked into? access() does not know of Landlock."""
+    try:
+        os.close(os.open(directory, os.O_RDONLY | os.O_DIRECTORY))
+    except OSError:
+        return False
+    return True
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="append", default=[])
@@ -88,6 +97,8 @@ def main() -> None:
     except OSError as error:
         print(f"Landlock: {error.strerror}", file=sys.stderr)
         sys.exit(NOT_CONFINED)
+    # What is out of reach is not there: the next program of that name may work.
+    os.environ["PATH"] = os.pathsep.join(filter(_is_open, os.environ.get("PATH", os.defpath).split(os.pathsep)))
     try:
         os.execvp(arguments.command[0], arguments.command)
     except OSError as error:

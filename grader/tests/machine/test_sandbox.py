@@ -383,6 +383,14 @@ def test_landlock_keeps_everything_else_out_of_reach(landlock, place, command):
     assert done.returncode != 0 and "ermission denied" in done.stderr
 
 
+def test_landlock_looks_for_programs_where_it_lets_them_be_read(landlock, place, tmp_path):
+    """Python looks for its modules beside the first python3 in PATH, also if another one was started."""
+    (tmp_path / "python3").write_text("#!/bin/sh\nexit 9\n")
+    (tmp_path / "python3").chmod(0o755)
+    done = run("/bin/sh", "-c", "echo $PATH; python3 -c 'print(1)'", place=place)
+    assert done.stdout == "/usr/bin:/bin\n1\n", done.stderr
+
+
 def test_landlock_lets_nobody_outside_be_signalled_or_called(landlock, place):
     with subprocess.Popen(["sleep", "60"]) as other, socket.socket() as server:
         server.bind(("127.0.0.1", 0))
