@@ -7,13 +7,13 @@
  *              +------------+------------+-------+-------+-- ... --+-----------+
  *      a tag:  | type | size with this header | body ... |  padding to 8 bytes
  *
- * Every tag is checked against the bytes that are there before anything of it is
- * read. What breaks the rules ends the boot at once, by name: a kernel that
- * guesses its memory map fails later, and elsewhere. Everything worth keeping is
- * copied; the loader's structure is not needed afterwards.
+ * Before a tag is read, it is checked to lie within the bytes that are there. A tag
+ * that breaks the rules ends the boot at once, by name: a kernel that guesses its
+ * memory map fails later, and elsewhere. The kernel copies all that it needs, and
+ * does not look at the loader's structure afterwards.
  *
- * Limits: those in bootinfo.h; too many ranges or modules, or too long a command
- * line, is a panic, since to drop one would be to lie about the machine.
+ * Limits: those in bootinfo.h. Too many ranges or modules, or too long a command
+ * line, is a panic: if one were dropped, the kernel would be wrong about the machine.
  *
  * Source: Multiboot2 Specification 2.0, sections 3.3 "Machine state" and 3.6.
  *

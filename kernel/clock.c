@@ -2,11 +2,11 @@
 /*
  * clock.c: the time-stamp counter, measured at boot against the PIT.
  *
- * Whether the counter counts instructions is found out by running a known number
- * of them three times: only under QEMU's -icount do all three take exactly the
- * same time, and that is the number times a power of two.
+ * To find out whether the counter counts instructions, a known number of them runs
+ * three times. Only under QEMU's -icount do all three take exactly the same time,
+ * and that is the number times a power of two.
  *
- * A timer that is not there never counts down, or seems to have done so at once. So
+ * If there is no timer, it never counts down, or seems to have done so at once. So
  * the wait has a bound, and a counter that would be slower than MIN_KHZ or faster
  * than MAX_KHZ is not believed: time stamps are 0 then.
  *

@@ -2,14 +2,14 @@
 /*
  * format.c: printf's conversions, into any sink.
  *
- * What stands between two conversions, and what the conversions make of their arguments,
- * is collected in a piece. The sink gets it when it has FORMAT_PIECE_BYTES, and before a text is
- * read, which may fault. When the sink is full, all loops here end.
+ * The text between the conversions, and the output of the conversions, are collected in a
+ * piece. The sink gets the piece when it has FORMAT_PIECE_BYTES, and before a text is read, as that
+ * may fault. When the sink is full, all loops here end.
  *
  *     piece: | collected, FORMAT_PIECE_BYTES at most | room for one step |
  *
- * A step collects FORMAT_PIECE_BYTES at most, so it need not look whether they fit. Text is copied
- * eight bytes at a time. The log calls this a lot.
+ * A step collects FORMAT_PIECE_BYTES at most, so it need not check that they fit. Text is copied
+ * eight bytes at a time, as the log calls this often.
  * Limits: no floating point, no %n, no wide characters.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere.

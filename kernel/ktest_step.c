@@ -2,9 +2,9 @@
 /*
  * ktest_step.c: what runs at a debug exception, for as long as a test steps or waits for one.
  *
- * To stop at a step with the trap flag, all steps before it must be taken: thousands of exceptions
- * where a debug register needs as many as its instruction is executed. So a sweep over all steps
- * of a subject traces it once, and from then on breaks in.
+ * To stop at a step with the trap flag, all steps before it must be taken, by thousands of
+ * exceptions. A debug register needs one each time that its instruction is executed. So a sweep over
+ * all steps of a subject traces it once, and from then on uses a debug register.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler; on_step(),
  * on_traced_step() and on_break(), which the debug exception calls, from anywhere.

@@ -2,16 +2,16 @@
 /*
  * panic.c: reports what went wrong, and stops.
  *
- * The code that handles a failure must not depend on the thing that failed: this takes no
+ * The code that handles a failure must not depend on the thing that failed. So this takes no
  * lock, allocates nothing, and goes straight to the serial port. It may fail itself: a
  * message may point to nowhere, a lock may be overwritten, the text screen may not be mapped.
  * So a report is made in steps.
- * An exception in one of them is another event: it says so in between, on top of the
- * stack, and goes on with the step after the one that it ends. The message is kept as it
- * is formatted, so what came before the bad argument is known.
+ * An exception in a step is another event. Its report is written in between, on top of the
+ * stack, and goes on with the step after the failed one. The message is kept while it is
+ * formatted, so the words before a bad argument are known.
  *
  * Stack: nothing called from here calls back, and there are MAX_EVENTS at most.
- * test_panic.py computes what they take from the compiler's figures.
+ * test_panic.py computes their stack from the compiler's figures.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere.
  */

@@ -2,14 +2,14 @@
 /*
  * spinlock.c: test-and-test-and-set locks that remember who took them, and where.
  *
- * A waiter reads until the lock looks free and only then tries to take it. What
- * it waits for stands in this_cpu while it does.
+ * A waiter reads until the lock looks free and only then tries to take it. While it
+ * waits, this_cpu names the lock.
  *
- * Memory order. What the lock protects may be touched only between taking and releasing
- * it, by the compiler's order and by the CPU's. So no read or write moves up past the
- * exchange that takes the lock (ACQUIRE), and none moves down past the store that
- * releases it (RELEASE). Whoever takes the lock next sees all that was written under it:
- * his exchange reads what our store wrote. Reads and writes from outside may move in.
+ * Memory order. The protected data may be touched only between taking and releasing the
+ * lock, by the compiler's order and by the CPU's. So no read or write moves up past the
+ * exchange that takes the lock (ACQUIRE), and none moves down past the store that releases
+ * it (RELEASE). The next owner sees all that was written under the lock, as its exchange
+ * reads the value that our store wrote. Reads and writes from outside may move in.
  *
  *      exchange locked, 1      ACQUIRE   nothing below moves above
  *      owner, taken_at, the protected data
@@ -18,8 +18,8 @@
  * On x86 this costs nothing more: an exchange with memory is a full barrier, and a store
  * never passes an earlier read or write. The two words bind the compiler.
  * spin_is_held() and a waiter's reads order nothing: they are hints. An NMI can come
- * between the exchange and the lines that say who took the lock: those may be the last
- * owner's then.
+ * between the exchange and the lines that note the owner: then they still name the last
+ * one.
  *
  * Locks: none (it is one). Allocates: nothing. Callable from: anywhere but an NMI
  * handler; spinlock_next_held() and spin_is_held() from anywhere.

@@ -2,13 +2,13 @@
 /*
  * string.c: memory, text, patterns and numbers.
  *
- * Memory is copied, filled and searched eight bytes at a time: filled by REP STOSQ, and
- * copied by REP MOVSQ where it is long, as a REP takes as long to start as a short piece
- * takes in all. The direction flag is clear, as the ABI has it (System V AMD64 ABI, section
- * 3.2.1), and stays so: an interrupt handler is C as well.
+ * Memory is copied, filled and searched eight bytes at a time. REP STOSQ fills, and REP
+ * MOVSQ copies long pieces; for a short one a REP takes too long to start. The direction
+ * flag is clear, as the ABI has it (System V AMD64 ABI, section 3.2.1), and stays so: an
+ * interrupt handler is C as well.
  *
- * Limits: text is read byte by byte, as nothing may be read behind its NUL; nothing here
- * knows of characters that take more than one byte. To be compiled with
+ * Limits: text is read byte by byte, as nothing may be read behind its NUL. Characters of
+ * more than one byte are not known here. This file must be compiled with
  * -fno-tree-loop-distribute-patterns, or GCC may turn a function's loop into a call of that
  * very function.
  *

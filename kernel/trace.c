@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.c: a test's calls, one after the other. What no longer fits is only counted.
+ * trace.c: a test's calls, one after the other. Calls that no longer fit are only counted.
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere.
  */

@@ -12,11 +12,11 @@
  *
  * To allocate, take a block of the lowest order that has one, and put its upper
  * half back until the rest fits. To free, merge with the buddy for as long as
- * that is free as well. Either takes FRAME_MAX_ORDER steps at most; none of them
- * is a search, nor does a request that cannot be met cause one.
+ * that is free as well. Either takes FRAME_MAX_ORDER steps at most. There is no
+ * search, not even for a request that cannot be met.
  *
- * What is known of a frame lies in tables, nine bytes a frame, never in the frame:
- * whoever writes to a frame that is free spoils its next owner's data, not the lists.
+ * Notes on frames lie in tables, nine bytes a frame, and never in the frame. So a
+ * write to a free frame spoils its next owner's data, but not the lists.
  *
  * Limits: 16 TiB. A request for 3 frames costs 4. One frame in use keeps the
  * 4 MiB around it from becoming one block; nothing is ever moved.

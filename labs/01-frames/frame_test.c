@@ -8,8 +8,8 @@
  * it is held: a walk through the map finds all of them.
  *
  * The tests of the first half give nothing back, as they are to pass before frame_free() is
- * written: each goes on with the memory that the ones before it have left. Those of the
- * second half begin by giving back what is held.
+ * written. Each goes on with the memory that the ones before it have left. The tests of the
+ * second half begin by giving back all that is held.
  *
  * The sentences of frame.h that are tested here:
  *

@@ -3,18 +3,18 @@
  * heap.c: objects of any size, out of the page runs of pages.h.
  *
  * Each size class has slabs (slab.h) of its own; an object too large for any gets a
- * slab to itself. Neither direction searches. kmalloc: size -> its class -> the first
- * slab with room -> a slot given back before, or the next one never used. kfree:
- * pointer -> tag of its page, which tells how far back the slab starts -> its slot.
+ * slab to itself. To allocate, the heap takes the class's first slab with room, and a
+ * slot there that was given back, or else the next one never used. To free, it goes from
+ * the tag of the pointer's page to the slab, and to the slot. Neither searches.
  *
- * NULL is the last resort. Before it the heap asks heap_rescue(), looks at what it
- * has once more, as that may have dropped the lock, gives up the empty slab that it
- * keeps, and takes a shorter run or a longer slot than the class has.
+ * NULL is the last resort. Before it the heap asks heap_rescue(), and tries once more,
+ * as that may have dropped the lock. Then it gives up the empty slab that it keeps, and
+ * takes a shorter run or a longer slot than the class has.
  *
  * Limits: an overrun is noticed when the object is freed, not when it happens, and
  * not if the object fills its slot. A write to a freed object is noticed when its
- * slot is handed out again; not if it was large, or its whole slab has been given up:
- * then it may reach what pages.h keeps there. A slab of few objects keeps its pages.
+ * slot is handed out again. It is not noticed if the object was large, or its slab given
+ * up: it may then reach the stock of pages.h. A slab of few objects keeps its pages.
  *
  * Locks: takes heap_lock, frame_lock and log_lock (the last two in heap_rescue(), which
  * may also drop heap_lock for a while). Allocates: frames (in heap_init(); heap_rescue()

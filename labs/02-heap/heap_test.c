@@ -3,8 +3,8 @@
  * heap_test.c: what heap.h promises to callers that make no mistake.
  *
  * The tests know nothing of how the heap works. Other objects may live in it, so each compares
- * with how it began. What a design keeps for itself may be much of the first reserve: where a
- * test needs room, it feeds the heap first. The tests of the first half free nothing, as they
+ * with the heap at its start. A design may keep much of the first reserve for itself, so a
+ * test that needs room feeds the heap first. The tests of the first half free nothing, as they
  * are to pass before kfree() works.
  *
  * The sentences of heap.h that are tested here:

@@ -3,8 +3,8 @@
  * initramfs_test.c: tests of unpacking cpio archives.
  *
  * Each test writes archives into a static buffer, spoils them where it likes, and
- * unpacks them. Whatever happens, a failure must leave the directory empty and the
- * heap as it was.
+ * unpacks them. Each failure must leave the directory empty and the heap as it
+ * was.
  */
 #include "cpio.h"
 #include "format.h"

@@ -12,13 +12,13 @@
  *
  * A run of one page is both at once. Runs hang in bins: those of fewer than
  * PAGES_EXACT pages by their length, longer ones by its power of two. A bit mask
- * knows the bins that are not empty. A run that is given back looks at the tags on
- * both sides and merges with what is free there. No run that fits is ever missed:
- * whatever is in a short one's bin fits, and a long one's bin is looked through,
- * which takes few steps, as no run in it is short.
+ * knows the bins that are not empty. When a run is given back, it merges with free
+ * runs on both sides, which the tags name. No run that fits is ever missed: each run
+ * in the bin of a short one fits. The bin of a long one is searched, which takes few
+ * steps, as no run in it is short.
  *
- * What lies in free pages may have been damaged by somebody who has written to a page that is
- * not theirs. So a run that is taken out, or merged, must be whole first.
+ * The words in free pages may be damaged, if somebody has written to a page that is not theirs.
+ * So a run that is taken out, or merged, must be whole first.
  *
  * Limits: the tags are one block of frames, 4 MiB at most, as the memory map has no
  * RAM above MEMMAP_LIMIT.

@@ -2,10 +2,10 @@
 /*
  * slab.c: says what is wrong with a slab, or with a list of slabs.
  *
- * What a header says is followed only after it has been compared with what it must
- * be: all of it but a few counts follows from the class and the length of the run,
- * and that of a large run is what the tags say. So no header, however it has been
- * damaged, leads to memory that is not there.
+ * Before a header is followed, each word of it is compared with the value that it must
+ * have. All but a few counts follow from the class and the length of the run, and the
+ * tags tell the length of a large run. So a damaged header never leads to memory that is
+ * not there.
  *
  * Locks: the caller holds heap_lock. Allocates: nothing. Callable from: the heap.
  */

@@ -2,8 +2,8 @@
 /*
  * anywhere_dmesg_test.c: dmesg in the midst of a record, and a record in the midst of dmesg.
  *
- * What log_dump() writes are records, each whole, in the order of their numbers. It may leave out
- * what is not finished, and what is lost while it is at work.
+ * log_dump() writes records, each whole, in the order of their numbers. It may leave out records
+ * that are not finished, and those that are lost while it is at work.
  */
 #include "console.h"
 #include "ktest.h"

@@ -3,8 +3,8 @@
  * given_sweep_test.c: the same sweep over what earlier labs and the kernel have: unpacking the
  * initramfs, whose every allocation fails once, and the logger, which must not notice.
  *
- * A failure in the k-th entry costs the k - 1 before it, so there is a sweep in pieces of some
- * entries each, which is quick, and one as a whole.
+ * To reach a failure in the k-th entry, the k - 1 before it must be unpacked. So there are two
+ * sweeps: a quick one in pieces of some entries each, and one of the whole archive.
  */
 #include <stdint.h>
 

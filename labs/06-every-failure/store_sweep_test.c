@@ -2,10 +2,10 @@
 /*
  * store_sweep_test.c: lab 6's sweep: each allocation of each operation fails once.
  *
- * A script of operations is carried out up to one of them, and in this the k-th allocation fails,
- * for k = 1, 2, … until the operation makes no k-th one. Each time the store must be what it was
- * before, or what it would be afterwards, and say which. What it would be, a model says, which is a
- * table of names and sizes. The sentences of store.h that are tested here:
+ * A script of operations is carried out up to one of them. In this the k-th allocation fails, for
+ * k = 1, 2, … until the operation makes no k-th one. Each time the store must be as it was before,
+ * or as it would be afterwards, and say which. A model says how it would be: a table of names and
+ * sizes. The sentences of store.h that are tested here:
  *
  *   whole, or nothing: files             …_is_whole_or_nothing
  *   whole, or nothing: the heap          …_loses_no_object
