@@ -2,7 +2,7 @@
 
 A sentence ends with a full stop, a question or exclamation mark, or a colon, if the next word begins
 as a sentence does. Code in backticks is one word. Headings, tables and blocks of code have no
-sentences here.
+sentences here. A link in brackets may be the title of a page, so its words are no subject.
 """
 import re
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pages import Page
 
-MAX_WORDS = 35                  # in a sentence
+MAX_WORDS = 30                  # in a sentence
 
 END = re.compile(r"""(?<=[.!?:])["')\]]*\s+(?=["'(\[]*[A-Z`[])""")
-QUESTION_WORD = re.compile(r"\W*(?:Who|What|Whoever|Whatever|Whose)\b")
+QUESTION_WORD = re.compile(r"[^\w\[]*(?:Who|What|Whoever|Whatever|Whose)\b")
 
 
 def split(text: str) -> list[str]:
