@@ -2,10 +2,10 @@
 /*
  * rescue.c: lab 3's rescue, which takes what there is, and says more when there is nothing.
  *
- * It takes the largest block of frames that there is, from RESCUE_MIN_ORDER down to what the request
- * needs. If there is none, it says so in the log, and in a note, which a debugger finds when the log
- * has moved on: "failed for want of B bytes". Whatever it needs for that it has had from the
- * start: it runs where memory has run out, with heap_lock held.
+ * It takes the largest block of frames that there is, from RESCUE_MIN_ORDER down to the order that
+ * the request needs. If there is none, it says so in the log, and in a note, which a debugger finds
+ * when the log has moved on: "failed for want of B bytes". It runs when memory has run out, with
+ * heap_lock held, so it must have all that it needs from the start.
  * Limits: one rescue brings at most the largest block, FRAME_MAX_ORDER. The note is the last one's.
  *
  * Locks: takes frame_lock; the caller holds heap_lock (and it stays held, so that nobody
