@@ -2,9 +2,9 @@
 /*
  * rescue.c: lab 3's rescue, which takes what there is, and says more when there is nothing.
  *
- * It takes the largest block of frames that there is, from RESCUE_MIN_ORDER down to what the request
- * needs. If there is none, whoever listens is told: the log, and a list of notes, which a debugger
- * finds when the log has moved on. A note says "failed for want of B bytes".
+ * It takes the largest block of frames that there is, from RESCUE_MIN_ORDER down to the order that
+ * the request needs. If there is none, it tells its listeners: the log, and a list of notes, which a
+ * debugger finds when the log has moved on. A note says "failed for want of B bytes".
  * Limit: one rescue brings at most the largest block, FRAME_MAX_ORDER.
  *
  * Locks: takes frame_lock; the caller holds heap_lock (and it stays held, so that nobody
