@@ -34,7 +34,7 @@ MAX_OUTPUT_BYTES = 1 << 20  # read of what a program prints
 
 LIMITS = sandbox.Limits(cpu_seconds=30, memory_bytes=1 << 30, file_bytes=32 << 20)
 
-FLAGS = ("-O0", "-w", "-DSAFETY", "-DNOCLAIM", "-DNOFAIR", f"-DMEMLIM={VERIFIER_MB}")
+FLAGS = ("-std=gnu99", "-O0", "-w", "-DSAFETY", "-DNOCLAIM", "-DNOFAIR", f"-DMEMLIM={VERIFIER_MB}")
 
 _PROBE = "init { skip }\n"
 _EMBEDDED = re.compile(r"\bc_(?:code|expr|decl|state|track)\b")
