@@ -95,7 +95,7 @@ def _root(graph: Graph, root: Root, shown: set[str]) -> Verdict:
     holds = f"takes no {', '.join(root.holds)}" if root.holds else ""
     said = " and ".join(filter(None, (never, holds))) or "fits on its stack"
     return Verdict(root.function, True,
-                   [f"{root.function} {said}: proved, {len(ways)} function{"s" if len(ways) != 1 else ""}{stack}"])
+                   [f"{root.function} {said}: proved, {len(ways)} function{'s' if len(ways) != 1 else ''}{stack}"])
 
 
 def check(kernel: Kernel, policy: Policy) -> Proof:
