@@ -272,7 +272,7 @@ class Graph:
                 raise NoBound("recursion: " + " -> ".join(map(self.show, cycle)) + self._lines(cycle))
             if title not in known:
                 way.append(title)
-                own = self._flows[title].stack_bytes
+                own = self.stack_bytes(title)
                 below = max((measure(call.target, way) for call in self.calls[title]), default=(0, []))
                 way.pop()
                 known[title] = own + below[0], [title, *below[1]]
@@ -286,12 +286,16 @@ class Graph:
                  for title, following in zip(cycle, cycle[1:])]
         return f" ({', '.join(lines)})"
 
+    def stack_bytes(self, title: str) -> int:
+        """What a function has on the stack itself, with its return address. Raises NoBound."""
+        return self._flows[title].stack_bytes
+
     def variable_frames(self, ways: Iterable[str]) -> list[str]:
         """Why the frames of these functions have no size that is known, of those that have none."""
         found = []
         for title in ways:
             try:
-                self._flows[title].stack_bytes
+                self.stack_bytes(title)
             except NoBound as error:
                 found.append(str(error))
         return found

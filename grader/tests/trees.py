@@ -54,7 +54,7 @@ def keep_built(tree):
         if source.read_bytes() == (ROOT / name).read_bytes():
             into = tree / "build/obj" / name.parent
             into.mkdir(parents=True, exist_ok=True)
-            for end in ("o", "s", "o.d", "s.d"):
+            for end in ("o", "s", "o.d", "s.d", "s.tree"):
                 if (made := built / f"obj/{name}.{end}").exists():
                     shutil.copy2(made, into)
     for name in ("flags", "kernel.ld", "initramfs.cpio"):
