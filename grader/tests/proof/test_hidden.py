@@ -19,7 +19,7 @@ def in_fail(tmp_path, source, text=ROOT_FAIL, **more):
 
 def test_a_function_without_a_way_is_proved(tmp_path):
     found = in_fail(tmp_path, fail("choice++;"))
-    assert re.search(r"^fail reaches no kmalloc, kfree: proved, 1 functions, \d+ bytes of stack of 1,000$", found, re.M)
+    assert re.search(r"^fail reaches no kmalloc, kfree: proved, 1 function, \d+ bytes of stack of 1,000$", found, re.M)
     assert found.endswith("\nholds")
 
 
