@@ -19,18 +19,22 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 _TYPED = r"(?:\d+_(?=.)|(?=(?:text|link)\.html$))"
 _PLATFORM = re.compile(rf"(?:late_)?(?P<anon>anon_[0-9a-z]+)_{_TYPED}"
                        rf"|(?P<canvas>.+?)_(?:late_)?(?P<user>\d+)_{_TYPED}"
                        r"|(?P<moodle>.+)_(?P<id>\d+)_assignsubmission_[a-z]+(?:_|$)", re.IGNORECASE)
 
-_COPY = "copy|kopie|copie|copia|副本"
-_AROUND = re.compile(rf"^(?:copy of|kopie von|copie de|copia de) "
-                     rf"|[ _–-]*(?:\(\d+\)|\[\d+\]|的?(?:{_COPY})(?: ?\d+)?|\d+)(?=\.)|\.txt$|[ .]+$")
+_COPY = "copy|kopie|copie|copia|cópia|копия|コピー|복사본|副本"
+_AROUND = re.compile(rf"^(?:copy of|kopie von|copie de|copia de) |^ +|^lab[ _-]*\d+[ _-]+|[ _-]+lab[ _-]*\d+(?=\.)"
+                     rf"|[ _–—-]*(?:\(\d+\)|\[\d+\]|的?(?:{_COPY})(?: ?\d+)?|\d+)(?=\.)|\.txt$|[ .]+$")
 
 # A directory that says which lab its files are of: lab3, Lab_03, 03-deadlock.
 _OF_LAB = re.compile(r"(?:lab[ _-]*0*|0*)(\d+)(?:\D.*)?")
+
+# A file's own name that does: lab3_answers.toml, answers-lab3.toml.
+_FILE_OF_LAB = re.compile(r"^lab[ _-]*(\d+)[ _-]|[ _-]lab[ _-]*(\d+)\b")
 
 
 def by_platform(name: str) -> tuple[str, str]:
@@ -44,7 +48,7 @@ def by_platform(name: str) -> tuple[str, str]:
 
 def usual(name: str) -> str:
     """A file's name as it was before a browser or the like made another of it."""
-    name = by_platform(unicodedata.normalize("NFKC", posixpath.basename(name)))[1].lower()
+    name = by_platform(unicodedata.normalize("NFKC", unquote(posixpath.basename(name))))[1].lower()
     while (shorter := _AROUND.sub("", name)) != name:
         name = shorter
     return name
@@ -80,5 +84,7 @@ def outdated(names: Sequence[str]) -> set[str]:
 
 
 def labs_of(name: str) -> set[int]:
-    """The numbers of the labs that the directories of a path name."""
-    return {int(match[1]) for part in name.lower().split("/")[:-1] if (match := _OF_LAB.fullmatch(part))}
+    """The numbers of the labs that the directories of a path name, or the file's own name does."""
+    *directories, own = name.lower().split("/")
+    found = [_OF_LAB.fullmatch(part) for part in directories] + [_FILE_OF_LAB.search(by_platform(own)[1])]
+    return {int(match[match.lastindex]) for match in found if match}

@@ -218,9 +218,9 @@ def _is_ambiguous(basename: str, wanted: Collection[str]) -> bool:
 
 def _remark(name: str, in_project: Callable[[str], str], wanted: Collection[str]) -> str:
     """How a file that was ignored is listed."""
-    if _is_ambiguous(name, wanted):
-        places = sorted(path for path in wanted if posixpath.basename(path) == name)
-        return f"{name} (which? {' or '.join(places)})"
+    places = sorted(path for path in wanted if "/" not in name and names.usual(path) == names.usual(name))
+    if len(places) > 1:
+        return f"{shown(name)} (which? {' or '.join(places)})"
     return shown(in_project(name))
 
 

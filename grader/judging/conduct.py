@@ -138,7 +138,7 @@ _MOVE = re.compile(r"%(cr|db|dr|tr)\d|^mov\w?\s.*,%[c-gs]s$|^pop\w?\s+%[c-gs]s$"
 _STACK = re.compile(r"(?!cmp|test|push|call|jmp|bt\w?\s)\S+\s(?:.*,\s*)?%(?:[re]?[sb]p|[sb]pl)"
                     r"|xchg\w?\s.*%[re]?[sb]pl?\b.*|enter\w?\b.*")
 _START_OR_END = re.compile(r"(?:mov\s+%rsp,|pop\s+)%rbp|(?:sub|add|and)\s+(?:\$-?0x[0-9a-f]+|%r\w+),%rsp"
-                           r"|lea\s+(?:-?0x[0-9a-f]+\(%rbp\)|-0x8\(%r10\)),%rsp")
+                           r"|lea\s+(?:-0x[0-9a-f]+\(%rbp\)|-0x8\(%r10\)),%rsp")
 _STEERS = ("moves the frame or the stack pointer", "a function's start and its end do that alone")
 _MOVES = ("moves a control, debug or segment register", "only kernel/ sets up the CPU")
 

@@ -307,6 +307,7 @@ def test_a_kernel_test_of_the_students_own_is_named(build):
     (assembly("mov %rax, %rbp"), "moves the frame or the stack pointer", "mov %rax,%rbp"),
     (assembly("mov 8(%rax), %rsp"), "moves the frame or the stack pointer", "mov 0x8(%rax),%rsp"),
     (assembly("lea 8(%rsp), %rbp"), "moves the frame or the stack pointer", "lea 0x8(%rsp),%rbp"),
+    (assembly("lea 0x40(%rbp), %rsp"), "moves the frame or the stack pointer", "lea 0x40(%rbp),%rsp"),
     (assembly("xchg %rbp, %rax"), "moves the frame or the stack pointer", "xchg %rax,%rbp"),
     (assembly("pop %rsp"), "moves the frame or the stack pointer", "pop %rsp"),
     (assembly("enter $8, $0"), "moves the frame or the stack pointer", "enter $0x8,$0x0"),
