@@ -155,6 +155,9 @@ LAST_LAB   := $(lastword $(numbers))
 # The page's logger is lab 4's: it writes each record to the console at once.
 BENCH_LAB  := 4
 BENCH_STAGE = stage-$(BENCH_LAB)-bench
+# What labs 5 and 6 add is measured in a stage that has it.
+LATER_LAB  := 6
+LATER_STAGE = stage-$(LATER_LAB)-bench
 HOST_CC    ?= gcc
 
 bench_names  = $(addsuffix .c,frame heap slab pages rescue log log_filter format console print string random)
@@ -191,6 +194,7 @@ build/bench/bench-junk: $(patsubst %,build/bench/%.o,$(filter-out $(bench_heap),
 	$(call say,LINK,$@) $(HOST_CC) -o $@ $^
 
 $(eval $(call stage,$(BENCH_STAGE),$(call objects_of,$(BENCH_LAB),grader/bench grader/bench/kernel)))
+$(eval $(call stage,$(LATER_STAGE),$(call objects_of,$(LATER_LAB),grader/bench grader/bench/kernel grader/bench/later)))
 
 -include $(shell find build/bench -name '*.d' 2>/dev/null)
 
@@ -205,7 +209,7 @@ bench-check: bench-build ## only see whether anything is slower than it may be
 	@$(python) grader/benchmark.py --check $(bench_page)
 
 bench-build: build/bench/bench build/bench/bench-junk $(initramfs) \
-		build/$(BENCH_STAGE)/kernel.elf build/stage-$(BENCH_LAB)/kernel.elf
+		build/$(BENCH_STAGE)/kernel.elf build/$(LATER_STAGE)/kernel.elf build/stage-$(BENCH_LAB)/kernel.elf
 
 # ---- fuzzing: what reads input from outside, on the host, with sanitizers. grader/fuzzing.py
 # chooses the compiler; each has a directory of its own. Of memmap.c a target includes the text.

@@ -134,13 +134,15 @@ extern struct log_storage log_storage;
  *  - A record that is lost is lost as a whole: its number is missing.
  *  - The console gets each record that is not lost once, in the order of the numbers. So a record
  *    that is logged in the midst of another, or while one is being written, may be put off.
- *  - If it is in the midst of no other of these calls, the record is on the console when it returns.
+ *  - If it is in the midst of no other of these calls, the record is on the console when it returns,
+ *    and so is each that came in its midst.
  * log_flush():
  *  - It writes what was put off, unless it is in the midst of a call that will.
  * Both:
  *  - No call of console_write() begins in the midst of another, or of one of log_dump()'s.
  * log_dump():
- *  - It leaves out a record that is not finished. What is logged meanwhile it may leave out or show.
+ *  - It leaves out a record that is not finished. What is logged meanwhile it may leave out or show. When
+ *    it returns, that is on the console in any case, unless it is in the midst of another of these calls.
  * log_force():
  *  - It writes in order all records that the console has not got whole: also one that was just being
  *    written, and of one that is not finished its beginning, if there is any, and LOG_CUT_MARK.

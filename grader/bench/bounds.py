@@ -51,6 +51,10 @@ def _footprint(workload: str) -> Measure:
     return lambda numbers: numbers["footprint"][workload]["ouroboros"]["ratio"]
 
 
+def _later(test: str) -> Measure:
+    return lambda numbers: numbers["later"][test]["mean"]
+
+
 def _ratio(over: Measure, under: Measure) -> Measure:
     return lambda numbers: over(numbers) / under(numbers)
 
@@ -106,5 +110,8 @@ BOUNDS = [
     Bound("log, the formatter alone", 2135, _record("format")),
     Bound("log, the formatter against snprintf, in time", 0.75, _record("format", "times_snprintf"),
           "times as long"),
+    Bound("log, a record of lab 5, in the kernel", 1800, _later("record")),
+    Bound("store, an append to one of 100 files, in the kernel", 5300, _later("store_append")),
+    Bound("store, a renaming, in the kernel", 12700, _later("store_rename")),
     Bound("boot, the kernel's own part", 7.5e6, lambda numbers: numbers["boot"]["instructions"]),
 ]

@@ -42,8 +42,8 @@ COMPARED = {"a": ("mimalloc",), "b": ("mimalloc",), "c": LISTS}
 NR_TIMINGS = 5
 SLOW = 1000                         # nanoseconds an operation: a list in pieces, timed once
 
-BENCH_LAB = 4               # as in instructor.mk
-KERNEL_ELF = f"build/stage-{BENCH_LAB}-bench/kernel.elf"
+BENCH_LAB, LATER_LAB = 4, 6         # as in instructor.mk
+STORE = ("append", "read", "rename", "remove_and_create")
 KERNEL_MEMORY = "256M"
 NR_BOOTS = 7
 BOOT_LIMIT = 60                     # seconds
@@ -161,13 +161,18 @@ def make(*arguments: str) -> str:
     return run(["make", "--silent", "--no-print-directory", *arguments])
 
 
-def _image(iso: Path, elf: str, command_line: str) -> Path:
+def _kernel(lab: int) -> str:
+    """The kernel of that stage which has the benchmark in it."""
+    return f"build/stage-{lab}-bench/kernel.elf"
+
+
+def _image(iso: Path, elf: str, command_line: str, lab: int = BENCH_LAB) -> Path:
     """Writes a boot image with that kernel."""
-    make(f"LAB={BENCH_LAB}", f"ELF={elf}", f"ISO={iso}", f"CMDLINE={command_line}", "iso")
+    make(f"LAB={lab}", f"ELF={elf}", f"ISO={iso}", f"CMDLINE={command_line}", "iso")
     return iso
 
 
-def _in_machine(iso: Path) -> tuple[str, int]:
+def _in_machine(iso: Path, elf: str) -> tuple[str, int]:
     """
     The console of a machine that runs a test and resets itself after it, and how many
     instructions it had carried out when the kernel set its clock.
@@ -175,17 +180,17 @@ def _in_machine(iso: Path) -> tuple[str, int]:
     async def go() -> tuple[str, int]:
         async with Machine(Config(iso, mem=KERNEL_MEMORY)) as machine:
             await machine.wait()
-            memory = await Memory.of(machine, Image(Path(KERNEL_ELF)))
+            memory = await Memory.of(machine, Image(Path(elf)))
             return machine.console, (memory.number("begun_at", "clock.c")
                                      >> memory.number("instruction_shift", "clock.c"))
     return asyncio.run(go())
 
 
-def in_kernel(directory: Path, test: str, options: str) -> Numbers:
-    """What a test of bench/kernel/bench_test.c counts, in a boot of its own."""
-    iso = _image(directory / f"{test}{len(options)}.iso", KERNEL_ELF,
-                 f"log=info ktest=bench.{test} {options}")
-    console, clock_at = _in_machine(iso)
+def in_kernel(directory: Path, test: str, options: str, lab: int = BENCH_LAB) -> Numbers:
+    """What a test of bench/kernel or bench/later counts, in a boot of its own."""
+    iso = _image(directory / f"{lab}{test}{len(options)}.iso", _kernel(lab),
+                 f"log=info ktest=bench.{test} {options}", lab)
+    console, clock_at = _in_machine(iso, _kernel(lab))
     match = re.search(r"# bench: (\d+) operations, (\d+) instructions, (\d+) at most", console)
     if not match or f"\nok 1 bench.{test}\n" not in console:
         raise BenchError(f"bench.{test} in the kernel: no numbers:\n{console[-1000:]}")
@@ -204,6 +209,15 @@ def kernel() -> Numbers:
         found = {test: numbers for (test, _), numbers in _in_parallel(
             jobs, lambda test, options: in_kernel(directory, test, options))}
     return found
+
+
+def later() -> Numbers:
+    """What labs 5 and 6 add: a record of lab 5's logger, and what lab 6's store does."""
+    with tempfile.TemporaryDirectory(prefix="ouroboros-bench-") as name:
+        tests = ("record", *(f"store_{operation}" for operation in STORE))
+        return {test: numbers for (test,), numbers in _in_parallel(
+            ((test,) for test in tests),
+            lambda test: in_kernel(Path(name), test, "initramfs=off", LATER_LAB))}
 
 
 # ---- booting
@@ -267,7 +281,7 @@ def everything(say: Callable[[str], None], briefly: bool = False) -> Numbers:
     parts: dict[str, Callable[[], Numbers]] = {
         "footprint": lambda: footprint(briefly), "heap": lambda: heap(briefly),
         "frames": lambda: frames(briefly), "junk": junk, "metadata": metadata, "record": record,
-        "time": lambda: times(briefly), "boot": boot}
+        "time": lambda: times(briefly), "boot": boot, "later": later}
     if not briefly:
         parts |= {"kernel": kernel, "boot_times": boot_times}
     found: Numbers = {}

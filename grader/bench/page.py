@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.bounds import BOUNDS, Bound
 from bench.counting import JUNK, library
-from bench.measuring import (FRAME_WORKLOADS, FRAMES, HEAP_WORKLOADS, HEAPS, NR_BOOTS, Numbers)
+from bench.measuring import (FRAME_WORKLOADS, FRAMES, HEAP_WORKLOADS, HEAPS, NR_BOOTS, STORE, Numbers)
 
 TEMPLATE = Path(__file__).with_name("page.md.in")
 
@@ -100,6 +100,12 @@ def _kernel(numbers: Numbers) -> str:
          cell(numbers["kernel"][f"{kind}_{name}"])] for kind, name in workloads))
 
 
+def _store(numbers: Numbers) -> str:
+    return table(["mean / worst", "instructions"], (
+        [f"`store_{operation}`" if "and" not in operation else "`store_remove`, then `store_create`",
+         cell(numbers["later"][f"store_{operation}"])] for operation in STORE))
+
+
 def _record(numbers: Numbers) -> str:
     return table(["", "instructions", "bytes", "port writes", "port reads", "heap calls", "ns"], (
         [RECORD_NAMES[way], *(amount(found[key]) for key in (
@@ -154,6 +160,7 @@ def markdown(numbers: Numbers) -> str:
         "metadata": amount(numbers["metadata"]["percent"]),
         "kernel": _kernel(numbers), "record": _record(numbers),
         "kernel_record": amount(numbers["kernel"]["record"]["mean"]),
+        "later_record": amount(numbers["later"]["record"]["mean"]), "store": _store(numbers),
         "text": f"```text\n{numbers['record']['log']['text']}\n```",
         "boots": str(NR_BOOTS), "boot": _boot(numbers), "short": _short(numbers),
     }

@@ -177,7 +177,6 @@ bool run_interrupted(unsigned long step, void (*subject)(void), void (*handler)(
 		first_number = log_last_number() + 1;
 		begin(LOG_INFO);
 		has_run = ktest_break(&outer_steps, step, subject, handler);
-		log_flush();
 		heard_end();
 	}
 	check_step(has_run ? NULL : "the handler did not run", &outer_steps, step);

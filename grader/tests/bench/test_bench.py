@@ -12,7 +12,7 @@ from bench import page
 from bench.bounds import BOUNDS, BY_THE_CLOCK
 from bench.counting import BENCH, BenchError, Run, costs_in, count, count_record, environment, run
 from bench.measuring import (HEAP_WORKLOADS, HEAPS, boot, footprint, frames, heap, in_kernel,
-                             junk, metadata, net, record, times)
+                             junk, later, metadata, net, record, times)
 from machine.host import ROOT
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +60,7 @@ def brief():
         patch.chdir(ROOT)
         return {"heap": heap(briefly=True), "footprint": footprint(briefly=True),
                 "frames": frames(briefly=True), "junk": junk(), "metadata": metadata(), "record": record(),
-                "boot": boot()}
+                "boot": boot(), "later": later()}
 
 
 def test_an_operation_costs_what_was_counted_at_its_place():
