@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Checks the tools by using them: `make doctor`.
 
-Each failure comes with the line that fixes it. What is only nice to have (KVM, UEFI, a
-sandbox) is a note. Exit status: 0 all is well, 1 something must be fixed. Standard library only, so
+Each failure comes with the line that fixes it. A tool that is only nice to have (KVM, UEFI, a
+sandbox) gets a note. Exit status: 0 all is well, 1 something must be fixed. Standard library only, so
 that it can say which package is missing.
 """
 from __future__ import annotations

@@ -79,7 +79,7 @@ static bool can_send(void)
 	return inb(COM1 + UART_LSR) & LSR_CAN_SEND;
 }
 
-/* Who waits for a reader does get on, but not for ever. Return: false if nobody reads. */
+/* A wait for a reader is progress, but not for ever. Return: false if nobody reads. */
 static __attribute__((cold)) bool wait_for_reader(void)
 {
 	for (unsigned reads = 0; reads < PATIENCE_READS && !nobody_reads; reads++) {

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Which submissions there are to grade in a class.
 
-Everything in the class's directory is somebody's submission, also what turns out to be none when
-it is read: so nobody is forgotten. What a learning platform puts before the name of a file says
-whose it is (course/names.py). Whatever it has of one student is one submission, as it hands out the last
-attempt alone; so are several single files of one name elsewhere.
+Everything in the class's directory counts as somebody's submission, even if it turns out to be none
+when it is read. So nobody is forgotten. A learning platform puts words before the name of a file, which
+say whose it is (course/names.py). All files that a platform has of one student are one submission, as it
+hands out the last attempt alone. So are several single files of one name elsewhere.
 
 Several submissions of one name are attempts of one student, if the instructor says which counts.
 """

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A list of students, as a table (CSV) with a heading, and the same list with their points.
 
-It may be one of one's own, or what a learning platform exports, which then takes it back:
+It may be a table of the instructor's own, or the export of a learning platform, which takes it back:
 
     Canvas    the gradebook: Student, ID, …, Section, and a column for each assignment. Source of the
               form: Canvas' lib/gradebook_importer.rb
     Moodle    an assignment's grading worksheet: Identifier, …, Grade, Last modified (grade). Source:
               Moodle's mod/assign/feedback/offline/importgradeslib.php
 
-A row is a submission's if one of its cells is the submission's name, or its name with a domain, as
-in an address of mail; or if the number is the one that the platform put into the name.
+A row belongs to a submission if one of its cells is the submission's name, or an e-mail address of
+that name. It also does if it has the number that the platform put into the submission's name.
 """
 from __future__ import annotations
 

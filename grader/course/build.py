@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Has `make` build stages and boot images, one make at a time.
 
-The Makefile knows how; this file knows what can go wrong and whose fault that is: the
-compiler's or linker's complaint is the student's (BuildFailure), as is what a file of theirs
-does that it has no business to (Misconduct); all else is ours (MachineError).
+The Makefile knows how to build; this file knows what can go wrong, and whose fault that is. A
+complaint of the compiler or linker is the student's (BuildFailure). So is a thing that their file
+must not do (Misconduct). All else is our fault (MachineError).
 """
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What students get: the tree without solutions, as a directory and as a .tar.gz.
+"""Makes the tree that students get: without solutions, as a directory and as a .tar.gz.
 
-An allow-list says what is in it, so that what nobody thought of is not; nor is what git does
-not know. What gives a solution away is taken out (course.workspace.without_solutions()); a file that
+An allow-list names its files, so a file that nobody thought of is not in it. Nor is a file that git
+does not know. Solutions are taken out (course.workspace.without_solutions()); a file that
 an instructor has tried a lab in is refused. There is no git history. The same tree makes the same
-archive, byte for byte, with the same compiler: the heaps that lab 2's tests must catch, and the
-reference's frames and heap if they are to be in it, are objects in labs/objects/.
+archive, byte for byte, with the same compiler. The heaps that lab 2's tests must catch are objects in
+labs/objects/, and so are the reference's frames and heap, if they are to be in it.
 """
 from __future__ import annotations
 

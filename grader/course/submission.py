@@ -3,12 +3,12 @@
 
 A submission is a directory or an archive (archive.py). Its files may lie as in the project
 (labs/01-frames/frame.c), from labs/ on (01-frames/frame.c), each under any number of wrapping
-directories, or flat (frame.c) where a file's name alone says which it is. What is still missing
-may lie anywhere under a name that a browser, an editor or a learning platform has changed
-(names.py; lab1/Frame (2).c, answers.toml.txt): it is taken if no other file could be meant, and named as
-such. Of several versions of a file in one download the number in the name says which is the newest.
-Where none of the files that count is there, they are looked for in the archives that are.
-Of all other files no more is read than is needed to see that they differ.
+directories, or flat (frame.c) where a file's name alone says which it is. A missing file may lie
+anywhere, under a name that a browser, an editor or a learning platform has changed (names.py;
+lab1/Frame (2).c, answers.toml.txt). It is taken if no other file could be meant, and the result says so.
+Of several versions of a file in one download the number in the name says which is the newest.
+If there is none of the files that count, they are looked for in the archives.
+Other files are read only as far as is needed to see that they differ.
 """
 from __future__ import annotations
 

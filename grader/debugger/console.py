@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A guest's serial console, shared by everybody who wants to see it or to type at it.
 
-Console has two sockets. Whoever connects to CONSOLE sees what the guest writes, from the last
-64 KiB on, and types. A line that is sent to LINES is typed when the kernel's monitor prompts
+Console has two sockets. A client of CONSOLE sees the guest's output, from the last 64 KiB on,
+and can type. A line that is sent to LINES is typed when the kernel's monitor prompts
 next, so it can be sent long before the guest listens. viewer.py connects a terminal.
 """
 from __future__ import annotations

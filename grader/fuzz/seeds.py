@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The corpus: inputs of every kind that a target knows, from which fuzzing starts.
 
-`make test` tries each of them. What fuzzing has found is here too, once it is mended: so that the test
-which fails without the mend is the corpus itself.
+`make test` tries each of them. An input that fuzzing has found is here too, once its cause is mended: so
+the corpus itself is the test that fails without the mend.
 """
 from __future__ import annotations
 

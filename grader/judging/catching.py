@@ -2,11 +2,11 @@
 """Judges a student's own tests by the broken heaps that they catch (lab 2, exercise 2.6).
 
 Some heaps are sound, and differ in all that heap.h leaves open: code, layout, sizes, speed. A test
-that fails on one of them does not count. What counts runs once more on each broken heap, chosen by
-the same words on the command line, with the same seed, each time in a machine of its own. All
-heaps, the sound ones as well, are compiled in ways of their own (grader/instructor.mk), so
-a test that compares machine code fails on a sound heap, or sees nothing on a broken one. If a test
-fails, or the kernel does not live through the tests, the heap is caught.
+that fails on one of them does not count. The tests that are left run once more on each broken heap,
+each time in a machine of its own, with the same command line and the same seed. All heaps, the
+sound ones as well, are compiled in ways of their own (grader/instructor.mk). So a test that
+compares machine code fails on a sound heap, or sees nothing on a broken one. If a test fails, or the
+kernel does not live through the tests, the heap is caught.
 
 Limit: tests whose names together are longer than ktest= may be are not all run.
 """
@@ -117,7 +117,7 @@ class Trial:
         """What becomes of these tests on a sound heap. Some may have no verdict yet."""
         record = await self._boot(heap, names, line, [])
         found = judge_ktests(names, record, self.builder.seed(self.stage))
-        # What a test says on a heap that is not handed out would tell that heap's code to the next one.
+        # A test's words on a heap that is not handed out would tell that heap's code to the next one.
         return {name: replace(finding, detail=f"{name} fails on {heap}, which is right"
                               + (f": {finding.detail}" if heap in self.shown else ""))
                 for name, finding in found.items()}

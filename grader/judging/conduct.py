@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What a student's file must not do: found in its compiled object and its dependency file.
+"""Names what a student's file does but must not: from its compiled object and its dependency file.
 
-A lab's file needs memory, locks, strings, the log and panic(). It has no business with the test
-harness, the command line, ports, or the CPU's tables. offences() allows what _OFFERED lists of
-each header in kernel/ and names everything else, foreign_includes() what was compiled in; inspect()
-is all of it, for course/build.py.
+A lab's file needs memory, locks, strings, the log and panic(). It must not touch the test harness,
+the command line, ports, or the CPU's tables. offences() allows the names that _OFFERED lists of each
+header in kernel/, and reports all others. foreign_includes() reports files that were compiled in.
+inspect() does all of it, for course/build.py.
 
-This finds what is written in C or in assembly. It cannot find an address written as a number,
-nor an instruction inside another one.
+This finds offences that are written in C or in assembly. It cannot find an address written as a
+number, nor an instruction inside another one.
 
 Relies on pyelftools, and on binutils' objdump and addr2line, those of the Makefile's compiler.
 """

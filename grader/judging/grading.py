@@ -366,7 +366,7 @@ class Grader:
         """One boot; once more if the host was to blame that it failed."""
         built = await self.builder.build(stage)
         async with self.slots:
-            # What is asked of the machine is asked of the one that students boot; a tape wants a drive.
+            # Questions about the machine are about the one that students boot; a tape wants a drive.
             config = await self.builder.config(built, line, boot.mem,
                                                by_grub=bool(wanted) or self.tapes is not None)
             try:

@@ -2,7 +2,7 @@
 """Chooses in-kernel tests, and reads KTAP, the format in which they report, from a console that
 may hold anything else too.
 
-What it finds is what somebody printed: an explanation for people, never a result. Results
+It finds only printed words: they explain a result to people, but never make one. Results
 are in the machine's memory (observe.py).
 
 Source of the format: Linux, Documentation/dev-tools/ktap.rst. We use version 1 without

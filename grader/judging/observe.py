@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Boots a machine, and takes from it all that a verdict may rest on.
 
-What became of in-kernel tests is read from the kernel's variables, from outside.
+The outcomes of in-kernel tests are read from the kernel's variables, from outside.
 """
 from __future__ import annotations
 

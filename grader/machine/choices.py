@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a user has told make, and which of it is for the make that the grader runs.
+"""Sorts the words that a user has told make: some are for the make that the grader runs, too.
 
-make has whatever its command line says in our environment. A choice of programs holds for us too:
-what is graded is compiled by the compiler that the user builds with. All else, as LAB=3, was
+make puts the words of its command line into our environment. A choice of programs holds for us too:
+a submission is compiled by the compiler that the user builds with. All else, as LAB=3, was
 meant for that make alone.
 Standard library only, as doctor.py must work without more.
 """

@@ -4,12 +4,12 @@
     landlock.py [--list DIRECTORY]… [--read PATH]… [--write PATH]… -- COMMAND…
 
 Landlock needs no rights and no namespace, so it works where bubblewrap may not: in most
-containers (Linux 5.13 and later). What else there is cannot be read, written or listed; that it
-exists can still be seen. Where the kernel knows how, no TCP port can be reached either (6.7), no
-abstract socket, and no process outside be signalled (6.12).
+containers (Linux 5.13 and later). Other files cannot be read, written or listed, but one can still
+see that they exist. If the kernel supports it, no TCP port can be reached either (6.7). Nor can an
+abstract socket be reached then, or a process outside be signalled (6.12).
 
-The command's exit status is the launcher's; 125 if it could not be confined, with the reason on
-stderr: it has not run then. Standard library only. Source: the kernel's
+The launcher exits with the command's status. If it cannot confine the command, it does not run it,
+gives the reason on stderr, and exits with 125. Standard library only. Source: the kernel's
 Documentation/userspace-api/landlock.rst, and include/uapi/linux/landlock.h.
 """
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main() -> None:
     except OSError as error:
         print(f"Landlock: {error.strerror}", file=sys.stderr)
         sys.exit(NOT_CONFINED)
-    # What is out of reach is not there: the next program of that name may work.
+    # A program out of reach counts as missing: the next one of that name may work.
     os.environ["PATH"] = os.pathsep.join(filter(_is_open, os.environ.get("PATH", os.defpath).split(os.pathsep)))
     try:
         os.execvp(arguments.command[0], arguments.command)

@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Runs a command on a student's files with nothing in sight but what it is given.
+"""Runs a command on a student's files with nothing in sight but the paths that it is given.
 
-wrap() puts bubblewrap (bwrap) before a command where that works; else Landlock (landlock.py), as
-in most containers; and leaves the command alone where neither does. kind() says which it is,
-trouble() why there is none. Limits are the kernel's own (setrlimit) and hold with and without.
+wrap() puts bubblewrap (bwrap) before a command if that works, or else Landlock (landlock.py), as
+in most containers. If neither works, it leaves the command alone. kind() says which one it is, and
+trouble() why there is none. Limits are the kernel's own (setrlimit) and hold in any case.
 
-In the sandbox there are /usr and the linker's cache, the tools that are installed elsewhere,
-an empty /tmp, a handful of devices, and the paths that the caller lists, each at its own place.
+The sandbox has /usr and the linker's cache, the tools that are installed elsewhere, and an
+empty /tmp. It has a handful of devices, and the paths that the caller lists, each at its own place.
 There is no network, no /etc, no home, no /proc, no other process, no capability, and nobody
-else's terminal. Inherited file descriptors stay open. Landlock gives the same files, but no /tmp,
-and hides neither that others exist nor that other processes do; of the network it bars TCP.
+else's terminal. Inherited file descriptors stay open. Landlock gives the same files, but no /tmp.
+It does not hide that other files and processes exist, and of the network it bars only TCP.
 
-What bounds what:
+The bounds are:
   time        RLIMIT_CPU, for each process. Processor time decides, so that a busy host changes
-              no verdict; the caller's own limit on wall time is for what sleeps or forks.
+              no verdict. The caller's own limit on wall time ends programs that sleep or fork.
   memory      RLIMIT_AS, for each process; /tmp has a size of its own.
-  disk        RLIMIT_FSIZE, for each file in the writable directories. There is no quota on
-              their sum: it takes many files, and so a program that means to write them.
-  processes   Above all that none of the student's code runs here: it is compiled, and then
+  disk        RLIMIT_FSIZE, for each file in the writable directories. Their sum has no quota:
+              only a program that means to write many files can exceed it.
+  processes   Above all, none of the student's code runs here: it is compiled, and then
               runs inside QEMU. The programs are make, the compiler, QEMU and our own scripts,
-              which fork a known few. Should one be subverted: RLIMIT_NPROC, which in a user
-              namespace counts that sandbox alone (Linux 5.14) but does not bind root; and the
-              pid namespace, which dies as a whole with bwrap, whatever forks how fast in it.
+              which fork a known few. RLIMIT_NPROC helps if one is subverted. In a user
+              namespace it counts that sandbox alone (Linux 5.14), but it does not bind root. The
+              pid namespace dies as a whole with bwrap, however fast programs fork in it.
 
 bwrap's exit status is the command's, or 128 + the signal that ended it. Killing bwrap ends all
 that runs in the sandbox, but a moment later: its files may still be open then.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How every command starts: it mends the surroundings that Python programs take for granted.
 
-Whoever starts us may have closed the standard descriptors: the next files that we open would then be
+Our parent may have closed the standard descriptors: the next files that we open would then be
 taken for them. And where the locale is not UTF-8, Python neither reads our files, which have letters
 beyond ASCII, nor prints our signs. Files are UTF-8 here in any case; a terminal gets a question
 mark for what its locale does not have.

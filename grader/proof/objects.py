@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The machine code of a stage, as objdump shows its objects: functions, instructions, and what they name.
 
-It is the machine code that is looked at, and not the source: a call or a jump in inline assembly is in it
-like any other, and so is what the compiler has moved, joined or inlined. Debugging information gives each
+It looks at the machine code, and not at the source. A call or a jump in inline assembly is there like any
+other, and so is code that the compiler has moved, joined or inlined. Debugging information gives each
 instruction its line. Relies on binutils 2.36 or later (objdump --inlines), and on pyelftools.
 
 An object's function may be entered in the middle only by itself. What a relocation names is looked up

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Calls through pointers: what they can come to, and whether a policy says all of it.
 
-The compiler sees to it that a pointer to a function holds a function of its type, unless somebody converts
-one. So a call can come to each function of the pointer's type whose address is taken anywhere, and nothing
-else, if nothing is converted: both are looked at here.
+The compiler ensures that a pointer to a function holds a function of its type, unless a conversion is
+written. So without conversions a call can come only to a function of the pointer's type whose address is
+taken somewhere. This module finds the addresses and the conversions.
 
 - The type of a call is that of the pointer which its line names. A line that names none, or that a macro
   hides, is an error.
 - An address in data must lie where its variable has a pointer of its type. For code, GCC's own text of each
   function before it is optimized (-fdump-tree-original) shows every conversion, implicit ones as well.
 
-Limit: two pointers of different types in the same bytes (a union, memcpy) are not seen. Nor is what
-overwrites memory that it has no business in.
+Limit: two pointers of different types in the same bytes (a union, memcpy) are not seen. Nor is code that
+overwrites memory which is not its own.
 """
 from __future__ import annotations
 

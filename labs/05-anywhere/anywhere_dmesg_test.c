@@ -160,7 +160,7 @@ KTEST(anywhere, a_record_at_any_instruction_of_dmesg)
 	sweep_firsts(dump, log_middle, false, record_in_dump_flaw);
 }
 
-/* What the outer one writes is in two parts, and the inner one's in between. */
+/* The outer one writes its records in two parts, with the inner one's in between. */
 static const char *dump_in_dump_flaw(void)
 {
 	static char outer[HEARD_BYTES];

@@ -24,7 +24,7 @@ static void watch(void)
 		watcher_flaw = "log_read() shows a record as whole that is not";
 }
 
-/* What it saw is how the record begins. */
+/* It must have seen the beginning of the record. */
 static const char *watched_flaw(void)
 {
 	if (watcher_flaw != NULL)

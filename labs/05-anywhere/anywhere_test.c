@@ -122,7 +122,7 @@ KTEST(anywhere, five_records_in_the_midst_of_each_other)
 	CHECK(nr_missed < nr_steps / 10, "%lu times less deep", nr_missed);
 }
 
-/* What is kept is whole; at most one of the last is missing, and none that came after. */
+/* Records that are kept are whole; at most one of the last is missing, and none that came after. */
 static const char *many_flaw(void)
 {
 	uint64_t last = log_last_number();

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Reads the kernel's variables and memory through GDB, and trusts neither.
 
-Whatever cannot be read, or cannot be right, is a Note: the sentence that a command then shows.
-Limits: finds variables by the names and files that the labs hand out; believes GDB's debugging
+A value that cannot be read, or cannot be right, is a Note: the sentence that a command then shows.
+Limits: it finds variables by the names and files that the labs hand out; believes GDB's debugging
 information.
 """
 from __future__ import annotations
