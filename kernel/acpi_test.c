@@ -50,6 +50,8 @@ static void build(void)
 	memory[MADT + 44 + 1] = 8;
 	memory[MADT + 52] = 0x7f;               /* a type that nobody knows */
 	memory[MADT + 52 + 1] = 12;
+	/* So a MADT of 40 bytes has a right sum, too. */
+	balance(memory + MADT + 40, MADT_BYTES - 40, MADT_BYTES - 41);
 }
 
 static paddr_t find(void)
@@ -98,8 +100,11 @@ KTEST(acpi, what_is_not_sound_is_not_there)
 	CHECK(acpi_find_apic(rsdp, memory, sizeof(memory)) == PADDR_NONE, "a wrong sum is believed");
 	build();
 	find();
-	rsdp[16]++;
+	rsdp[9]++;                              /* the maker's name: nothing but the sum is wrong */
 	CHECK(acpi_find_apic(rsdp, memory, sizeof(memory)) == PADDR_NONE, "a wrong sum of the RSDP is");
+	build();
+	find();
+	CHECK(acpi_find_apic(rsdp, memory, MADT + MADT_BYTES - 1) == PADDR_NONE, "a table is read that is not all there");
 }
 
 KTEST(acpi, the_firmware_and_the_cpu_agree)

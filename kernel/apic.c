@@ -65,14 +65,16 @@ paddr_t apic_page(void)
 
 void apic_init(void)
 {
-	if (apic_page() == PADDR_NONE)
+	paddr_t page = apic_page(), firmwares = acpi_apic_page();
+
+	if (page == PADDR_NONE)
 		return;
-	if (acpi_apic_page() != PADDR_NONE && acpi_apic_page() != apic_page()) {
+	if (firmwares != PADDR_NONE && firmwares != page) {
 		console_printf("apic: at %#lx, says the firmware, at %#lx, says the CPU; it is not used\n",
-			       acpi_apic_page(), apic_page());
+			       firmwares, page);
 		return;
 	}
-	registers = phys_to_virt(apic_page());
+	registers = phys_to_virt(page);
 	if ((apic_read(APIC_VERSION) & 0xf0) != 0x10)
 		registers = NULL;
 }

@@ -139,4 +139,11 @@ KTEST(fail, it_does_not_depend_on_interrupts)
 	irq_mask();
 	irq_restore(flags);
 	CHECK(fail_end().nr_failed == 1, "none has failed");
+	irq_unmask();
+	fail_begin(FAIL_NTH, 2);
+	allocate();
+	CHECK(read_rflags() & RFLAGS_IF, "one that succeeds has masked interrupts");
+	irq_mask();
+	irq_restore(flags);
+	fail_end();
 }

@@ -7,8 +7,8 @@
  * anywhere, as by an NMI (ktest_trace and ktest_break).
  *
  * The CPU raises a debug exception behind each instruction while the trap flag is set, and in front
- * of the instruction that a debug register points to (Intel SDM volume 3B, sections 17.3.1.4
- * "Single-Step Exception Condition" and 17.3.1.1 "Instruction-Breakpoint Exception Condition").
+ * of the instruction that a debug register points to (Intel SDM volume 3B, sections 18.3.1.4
+ * "Single-Step Exception Condition" and 18.3.1.1 "Instruction-Breakpoint Exception Condition").
  *
  * Locks: none. Allocates: nothing. Callable from: anywhere but an NMI handler.
  */

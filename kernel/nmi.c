@@ -64,11 +64,14 @@ uint64_t nmi_next_stack(const struct trap_frame *frame)
 
 const char *nmi_cause(void)
 {
-	uint8_t status = inb(SYSTEM_CONTROL);
+	uint8_t status = inb(SYSTEM_CONTROL), off = 0;
 
 	if (status == 0xff || (status & (PARITY_ERROR | CHANNEL_ERROR)) == 0)
 		return "from outside, for no reason that the board tells";
-	outb(SYSTEM_CONTROL, (status & WRITABLE) |
-			     (status & PARITY_ERROR ? PARITY_OFF : CHANNEL_OFF));
+	if (status & PARITY_ERROR)
+		off |= PARITY_OFF;
+	if (status & CHANNEL_ERROR)
+		off |= CHANNEL_OFF;
+	outb(SYSTEM_CONTROL, (status & WRITABLE) | off);
 	return status & PARITY_ERROR ? "a parity or system error" : "an error of the I/O channel";
 }

@@ -34,8 +34,8 @@ uint64_t nmi_first_stack(void);
 uint64_t nmi_next_stack(const struct trap_frame *frame);
 
 /*
- * What the board says it has raised an NMI for. That source is off from then on, or its line would
- * stay up and no other NMI come through.
+ * What the board says it has raised an NMI for; of two sources, the first. They are off from then on,
+ * or a line would stay up and no other NMI come through.
  */
 const char *nmi_cause(void);
 
