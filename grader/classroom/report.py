@@ -136,7 +136,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("results", nargs="+", type=Path, metavar="FILE_OR_DIR",
                         help="results' JSON files, or directories of them")
     parser.add_argument("--list", type=Path, metavar="FILE",
-                        help="what grade.py list printed: whoever has no result is to be graded again")
+                        help="what grade.py list printed: those without a result are to be graded again")
     add_options(parser)
     options = parser.parse_args(arguments)
     try:

@@ -91,7 +91,7 @@ def check_students_files(into: Path, given: Lab) -> None:
             raise LabError(f"{name}, which students edit, is not handed out")
     for name in (path for path in given.paths if path.endswith((".c", ".pml", "/proof.toml"))):
         if (into / name).read_bytes() == (ROOT / name).read_bytes():
-            raise LabError(f"{name} has no solution between marks: whatever is in it would be "
+            raise LabError(f"{name} has no solution between marks: all its text would be "
                            f"handed out. Try: git checkout {name}")
     if NAME_FILE in given.paths and name_of(into):
         raise LabError(f"{NAME_FILE} has a name in it. Try: git checkout {NAME_FILE}")

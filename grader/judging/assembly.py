@@ -57,13 +57,13 @@ def _offence(word: str, line: str) -> str:
         return f"makes the assembler read a file (.{name})"
     if name == "cfi_escape" or word == ".debug_frame":
         return f"writes call frame information of its own ({word})"
-    return f"uses {word[:40]}, which a lab's file has no business with"
+    return f"uses {word[:40]}, which a lab's file must not use"
 
 
 def offences(assembly: Path, source: str) -> list[str]:
     """
-    What the assembler is made to do that a student's file has no business with: a sentence each,
-    at most MAX_OFFENCES. `source` is the path of the C file that `assembly` was made of.
+    The offences that the assembler would commit for a student's file: a sentence each, at most
+    MAX_OFFENCES. `source` is the path of the C file that `assembly` was made of.
     """
     name = Path(source).name
     if assembly.stat().st_size > MAX_TEXT_BYTES:

@@ -217,7 +217,7 @@ def is_offered(name: str, source: str = "") -> bool:
 
 
 def _owner(name: str) -> str:
-    """Whose a name is that a lab's file has no business with."""
+    """The owner of a name that a lab's file must not use."""
     header = declared().get(name)
     if (header or "").removeprefix("kernel/") in _HARNESS or _HARNESS_NAMES.fullmatch(name):
         return "the test harness"
@@ -365,8 +365,8 @@ def _of_instructions(obj: _Object) -> Iterator[str]:
 
 def offences(obj: Path, source: str) -> list[str]:
     """
-    What a student's compiled file does that it has no business to: a sentence each, at most
-    MAX_OFFENCES. `source` is the file's name, as "heap.c". Raises MachineError.
+    The offences of a student's compiled file: a sentence each, at most MAX_OFFENCES. `source` is the
+    file's name, as "heap.c". Raises MachineError.
     """
     name = Path(source).name
     if (nr_bytes := obj.stat().st_size) > MAX_OBJECT_BYTES:
@@ -415,10 +415,10 @@ def foreign_headers(listed: Path, source: str) -> list[str]:
 
 def inspect(made: Path, source: str) -> list[str]:
     """
-    All that a student's file has no business to do, a sentence each, as far as `made` shows it:
-    the assembly language that the compiler made of the file (OBJECT.s, with the compiler's
-    dependency file beside it), what went into one that does not compile (INCLUDES), or the
-    object. Raises MachineError.
+    All offences of a student's file, a sentence each, as far as `made` shows them. `made` is the object,
+    or the assembly language that the compiler made of the file (OBJECT.s, with the compiler's
+    dependency file beside it), or the list of what a file that does not compile includes (.includes).
+    Raises MachineError.
     """
     match made.suffix:
         case ".s":

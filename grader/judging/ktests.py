@@ -121,7 +121,7 @@ def judge_ktests(names: list[str], record: Record, seed: int) -> dict[str, Findi
     if tests.impostor:
         found = dict.fromkeys(names, Finding(
             Verdict.WRONG, f"there are two variables {tests.impostor}, of which the grader reads "
-                           "the kernel's: the other one has no business there"))
+                           "the kernel's: the other one must go"))
     elif tests.whole is Outcome.NOT_RUN or (crash and not running):
         found = dict.fromkeys(names, end)
     else:

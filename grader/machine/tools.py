@@ -120,5 +120,5 @@ def check_sandbox() -> str:
     """Is there a sandbox?"""
     if why := sandbox.trouble():
         raise Worth(f"{why}; a submission is compiled and run without a sandbox: the compiler and "
-                    "QEMU can read whatever you can, solutions and other submissions among it")
+                    "QEMU can read all that you can, solutions and other submissions among it")
     return f"{sandbox.kind()} works: student code is compiled and run in a sandbox"

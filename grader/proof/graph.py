@@ -135,7 +135,7 @@ class Graph:
                         calls.append(Call(start.title, instruction.place, number))
                 elif isinstance(names, Spot) and not is_inside and made.function_at(names):
                     self.troubles.append(f"{instruction.place}: {function.plain} takes the address of the middle "
-                                         "of another function: who jumps there is not known")
+                                         "of another function: the jumps to it are not known")
             if (instruction.is_call or instruction.is_jump) and not instruction.names:
                 self.troubles.append(f"{instruction.place}: {function.plain} jumps to a number: "
                                      "where that leads is not known")
