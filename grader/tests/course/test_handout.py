@@ -49,6 +49,9 @@ def windows(body):
 @pytest.mark.parametrize("source", SOURCES + [f"labs/{each.name}/lab.toml" for each in LABS])
 def test_no_solution_is_in_any_file(source, texts):
     bodies = MARKED.findall((ROOT / source).read_text())
+    if mended := [*(ROOT / source).parent.glob(f"given/*/{os.path.basename(source)}")]:
+        assert texts[source] == mended[0].read_text() != (ROOT / source).read_text()
+        return
     assert bodies or source.endswith(".toml")
     everything = {name: squeezed(text) for name, text in texts.items()}
     for body in bodies:

