@@ -21,7 +21,7 @@ def exercises(up_to):
     paths = [path for number, place in lab.available().items() if number <= up_to for path in lab.load(place).paths]
     found = {number for path in paths
              for number in re.findall(r"(?:/\*|#) BEGIN SOLUTION (\d+\.\d+)", (ROOT / path).read_text())}
-    mended = {given.parent.name for path in paths for given in (ROOT / path).parent.glob(f"given/*/{Path(path).name}")}
+    mended = {given.parent.name.replace("-", ".") for path in paths for given in (ROOT / path).parent.glob(f"given/*/{Path(path).name}")}
     return sorted(found | mended)
 
 
