@@ -1,7 +1,7 @@
 """The sentences of pages and of comments, and rules of plain English that a program can count.
 
-A sentence ends with a full stop, a question or exclamation mark, or a colon, if the next word begins
-as a sentence does. Code in backticks is one word. Headings, tables and blocks of code have no
+A sentence ends with a full stop, a question or exclamation mark, and with a colon if a capital letter,
+a link or code follows. Code in backticks is one word. Headings, tables and blocks of code have no
 sentences here. A link in brackets may be the title of a page, so its words are no subject.
 """
 import re
@@ -12,7 +12,7 @@ from pages import Page
 
 MAX_WORDS = 30                  # in a sentence
 
-END = re.compile(r"""(?<=[.!?:])["')\]]*\s+(?=["'(\[]*[A-Z`[])""")
+END = re.compile(r"""(?<=[.!?])["')\]]*\s+|(?<=:)\s+(?=["'(\[]*[A-Z`[])""")
 QUESTION_WORD = re.compile(r"[^\w\[]*(?:Who|What|Whoever|Whatever|Whose)\b")
 
 

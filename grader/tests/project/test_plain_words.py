@@ -20,8 +20,8 @@ def test_the_head_of_a_c_file_has_plain_sentences(name):
 
 
 def test_a_paragraph_is_split_into_its_sentences():
-    assert wording.split("It is so. `f` may be\nnull: see (b). What then? xv6 is not.") == [
-        "It is so.", "`f` may be null: see (b).", "What then? xv6 is not."]
+    assert wording.split("It is so. `f` may be\nnull: see (b). What then? xv6 is not: It is.") == [
+        "It is so.", "`f` may be null: see (b).", "What then?", "xv6 is not:", "It is."]
 
 
 @pytest.mark.parametrize("sentence, flaw", [
