@@ -145,9 +145,9 @@ start_high:
 	.size start_high, . - start_high
 
 /*
- * The boot page tables, complete at link time: the first 4 GiB in 2 MiB pages,
- * seen at 0 (where we start), at DIRECT_MAP_BASE, and the first of them also at
- * KERNEL_BASE. paging_init() replaces them.
+ * The boot page tables, complete at link time. They map the first 4 GiB in 2 MiB
+ * pages, at 0 (where we start) and at DIRECT_MAP_BASE. The first GiB is also mapped
+ * at KERNEL_BASE. paging_init() replaces them.
  */
 	.data
 	.balign 4096

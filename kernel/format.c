@@ -121,8 +121,8 @@ static uint64_t special_bytes(uint64_t word)
 }
 
 /*
- * Puts bytes as far as that goes by words: to the first special byte, to the limit, which is
- * FORMAT_PIECE_BYTES at most, or nearly to the end of the page, as the next may not be there.
+ * Puts bytes as far as that goes by words: to the first special byte, or to the limit, which is
+ * FORMAT_PIECE_BYTES at most. It stops before the end of the page, as the next may not be there.
  * Return: how many; after 0 the next byte must be put by itself.
  * The last word may have bytes behind the text's end, to which AddressSanitizer would object.
  */

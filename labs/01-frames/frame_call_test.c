@@ -32,7 +32,7 @@
 
 #define MANY 4096
 
-/* Blocks that tests hold. What one of them leaves, the first test of the cost gives back. */
+/* Blocks that tests hold. The first test of the cost gives back what they leave. */
 static struct { paddr_t base; unsigned order; } held[MANY];
 static size_t nr_held;
 

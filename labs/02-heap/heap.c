@@ -264,9 +264,9 @@ static inline struct slab *slab_of(void *object, const char *caller, uint32_t *s
 }
 
 /*
- * Exercise 2.4: takes an object's slot back into its slab, which has room from now on. A slab
- * that is empty goes back to the pages: a large one at once, any other when the
- * next one is empty, as an object that comes and goes would cost a slab each time.
+ * Exercise 2.4: takes an object's slot back into its slab, which has room from now on. An empty
+ * large slab goes back to the pages at once, any other when the next one is empty. Otherwise
+ * an object that comes and goes would cost a slab each time.
  */
 static void slot_give_back(struct slab *slab, uint32_t slot)
 {

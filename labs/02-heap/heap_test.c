@@ -393,7 +393,7 @@ static bool take_frame(paddr_t wanted)
 
 /*
  * Gives the heap the page below the image, where the direct map has a gap, and lets
- * objects grow out of it: whoever then reads more than there was reads into the gap.
+ * objects grow out of it. A heap that then reads more than there was reads into the gap.
  */
 static void check_grows_below_a_gap(void)
 {

@@ -67,8 +67,8 @@ static bool free_filler(void)
 
 /*
  * Takes all that the heap has. First come fillers of the sizes that a directory of
- * NR_FILES entries asks for, in that order, so that freeing the fillers one by one
- * lets it get on one allocation at a time.
+ * NR_FILES entries asks for, in that order. So each filler that is freed lets the
+ * directory make one more allocation.
  */
 static void exhaust_heap(void)
 {

@@ -723,8 +723,8 @@ KTEST(log_hard_times, works_with_the_heap_destroyed)
 
 /*
  * Logs in an address space that has nothing but the kernel's image, and the text screen for
- * the report of a fault. Whatever the logger has in a frame, or on the heap, is not there: to
- * look for it is a page fault.
+ * the report of a fault. Data of the logger in a frame, or on the heap, is not there: to look
+ * for it is a page fault.
  */
 KTEST(log_hard_times, needs_no_memory_but_the_image)
 {

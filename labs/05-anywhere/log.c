@@ -26,13 +26,13 @@ struct log_storage log_storage;
  *        FILLING m, m<n                      `lost` says so
  *      any of m, m > n    the same           n is lost: it is too late
  *
- * Nobody else changes the tag of a slot that is RESERVED or FILLING. Writers do not wait for each other:
- * what interrupts a writer runs to its end first, so such a slot is that of somebody further
- * out, who cannot go on before we are done. To wait for him would be a deadlock.
+ * Nobody else changes the tag of a slot that is RESERVED or FILLING. Writers do not wait for each other.
+ * An interrupting writer runs to its end first, so such a slot belongs to a writer further out,
+ * which cannot go on before we are done. To wait for it would be a deadlock.
  *
  * Readers copy what a slot has and look at its tag once more. If it has changed, a writer has come in
- * between, and the copy is worthless. A slot whose tag has a lower number than the record that is looked
- * for is one that this record has not reserved yet, unless `lost` says that it never will.
+ * between, and the copy is worthless. If the tag has a lower number than the record that is looked for,
+ * this record has not reserved its slot yet, unless `lost` says that it never will.
  *
  * Memory order. The exchange is an ACQUIRE: no byte of the record is written before it. The stores
  * are RELEASEs: what they promise has been written by then. They pair with the reader's
@@ -40,8 +40,8 @@ struct log_storage log_storage;
  * pairs with the exchange. On x86 this costs nothing more: it binds the compiler.
  *
  * Shortcomings. A writer that never comes to its end, as a test leaves one behind by a panic, keeps its
- * slot for good: each LOG_KEPT_RECORDS-th record is lost. It is made for one CPU: with several, who
- * holds a slot may be beside us, and worth waiting for.
+ * slot for good: each LOG_KEPT_RECORDS-th record is lost. It is made for one CPU. With several, the
+ * writer that holds a slot may be beside us, and worth waiting for.
  */
 enum state { RESERVED = 1, FILLING, WHOLE, NR_STATES };
 

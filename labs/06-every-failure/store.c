@@ -17,8 +17,8 @@
 
 /* BEGIN SOLUTION 6.1 */
 /*
- * Theory of operation. Each operation first does all that can fail, on the side, where nobody sees
- * it and it can be undone; then, in steps none of which can fail, it makes that the truth.
+ * Theory of operation. Each operation first takes all steps that can fail, on the side, where nobody
+ * sees them and they can be undone. Then it makes the result visible, in steps that cannot fail.
  *
  *      files ──► ┌──────┐ next   ┌──────┐ next
  *                │ file │───────►│ file │───────► NULL
