@@ -5,8 +5,9 @@ Some heaps are sound, and differ in all that heap.h leaves open: code, layout, s
 that fails on one of them does not count. The tests that are left run once more on each broken heap,
 each time in a machine of its own, with the same command line and the same seed. All heaps, the
 sound ones as well, are compiled in ways of their own (grader/instructor.mk). So a test that
-compares machine code fails on a sound heap, or sees nothing on a broken one. If a test fails, or the
-kernel does not live through the tests, the heap is caught.
+compares machine code fails on a sound heap, or sees nothing on a broken one. Kernels of sound heaps
+that students do not have are linked as those of broken heaps, so a kernel's size tells nothing. If a
+test fails, or the kernel does not live through the tests, the heap is caught.
 
 Limit: tests whose names together are longer than ktest= may be are not all run.
 """
@@ -66,7 +67,11 @@ class Trial:
 
     async def findings(self, tests: list[Test]) -> dict[str, Finding]:
         """A verdict for each of these tests of lab.toml. Raises what Builder.build() does."""
-        self.kernels = await self.builder.kernels(self.stage, list(self.boot.sound))
+        shown = [heap for heap in self.boot.sound if heap in self.shown]
+        hidden = [heap for heap in self.boot.sound if heap not in self.shown]
+        self.kernels = await self.builder.kernels(self.stage, shown)
+        if hidden:                          # linked as those that are broken, which a test could see
+            self.kernels |= await self.builder.kernels(self.stage, hidden, bare=True)
         names = await self._that_count()
         if not names:
             return {test.name: self._why_none() for test in tests}
@@ -115,12 +120,17 @@ class Trial:
 
     async def _try(self, heap: str, names: list[str], line: str) -> dict[str, Finding]:
         """What becomes of these tests on a sound heap. Some may have no verdict yet."""
-        record = await self._boot(heap, names, line, [])
-        found = judge_ktests(names, record, self.builder.seed(self.stage))
+        if heap in self.shown:
+            record = await self._boot(heap, names, line, [])
+            found = judge_ktests(names, record, self.builder.seed(self.stage))
+            return {name: replace(finding, detail=f"{name} fails on {heap}, which is right: {finding.detail}")
+                    for name, finding in found.items()}
         # A test's words on a heap that is not handed out would tell that heap's code to the next one.
-        return {name: replace(finding, detail=f"{name} fails on {heap}, which is right"
-                              + (f": {finding.detail}" if heap in self.shown else ""))
-                for name, finding in found.items()}
+        outcomes = (await self._boot(heap, names, line, None)).tests.outcomes
+        ran = [name for name in names if outcomes.get(name, Outcome.NOT_RUN) is not Outcome.NOT_RUN]
+        return {name: PASSED if outcomes.get(name) is Outcome.PASSED
+                else Finding(Verdict.WRONG, f"{name} fails on {heap}, which is right")
+                for name in ran or names}
 
     def _why_none(self) -> Finding:
         """The verdict on tests of which none counts."""

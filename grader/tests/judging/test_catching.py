@@ -116,6 +116,16 @@ def test_a_fingerprint_is_no_test(tmp_path):
     assert "no test counts: catch.finger_" in rows["catch.counts"]["detail"]
 
 
+def test_the_size_of_a_kernel_is_no_test(tmp_path):
+    """Those with broken heaps are linked without the names of functions: so are some with sound ones."""
+    tests = "".join(f"""KTEST(catch, above_{page}) {{
+	CHECK((uint64_t)image_end > 0xffffffff80200000u + {page}u * 4096, "%p", image_end);
+}}
+""" for page in range(240, 290))
+    rows = graded('#include "image.h"\n' + tests, tmp_path, "catch.*")
+    assert sum(row["points"] for row in rows.values()) == 0, rows
+
+
 PIECE = 80          # bytes
 
 
