@@ -28,9 +28,9 @@ _CALLED = re.compile(r"(->\s*|\.\s*)?\b([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)*\(")
 _CAST = re.compile(r"\(\s*(?:(?:const|unsigned|struct|enum|union)\s+)*(\w+)[\s*]*\)(?=\s*\()")
 _KEYWORDS = {"if", "while", "for", "switch", "return", "sizeof"}
 
-# In GCC's text: ";; Function NAME (…)", and a conversion to a pointer to a function.
+# In GCC's text: ";; Function NAME (…)", and a conversion to a pointer to a function. GCC 16 shows a typedef's name.
 _FUNCTION = re.compile(r"^;; Function ([\w.]+) \(", re.MULTILINE)
-_CONVERTED = re.compile(r"\(\*<T[0-9a-f]+>\) \([^()]*(?:\([^()]*\)[^()]*)*\)\s*\**\)")
+_CONVERTED = re.compile(r"\(\*(?:<T[0-9a-f]+>|\w+)\) \([^()]*(?:\([^()]*\)[^()]*)*\)\s*\**\)")
 _TYPEDEF = re.compile(r"\btypedef\b[^;{}]*?\(\s*\*\s*(\w+)\s*\)\s*\(")
 
 
