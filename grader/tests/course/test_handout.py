@@ -16,7 +16,7 @@ from trees import LABS, instructors, unpacked
 from classroom import mutants
 from course import handout, lab, workspace
 
-SOURCES = [source for each in LABS for source in each.sources]
+SOURCES = [path for each in LABS for path in each.paths if path.endswith((".c", ".pml"))]
 GIVEN = "labs/06-every-failure/alias.c"           # it lacks a statement here and there, as others have
 REFERENCES = sorted(ROOT.glob("labs/*/reference/*.toml"))
 MARKED = re.compile(r"(?:/\*|#) BEGIN SOLUTION [^\n]*\n(.*?)^[^\n]*END SOLUTION", re.DOTALL | re.MULTILINE)
