@@ -19,7 +19,7 @@ import re
 from pathlib import Path
 
 from proof.graph import Call, Graph, Indirect, Unknown
-from proof.objects import Object, Place, Spot
+from proof.objects import Object, Place
 from proof.policy import Policy, Targets
 from proof.types import Types
 
