@@ -22,6 +22,7 @@ MUTANTS = sorted(GRADER.glob("mutants/[0-9][0-9]/*.patch"))
 
 # Mutants whose only verdict is the one on an offence. Of all others test_mutants.py sees it.
 WRONG = [patch for patch in MUTANTS if patch.parent.name != "03"
+         and all(name.endswith(".c") for name in re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.M))
          and set(re.findall(r"^Expect: \S+ (.*)", patch.read_text(), re.M)) == {"WRONG"}]
 
 # Lines of a mutant that does what conduct.py is there to find.
@@ -84,12 +85,9 @@ def test_a_solution_does_nothing_wrong(file, build):
 
 @pytest.mark.parametrize("file", THEIR_FILES, ids=lambda file: file.parent.name)
 def test_a_skeleton_does_nothing_wrong(file, build, tmp_path):
-    copy = Path(shutil.copy(file, tmp_path))
-    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org"]
-    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
-        subprocess.run([*git, *words], cwd=tmp_path, check=True)
-    subprocess.run([ROOT / "labs/leave-out", copy.name], cwd=tmp_path, check=True,
-                   stdout=subprocess.DEVNULL)
+    copy = tmp_path / file.name
+    with copy.open("w") as text:
+        subprocess.run([ROOT / "labs/skeleton", file], check=True, stdout=text)
     assert copy.read_text() != file.read_text()
     assert conduct.offences(build(copy), file.name) == []
 
