@@ -63,7 +63,7 @@ def run(tmp_path, capsys, monkeypatch):
             (tmp_path / "bin" / name).write_text(text)
             (tmp_path / "bin" / name).chmod(0o755)
         (tmp_path / "bin/python3").symlink_to("/usr/bin/python3")
-        for tool in ("sh", "awk", "sed", "env"):
+        for tool in ("sh", "awk", "sed", "env", "dirname", "basename", "tr", "cat"):
             (tmp_path / "bin" / tool).symlink_to(f"/usr/bin/{tool}")
         monkeypatch.setenv("PATH", str(tmp_path / "bin"))
         monkeypatch.delenv("JPLAG", raising=False)
