@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bench.bounds import BOUNDS, Bound
 from bench.counting import JUNK, library
 from bench.measuring import (FRAME_WORKLOADS, FRAMES, HEAP_WORKLOADS, HEAPS, NR_BOOTS, STORE, Numbers)
 
+COLUMNS = 100                   # of a line of text
 TEMPLATE = Path(__file__).with_name("page.md.in")
 
 NAMES = {"ouroboros": "Ouroboros", "first-fit": "first-fit list", "knr": "K&R list",
@@ -141,8 +143,8 @@ def measured_with() -> str:
 
 
 def _short(numbers: Numbers) -> str:
-    found = [f"- **{bound.what}**: {amount(bound.measure(numbers))}, aim {amount(bound.aim)}. "
-             f"{bound.why}" for bound in BOUNDS if bound.aim is not None and not bound.is_aimed_at(numbers)]
+    found = [textwrap.fill(f"- **{bound.what}**: {amount(bound.measure(numbers))}, aim {amount(bound.aim)}. {bound.why}",
+                           COLUMNS, subsequent_indent="  ", break_on_hyphens=False) for bound in BOUNDS if bound.aim is not None and not bound.is_aimed_at(numbers)]
     return "\n".join(found) or "Nothing."
 
 
