@@ -115,17 +115,16 @@ async def _look(events: asyncio.Queue[str]) -> None:
 
 
 class _Bars(ProgressBars):
-    """Progress that shows the first failure at once, above itself."""
+    """Progress that tells of each failure at once."""
 
-    def __init__(self, console: Console, show: Callable[[Score], None]):
+    def __init__(self, console: Console, tell: Callable[[Score], None]):
         super().__init__(console)
-        self._show = show
+        self._tell = tell
 
     def graded(self, lab: Lab, score: Score) -> None:
         super().graded(lab, score)
         if score.finding.verdict is not Verdict.PASS:
-            self._show(score)
-            self._show = lambda _: None
+            self._tell(score)
 
 
 class _Watch:
@@ -156,7 +155,7 @@ class _Watch:
             self.console.print(str(error), markup=False)
 
     def _show_first(self, score: Score) -> None:
-        """The first failure that is seen. The points come when all is graded."""
+        """Shows the first failure since the last save, and no other. The points come when all is graded."""
         if not self._shown:
             self.first = self._shown = score
             self.console.print(f"{time.monotonic() - self._begun:.2f} s\n")
